@@ -1,0 +1,111 @@
+/*
+ * audit -- what happened, in a form that cannot be quietly changed: the wing's one door for the gateway.
+ *
+ *	request threads -> ledger_append() -> journal (one write, one fdatasync a batch) -> signer (one checkpoint a batch)
+ *	                -> item->done()    -> shipper -> PostgreSQL by COPY, in order, idempotent
+ *
+ * Nothing here knows of HTTP or of policy. Pure functions of bytes (Merkle tree, signed notes, proofs) are in
+ * audit/tree.h and audit/note.h; haechi-verify uses those alone.
+ */
+#ifndef HAECHI_AUDIT_AUDIT_H
+#define HAECHI_AUDIT_AUDIT_H
+
+#include "schema/base/bytes.h"
+#include "schema/entry.h"
+
+/* ---- signer: a process of its own that holds the log keys and signs only growth --------------------------------- */
+
+struct signer;
+
+/*
+ * Fork the signer before any thread exists. Keys are read from `directory` (log.ed25519, log.p256.pem; mode 0600, made by
+ * signer_keys_make()); the last signed head is kept in directory/last-head and outlives restarts. The child exits when
+ * the parent does.
+ */
+MUST_CHECK int signer_start(struct signer **out, const char *directory, const char *origin, struct fault *why);
+void           signer_stop(struct signer *signer); /* NULL is fine */
+/* Make both keys in `directory` unless they are there; never overwrites. */
+MUST_CHECK int signer_keys_make(const char *directory, const char *origin, struct fault *why);
+/* The verifier keys (C2SP vkey lines, one per key) of `directory`, for publishing. */
+MUST_CHECK int signer_vkeys(struct buffer *out, const char *directory, const char *origin, struct fault *why);
+/* pid of the child, for the supervisor's log and for tests. */
+int signer_pid(const struct signer *signer);
+
+/* ---- sealing: content under per-entry keys, wrapped by a key-encryption key; destroying a key erases the content - */
+
+struct sealer;
+
+/* kek file: 32 random bytes, mode 0600, made when absent. Content cipher: ARIA-256-GCM. */
+MUST_CHECK int sealer_open(struct sealer **out, const char *directory, struct fault *why);
+void           sealer_close(struct sealer *sealer); /* NULL is fine */
+/*
+ * Seal `content` for the entry `id` as `part` ("prompt", "answer"): a fresh key and salt. The blob is self-describing
+ * (version, wrapped key, salt inside the ciphertext, nonce, tag) and bound to id and part; the commitment is filled in.
+ */
+MUST_CHECK int sealer_seal(struct sealer *sealer, const char *id, const char *part, struct slice content,
+                           struct buffer *blob, struct commitment *commitment, struct fault *why);
+/* Back again; checks the commitment when `expected` is not NULL. FAULT_NOT_FOUND when the key was destroyed. */
+MUST_CHECK int sealer_open_content(struct sealer *sealer, const char *id, const char *part, struct slice blob,
+                                   const char *expected, struct buffer *content, struct fault *why);
+/* Keyed hash of an end user's name: the pseudonym in entries. 32 hex digits. */
+void sealer_pseudonym(struct sealer *sealer, const char *agency, const char *user, char out[33]);
+
+/* ---- ledger ------------------------------------------------------------------------------------------------------ */
+
+struct ledger;
+
+struct ledger_options {
+	const char *directory; /* journal segments, lock file */
+	const char *origin;    /* "haechi.<agency>/<node>" */
+	const char *database;  /* libpq conninfo; NULL: no shipping (tests of the journal alone) */
+	struct signer *signer; /* borrowed */
+	uint64_t    max_unshipped_bytes; /* journal growth before append refuses: ledger.max_unshipped */
+	uint64_t    reserve_bytes;       /* free disk space below which append refuses */
+	uint32_t    segment_bytes;
+};
+
+/*
+ * Evidence on its way. The caller fills the first part and may not touch the item between ledger_append() and done().
+ * done() runs on the ledger's thread: it must only hand over (wake a loop), never block.
+ */
+struct ledger_item {
+	struct slice entry;   /* canonical bytes */
+	struct slice content[2]; /* sealed blobs that belong to it, or empty: [0] prompt, [1] answer */
+	void (*done)(struct ledger_item *item);
+	void        *owner;
+	/* filled in before done() */
+	bool         durable; /* false: refused, see why; nothing may be answered on it */
+	uint64_t     index;   /* in the log */
+	uint64_t     size;    /* of the checkpoint that covers it */
+	struct fault why;
+	struct ledger_item *next; /* the ledger's own */
+};
+
+/*
+ * Lock the directory, replay the journal (a torn tail is cut at the last whole batch), rebuild the tree's frontier, compare with
+ * the signer's last head and with PostgreSQL when it is there (a database that is ahead of or contradicts the journal
+ * is refused), start the writing and the shipping thread.
+ */
+MUST_CHECK int ledger_open(struct ledger **out, const struct ledger_options *options, struct fault *why);
+/* Ship what can be shipped within `drain_ms`, stop the threads, release the lock. NULL is fine. */
+void ledger_close(struct ledger *ledger, int drain_ms);
+/* Never blocks. A full or failed ledger calls done() at once, from this very call, with durable == false. */
+void ledger_append(struct ledger *ledger, struct ledger_item *item);
+/* As ledger_append(), waiting: for the few entries that are not on a request's way (start, reload, review). */
+MUST_CHECK int ledger_append_wait(struct ledger *ledger, struct slice entry, struct slice content0, struct slice content1,
+                                  uint64_t *index, struct fault *why);
+
+struct ledger_status {
+	bool     writable; /* false: every append is refused until restart */
+	uint64_t size;     /* entries in the log */
+	uint64_t shipped;  /* of these, in PostgreSQL */
+	uint64_t unshipped_bytes;
+	uint64_t batches;
+	bool     database_up;
+	char     refusal[160]; /* why not writable, English; "" otherwise */
+};
+void ledger_status(struct ledger *ledger, struct ledger_status *out);
+/* The newest signed checkpoint (a C2SP note) as published under /log/checkpoint. */
+MUST_CHECK int ledger_checkpoint(struct ledger *ledger, struct buffer *out, struct fault *why);
+
+#endif

@@ -1,0 +1,113 @@
+/*
+ * policy -- what is allowed, and why: the wing's one door.
+ *
+ * A snapshot is an immutable set of compiled Cedar policies: the agency's access and duty policies, the dated rules of
+ * the Act, and their schema. It is loaded whole or not at all, counted (hold/release), and read by any thread without
+ * a lock. A detector is one thread's scratch space for finding identifiers and domain signals in text.
+ *
+ * Nothing here knows of HTTP, of the ledger or of engines.
+ */
+#ifndef HAECHI_POLICY_POLICY_H
+#define HAECHI_POLICY_POLICY_H
+
+#include "schema/base/arena.h"
+#include "schema/decision.h"
+#include "schema/finding.h"
+#include "schema/subject.h"
+#include "schema/usecase.h"
+#include "schema/verdict.h"
+
+struct policy;   /* a counted snapshot */
+struct detector; /* one thread's */
+
+/*
+ * Compile every *.cedar below `agency_directory` (access and duties) and every dated rule set below `act_directory`
+ * (YYYY-MM-DD/ *.cedar), check them against the schema file and lint their annotations. *out is held once: the
+ * caller's, to policy_release(). On -1 *why names file:line:column of the first complaint.
+ */
+MUST_CHECK int policy_load(struct policy **out, const char *agency_directory, const char *act_directory,
+                           const char *schema_path, struct fault *why);
+struct policy *policy_hold(struct policy *policy);
+void           policy_release(struct policy *policy); /* NULL is fine */
+/* SHA-256, hex, over file names and bytes in order: what entries record. Lives with the snapshot. */
+const char *policy_bundle(const struct policy *policy);
+size_t      policy_count(const struct policy *policy);
+
+/*
+ * The two-stage test of the Act over the facts of a registered use case (law 2.6), under the rule set in force on
+ * `as_of` ("2026-03-02"; NULL: today in Korea). The result borrows from `arena` and from the snapshot.
+ */
+MUST_CHECK int policy_assess(const struct policy *policy, const struct usecase *usecase, const char *as_of,
+                             struct arena *arena, struct assessment *out, struct fault *why);
+
+/* What the decision is made from; also what an entry records so that it can be made again. */
+struct policy_facts {
+	const struct subject *subject;
+	const struct usecase *usecase; /* NULL: none named or not bound to this key: denied by default */
+	enum verdict          verdict;
+	enum drift            drift;
+	enum grade            grade;         /* of the data: declared, raised by what was found */
+	uint32_t              found_kinds;   /* bit per identifier_kind, confident ones */
+	uint32_t              redacted_kinds;/* bits already masked */
+	uint32_t              signal_domains;/* bit per enum domain the text showed */
+	const char           *action;        /* "chat" | "embed" */
+	const char           *model;         /* as asked */
+	const char           *engine_zone;   /* zone of the engine that would serve it */
+	enum grade            zone_grade;    /* strictest grade that zone may see */
+	bool                  streaming;
+	int64_t               wall_ms;
+	const char           *approver;      /* reviewer of a granted hold; NULL when not approved */
+	const char           *approver_role;
+	int64_t               approval_expires_ms;
+};
+
+/*
+ * Access, then duties. Never fails open: any evaluation error, missing permit or lack of memory is ACCESS_DENY with
+ * the reason in out->errors. @remedy("hold"|"redact") forbids are preconditions; a forbid without remedy is final.
+ */
+void policy_decide(const struct policy *policy, const struct policy_facts *facts, struct arena *arena,
+                   struct decision *out);
+
+/* ---- detection -------------------------------------------------------------------------------------------------- */
+
+struct signal { /* a sign that a text asks for something of a domain */
+	enum domain domain;
+	uint16_t    score; /* thousandths */
+	size_t      start, end;
+	const char *rule; /* id of the pattern; lives with the detector's process-wide tables */
+};
+
+struct detection { /* from the arena given to detector_scan() */
+	struct finding *findings; /* by start; overlapping ones resolved, confident or not */
+	size_t          finding_count;
+	struct signal  *signals;
+	size_t          signal_count;
+	bool            high_impact; /* text-only signal; never a verdict */
+};
+
+/* Process-wide tables are compiled at the first call. *out is the caller's, to detector_close(). */
+MUST_CHECK int detector_open(struct detector **out, struct fault *why);
+void           detector_close(struct detector *detector); /* NULL is fine */
+/*
+ * One text (`part` is copied into its findings). Malformed UTF-8 is scanned with a defined replacement. Offsets are
+ * of the original bytes. At most 1 MiB a call.
+ */
+MUST_CHECK int detector_scan(struct detector *detector, struct slice text, uint32_t part, struct arena *arena,
+                             struct detection *out, struct fault *why);
+/* Write `text` with every confident finding of `kinds` replaced by its mask ("[주민등록번호]"). */
+void detection_redact(struct buffer *out, struct slice text, const struct finding *findings, size_t count,
+                      uint32_t kinds);
+/* Compare what the texts showed with the registered use. */
+enum drift detection_drift(const struct detection *detection, const struct usecase *usecase);
+
+/*
+ * Masking while an answer streams: bytes go in as they come, masked bytes come out, held back only as far as an
+ * identifier might still be in the making (a bounded window). *masked counts replacements by kind.
+ */
+struct redactor;
+MUST_CHECK int redactor_open(struct redactor **out, struct detector *detector, uint32_t kinds, struct fault *why);
+void           redactor_close(struct redactor *redactor); /* NULL is fine */
+MUST_CHECK int redactor_write(struct redactor *redactor, struct slice text, bool last, struct buffer *out,
+                              uint32_t masked[IDENTIFIER_KINDS], struct fault *why);
+
+#endif
