@@ -14,18 +14,18 @@ struct arena;
 
 /* A new arena that will hold at most `limit` bytes in all. NULL: no memory. */
 struct arena *arena_new(size_t limit);
-void          arena_free(struct arena *arena);  /* NULL is fine */
-void          arena_reset(struct arena *arena); /* empties it, keeps its first block for the next use */
-void         *arena_alloc(struct arena *arena, size_t size);
+void arena_free(struct arena *arena);  /* NULL is fine */
+void arena_reset(struct arena *arena); /* empties it, keeps its first block for the next use */
+void *arena_alloc(struct arena *arena, size_t size);
 /* count * size with the overflow checked. */
 void *arena_array(struct arena *arena, size_t count, size_t size);
 /* A copy; NULL on failure. Slices come back with the copy's data ({NULL, 0} when failed). */
-void        *arena_copy(struct arena *arena, const void *data, size_t size);
-char        *arena_string(struct arena *arena, const char *text);
-char        *arena_text(struct arena *arena, struct slice slice); /* terminated copy */
+void *arena_copy(struct arena *arena, const void *data, size_t size);
+char *arena_string(struct arena *arena, const char *text);
+char *arena_text(struct arena *arena, struct slice slice); /* terminated copy */
 struct slice arena_slice(struct arena *arena, struct slice slice);
-char        *arena_printf(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
-size_t       arena_used(const struct arena *arena);
-bool         arena_ok(const struct arena *arena);
+char *arena_printf(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+size_t arena_used(const struct arena *arena);
+bool arena_ok(const struct arena *arena);
 
 #endif

@@ -16,7 +16,7 @@
 /* Borrowed bytes. Not terminated. {NULL, 0} is the empty slice. */
 struct slice {
 	const uint8_t *data;
-	size_t         size;
+	size_t size;
 };
 
 #define SLICE_LITERAL(text) ((struct slice){(const uint8_t *)(text), sizeof(text) - 1})
@@ -25,56 +25,56 @@ struct slice {
 
 struct slice slice_of(const void *data, size_t size);
 struct slice slice_string(const char *text); /* NULL gives the empty slice */
-bool         slice_equal(struct slice a, struct slice b);
-bool         slice_is(struct slice a, const char *text);
-int          slice_compare(struct slice a, struct slice b); /* bytewise, then by length */
+bool slice_equal(struct slice a, struct slice b);
+bool slice_is(struct slice a, const char *text);
+int slice_compare(struct slice a, struct slice b); /* bytewise, then by length */
 
 /* A growing byte string. Zeroed memory is a buffer of limit 0: it refuses everything. */
 struct buffer {
 	uint8_t *data;
-	size_t   size;
-	size_t   capacity;
-	size_t   limit;
-	bool     failed; /* limit reached or memory gone; sticky */
+	size_t size;
+	size_t capacity;
+	size_t limit;
+	bool failed; /* limit reached or memory gone; sticky */
 };
 
-void         buffer_init(struct buffer *buffer, size_t limit);
-void         buffer_free(struct buffer *buffer);  /* memory back, ready for buffer_init(); NULL is fine */
-void         buffer_wipe(struct buffer *buffer);  /* as buffer_free(), the bytes zeroed first */
-void         buffer_reset(struct buffer *buffer); /* size 0, not failed; keeps its memory */
-void         buffer_append(struct buffer *buffer, const void *data, size_t size);
-void         buffer_byte(struct buffer *buffer, uint8_t byte);
-void         buffer_string(struct buffer *buffer, const char *text);
-void         buffer_slice(struct buffer *buffer, struct slice slice);
-void         buffer_printf(struct buffer *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void         buffer_u16be(struct buffer *buffer, uint16_t value);
-void         buffer_u32be(struct buffer *buffer, uint32_t value);
-void         buffer_u64be(struct buffer *buffer, uint64_t value);
-void         buffer_consume(struct buffer *buffer, size_t size); /* drop from the front */
+void buffer_init(struct buffer *buffer, size_t limit);
+void buffer_free(struct buffer *buffer);  /* memory back, ready for buffer_init(); NULL is fine */
+void buffer_wipe(struct buffer *buffer);  /* as buffer_free(), the bytes zeroed first */
+void buffer_reset(struct buffer *buffer); /* size 0, not failed; keeps its memory */
+void buffer_append(struct buffer *buffer, const void *data, size_t size);
+void buffer_byte(struct buffer *buffer, uint8_t byte);
+void buffer_string(struct buffer *buffer, const char *text);
+void buffer_slice(struct buffer *buffer, struct slice slice);
+void buffer_printf(struct buffer *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void buffer_u16be(struct buffer *buffer, uint16_t value);
+void buffer_u32be(struct buffer *buffer, uint32_t value);
+void buffer_u64be(struct buffer *buffer, uint64_t value);
+void buffer_consume(struct buffer *buffer, size_t size); /* drop from the front */
 struct slice buffer_view(const struct buffer *buffer);
-bool         buffer_ok(const struct buffer *buffer);
+bool buffer_ok(const struct buffer *buffer);
 /* A terminating zero behind the bytes, not counted in size. NULL when failed. Valid until the next change. */
-char        *buffer_text(struct buffer *buffer);
+char *buffer_text(struct buffer *buffer);
 
 /* Reading foreign bytes: after the first short read everything gives zero and reader_ok() is false. */
 struct reader {
 	struct slice rest;
-	bool         failed;
+	bool failed;
 };
 
 struct reader reader_of(struct slice slice);
-uint8_t       reader_u8(struct reader *reader);
-uint16_t      reader_u16be(struct reader *reader);
-uint32_t      reader_u32be(struct reader *reader);
-uint64_t      reader_u64be(struct reader *reader);
-uint16_t      reader_u16le(struct reader *reader);
-uint32_t      reader_u32le(struct reader *reader);
-uint64_t      reader_u64le(struct reader *reader);
-struct slice  reader_take(struct reader *reader, size_t size);
+uint8_t reader_u8(struct reader *reader);
+uint16_t reader_u16be(struct reader *reader);
+uint32_t reader_u32be(struct reader *reader);
+uint64_t reader_u64be(struct reader *reader);
+uint16_t reader_u16le(struct reader *reader);
+uint32_t reader_u32le(struct reader *reader);
+uint64_t reader_u64le(struct reader *reader);
+struct slice reader_take(struct reader *reader, size_t size);
 /* Bytes up to the next '\n', which is dropped; fails when there is none. */
 struct slice reader_line(struct reader *reader);
-bool         reader_ok(const struct reader *reader);
-bool         reader_done(const struct reader *reader); /* ok and nothing left */
+bool reader_ok(const struct reader *reader);
+bool reader_done(const struct reader *reader); /* ok and nothing left */
 
 /* Lower-case hex with a terminating zero: `out` holds 2 * size + 1. */
 void hex_encode(char *out, const void *data, size_t size);

@@ -13,9 +13,10 @@
 #define MUST_CHECK __attribute__((warn_unused_result))
 
 enum fault_kind {
-	FAULT_INTERNAL = 0, /* our own mistake; HTTP 500. The zero: an unset fault is never the caller's blame */
-	FAULT_USAGE,        /* wrong command line */
-	FAULT_INVALID,      /* malformed or contradictory input; 400 */
+	FAULT_INTERNAL =
+	    0,         /* our own mistake; HTTP 500. The zero: an unset fault is never the caller's blame */
+	FAULT_USAGE,   /* wrong command line */
+	FAULT_INVALID, /* malformed or contradictory input; 400 */
 	FAULT_UNIDENTIFIED, /* no or wrong credentials; 401 */
 	FAULT_FORBIDDEN,    /* known, but not allowed; 403 */
 	FAULT_NOT_FOUND,    /* 404 */
@@ -34,8 +35,8 @@ enum fault_kind {
 
 struct fault {
 	enum fault_kind kind;
-	char            ko[FAULT_TEXT_SIZE]; /* what, where, how to mend; UTF-8, cut at a character */
-	char            en[FAULT_TEXT_SIZE];
+	char ko[FAULT_TEXT_SIZE]; /* what, where, how to mend; UTF-8, cut at a character */
+	char en[FAULT_TEXT_SIZE];
 };
 
 /* Both formats get the same arguments in the same order. `why` may be NULL. Always -1. */

@@ -25,10 +25,10 @@ void json_write(struct buffer *out, const json_t *value);
 
 /* Typed look-ups: NULL / fallback when absent or of another type. Borrowed from the tree. */
 const char *json_get_string(const json_t *object, const char *name);
-int64_t     json_get_integer(const json_t *object, const char *name, int64_t fallback);
-bool        json_get_bool(const json_t *object, const char *name, bool fallback);
+int64_t json_get_integer(const json_t *object, const char *name, int64_t fallback);
+bool json_get_bool(const json_t *object, const char *name, bool fallback);
 /* The first member of `object` that is not in the NULL-terminated list; NULL when all are known. */
-const char *json_unknown_member(const json_t *object, const char *const *known);
+const char *json_unknown_member(json_t *object, const char *const *known);
 
 /*
  * The canonical writer: objects must be written with names in ascending order of UTF-16 code units, which it checks;
@@ -36,12 +36,12 @@ const char *json_unknown_member(const json_t *object, const char *const *known);
  */
 struct json_writer {
 	struct buffer *out;
-	unsigned       depth;
+	unsigned depth;
 	struct {
-		bool     object;
-		bool     any;       /* a member or element was written */
-		size_t   name_at;   /* last name in this object: its place in out, for the order check */
-		size_t   name_size;
+		bool object;
+		bool any;       /* a member or element was written */
+		size_t name_at; /* last name in this object: its place in out, for the order check */
+		size_t name_size;
 	} level[JSON_DEPTH_LIMIT];
 };
 
@@ -50,9 +50,9 @@ void json_object_begin(struct json_writer *writer);
 void json_object_end(struct json_writer *writer);
 void json_array_begin(struct json_writer *writer);
 void json_array_end(struct json_writer *writer);
-void json_name(struct json_writer *writer, const char *name); /* ASCII without quotes: names are ours */
+void json_name(struct json_writer *writer, const char *name);  /* ASCII without quotes: names are ours */
 void json_text(struct json_writer *writer, struct slice text); /* must be UTF-8, else the buffer fails */
-void json_string_value(struct json_writer *writer, const char *text);
+void json_cstring(struct json_writer *writer, const char *text);
 void json_number(struct json_writer *writer, int64_t value);
 void json_bool(struct json_writer *writer, bool value);
 /* A JSON string with quotes and escapes, straight into a buffer; malformed UTF-8 becomes U+FFFD. */

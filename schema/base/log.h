@@ -15,7 +15,8 @@ enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERRO
 
 void log_level_set(enum log_level least);
 /* `format` is key=value pairs; values with spaces are the caller's to quote. Control bytes are written as '?'. */
-void log_line(enum log_level level, const char *area, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void log_line(enum log_level level, const char *area, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 void log_fault(enum log_level level, const char *area, const char *event, const struct fault *why);
 
 #define log_debug(...) log_line(LOG_LEVEL_DEBUG, __VA_ARGS__)
