@@ -22,8 +22,9 @@ struct signer;
  * signer_keys_make()); the last signed head is kept in directory/last-head and outlives restarts. The child exits when
  * the parent does.
  */
-MUST_CHECK int signer_start(struct signer **out, const char *directory, const char *origin, struct fault *why);
-void           signer_stop(struct signer *signer); /* NULL is fine */
+MUST_CHECK int signer_start(struct signer **out, const char *directory, const char *origin,
+                            struct fault *why);
+void signer_stop(struct signer *signer); /* NULL is fine */
 /* Make both keys in `directory` unless they are there; never overwrites. */
 MUST_CHECK int signer_keys_make(const char *directory, const char *origin, struct fault *why);
 /* The verifier keys (C2SP vkey lines, one per key) of `directory`, for publishing. */
@@ -37,7 +38,7 @@ struct sealer;
 
 /* kek file: 32 random bytes, mode 0600, made when absent. Content cipher: ARIA-256-GCM. */
 MUST_CHECK int sealer_open(struct sealer **out, const char *directory, struct fault *why);
-void           sealer_close(struct sealer *sealer); /* NULL is fine */
+void sealer_close(struct sealer *sealer); /* NULL is fine */
 /*
  * Seal `content` for the entry `id` as `part` ("prompt", "answer"): a fresh key and salt. The blob is self-describing
  * (version, wrapped key, salt inside the ciphertext, nonce, tag) and bound to id and part; the commitment is filled in.
@@ -55,13 +56,13 @@ void sealer_pseudonym(struct sealer *sealer, const char *agency, const char *use
 struct ledger;
 
 struct ledger_options {
-	const char *directory; /* journal segments, lock file */
-	const char *origin;    /* "haechi.<agency>/<node>" */
-	const char *database;  /* libpq conninfo; NULL: no shipping (tests of the journal alone) */
-	struct signer *signer; /* borrowed */
-	uint64_t    max_unshipped_bytes; /* journal growth before append refuses: ledger.max_unshipped */
-	uint64_t    reserve_bytes;       /* free disk space below which append refuses */
-	uint32_t    segment_bytes;
+	const char *directory;        /* journal segments, lock file */
+	const char *origin;           /* "haechi.<agency>/<node>" */
+	const char *database;         /* libpq conninfo; NULL: no shipping (tests of the journal alone) */
+	struct signer *signer;        /* borrowed */
+	uint64_t max_unshipped_bytes; /* journal growth before append refuses: ledger.max_unshipped */
+	uint64_t reserve_bytes;       /* free disk space below which append refuses */
+	uint32_t segment_bytes;
 };
 
 /*
@@ -69,14 +70,14 @@ struct ledger_options {
  * done() runs on the ledger's thread: it must only hand over (wake a loop), never block.
  */
 struct ledger_item {
-	struct slice entry;   /* canonical bytes */
+	struct slice entry;      /* canonical bytes */
 	struct slice content[2]; /* sealed blobs that belong to it, or empty: [0] prompt, [1] answer */
 	void (*done)(struct ledger_item *item);
-	void        *owner;
+	void *owner;
 	/* filled in before done() */
-	bool         durable; /* false: refused, see why; nothing may be answered on it */
-	uint64_t     index;   /* in the log */
-	uint64_t     size;    /* of the checkpoint that covers it */
+	bool durable;   /* false: refused, see why; nothing may be answered on it */
+	uint64_t index; /* in the log */
+	uint64_t size;  /* of the checkpoint that covers it */
 	struct fault why;
 	struct ledger_item *next; /* the ledger's own */
 };
@@ -92,17 +93,17 @@ void ledger_close(struct ledger *ledger, int drain_ms);
 /* Never blocks. A full or failed ledger calls done() at once, from this very call, with durable == false. */
 void ledger_append(struct ledger *ledger, struct ledger_item *item);
 /* As ledger_append(), waiting: for the few entries that are not on a request's way (start, reload, review). */
-MUST_CHECK int ledger_append_wait(struct ledger *ledger, struct slice entry, struct slice content0, struct slice content1,
-                                  uint64_t *index, struct fault *why);
+MUST_CHECK int ledger_append_wait(struct ledger *ledger, struct slice entry, struct slice content0,
+                                  struct slice content1, uint64_t *index, struct fault *why);
 
 struct ledger_status {
-	bool     writable; /* false: every append is refused until restart */
-	uint64_t size;     /* entries in the log */
-	uint64_t shipped;  /* of these, in PostgreSQL */
+	bool writable;    /* false: every append is refused until restart */
+	uint64_t size;    /* entries in the log */
+	uint64_t shipped; /* of these, in PostgreSQL */
 	uint64_t unshipped_bytes;
 	uint64_t batches;
-	bool     database_up;
-	char     refusal[160]; /* why not writable, English; "" otherwise */
+	bool database_up;
+	char refusal[160]; /* why not writable, English; "" otherwise */
 };
 void ledger_status(struct ledger *ledger, struct ledger_status *out);
 /* The newest signed checkpoint (a C2SP note) as published under /log/checkpoint. */

@@ -5,7 +5,8 @@
  *
  * Pure functions of bytes; libsodium and libcrypto only. Signing with a secret key is the signer's; here is only what anybody
  * may know. Ed25519 (type 1), ECDSA P-256 with SHA-256 (type 2, the key as SubjectPublicKeyInfo in DER, id =
- * SHA-256(key)[0:4]) and cosignature/v1 (type 4) are checked; other types are carried along and count as unknown.
+ * SHA-256(key)[0:4]) and cosignature/v1 (type 4) are checked; keys of other types are FAULT_UNSUPPORTED, signatures by
+ * them are passed over like those of any unknown key.
  */
 #ifndef HAECHI_AUDIT_NOTE_H
 #define HAECHI_AUDIT_NOTE_H

@@ -23,6 +23,8 @@ void tree_leaf(struct tree_hash *out, struct slice leaf);
 void tree_inner(struct tree_hash *out, const struct tree_hash *left, const struct tree_hash *right);
 void tree_empty(struct tree_hash *out); /* the root of no leaves */
 bool tree_hash_equal(const struct tree_hash *a, const struct tree_hash *b);
+/* A size or index in text: decimal, no sign, no leading zero, below TREE_SIZE_LIMIT; false: anything else. */
+bool tree_number(uint64_t *out, struct slice text);
 
 /* ---- growing: all a writer must remember of a log, at most 2 KiB --------------------------------------------------- */
 
