@@ -1,0 +1,24 @@
+/*
+ * commands -- what `haechi WORD ...` does: one function a word, one file a function.
+ *
+ * argv[0] is the word. The result is the exit status: 0 good, 1 the answer is "no", 2 usage or environment.
+ * With --json one value or JSON lines on standard output, else a table for people; diagnostics on standard error.
+ */
+#ifndef HAECHI_GATEWAY_COMMANDS_COMMANDS_H
+#define HAECHI_GATEWAY_COMMANDS_COMMANDS_H
+
+#define EXIT_GOOD  0
+#define EXIT_NO    1
+#define EXIT_USAGE 2
+
+int command_audit(int argc, char **argv);
+int command_classify(int argc, char **argv);
+int command_db(int argc, char **argv);
+int command_key(int argc, char **argv);
+int command_policy(int argc, char **argv);
+int command_report(int argc, char **argv);
+int command_review(int argc, char **argv);
+int command_status(int argc, char **argv);
+int command_usecase(int argc, char **argv);
+
+#endif

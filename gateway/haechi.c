@@ -1,0 +1,52 @@
+/*
+ * haechi -- the command of operators, auditors and regulators: finds the word, calls its function.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "gateway/commands/commands.h"
+
+static int command_help(int argc, char **argv);
+
+static const struct {
+	const char *word;
+	int (*run)(int argc, char **argv);
+	const char *ko, *en;
+} commands[] = {
+    {"help", command_help, "명령 목록", "this list"},
+};
+
+static void
+usage(FILE *to)
+{
+	fprintf(to, "사용법: haechi 명령 [선택...]    (각 명령: haechi 명령 --help)\n"
+	            "usage:  haechi COMMAND [OPTION...]    (each: haechi COMMAND --help)\n\n");
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+		fprintf(to, "  %-9s %s\n  %-9s %s\n", commands[i].word, commands[i].ko, "", commands[i].en);
+}
+
+static int
+command_help(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	usage(stdout);
+	return EXIT_GOOD;
+}
+
+int
+main(int argc, char **argv)
+{
+	if (argc < 2) {
+		usage(stderr);
+		return EXIT_USAGE;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+		return command_help(argc, argv);
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+		if (strcmp(argv[1], commands[i].word) == 0)
+			return commands[i].run(argc - 1, argv + 1);
+	fprintf(stderr, "haechi: 모르는 명령입니다: %s\n        unknown command: %s\n", argv[1], argv[1]);
+	usage(stderr);
+	return EXIT_USAGE;
+}
