@@ -1,0 +1,93 @@
+/*
+ * loop -- one thread, one epoll set: descriptors, timers, and notes from other threads.
+ *
+ * There are as many loops as cores, and a request never changes loops. Everything here belongs to the loop's own
+ * thread, except loop_post(), loop_wake() and loop_stop(), which any thread may call. A callback may add, change and
+ * remove any watch or timer, its own too.
+ */
+#ifndef HAECHI_GATEWAY_LOOP_H
+#define HAECHI_GATEWAY_LOOP_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+
+#include "schema/base/arena.h"
+#include "schema/base/fault.h"
+
+struct loop;
+
+/* A loop with index `index` (0, 1, ...); its clock is set. *out is the caller's, to loop_free(). */
+MUST_CHECK int loop_new(struct loop **out, unsigned index, struct fault *why);
+/* After loop_run() has returned. Calls what loop_at_close() was given, last first. NULL is fine. */
+void     loop_free(struct loop *loop);
+void     loop_run(struct loop *loop);  /* until loop_stop() */
+void     loop_stop(struct loop *loop); /* any thread */
+unsigned loop_index(const struct loop *loop);
+/* CLOCK_MONOTONIC in nanoseconds, read once when the loop woke: cheap, and old by one round of work at most. */
+int64_t loop_now(const struct loop *loop);
+/* `run(owner)` at the end of every round, after descriptors, timers and notes; where the HTTP library is driven. */
+void loop_each_round(struct loop *loop, void (*run)(void *owner), void *owner);
+/* `run(owner)` in loop_free(): a part that keeps state per loop frees it there. */
+MUST_CHECK int loop_at_close(struct loop *loop, void (*run)(void *owner), void *owner, struct fault *why);
+
+/* State that a part keeps per loop: a pointer, NULL at first. */
+enum loop_part { LOOP_PART_SERVER, LOOP_PART_ENGINE, LOOP_PART_PIPELINE, LOOP_PARTS };
+void *loop_part(const struct loop *loop, enum loop_part part);
+void  loop_part_set(struct loop *loop, enum loop_part part, void *state);
+
+/*
+ * A descriptor under watch. The memory is the owner's and must stay until loop_unwatch(); zero it first.
+ * `ready` gets the EPOLL* bits. Level-triggered unless EPOLLET is among `events`.
+ */
+struct loop_watch {
+	void (*ready)(struct loop_watch *watch, uint32_t events);
+	void    *owner;
+	int      fd;
+	uint32_t events;  /* as last asked for; loop.c keeps it */
+	bool     watched; /* loop.c keeps it */
+};
+MUST_CHECK int loop_watch(struct loop *loop, struct loop_watch *watch, uint32_t events, struct fault *why);
+void           loop_rewatch(struct loop *loop, struct loop_watch *watch, uint32_t events); /* no call when unchanged */
+void           loop_unwatch(struct loop *loop, struct loop_watch *watch); /* before close(); twice is fine */
+
+/* A timer. The memory is the owner's and must stay until it has run or loop_timer_stop(); zero it first. */
+struct loop_timer {
+	void (*run)(struct loop_timer *timer);
+	void   *owner;
+	int64_t at;    /* monotonic nanoseconds */
+	size_t  place; /* in the heap, from 1; 0: not started */
+};
+/* Start, or move to another time. Milliseconds from loop_now(). No memory: runs at the end of this round. */
+void loop_timer_start(struct loop *loop, struct loop_timer *timer, int64_t after_ms);
+void loop_timer_stop(struct loop *loop, struct loop_timer *timer); /* also when not started */
+
+/*
+ * A note to a loop, from any thread: `run(note)` on the loop's thread, in the order of posting of each poster.
+ * The memory is the poster's; from loop_post() until `run` it is the loop's. A note is in one post at a time.
+ */
+struct loop_note {
+	void (*run)(struct loop_note *note);
+	struct loop_note *next; /* loop.c keeps it */
+};
+void loop_post(struct loop *loop, struct loop_note *note);
+
+/*
+ * How whoever was asked (ledger, reviewer, ...) wakes the one who waits: `resume(owner, verdict)` runs on `loop`.
+ * The waiter fills loop, resume and owner once; one wait at a time.
+ */
+struct loop_wake {
+	struct loop_note note;
+	struct loop     *loop;
+	void (*resume)(void *owner, int verdict);
+	void *owner;
+	int   verdict;
+};
+void loop_wake(struct loop_wake *wake, int verdict); /* any thread, also the loop's own */
+
+/* An arena from the loop's stock, empty, and back. `limit` as in arena_new(). NULL: no memory. */
+struct arena *loop_arena_take(struct loop *loop);
+void          loop_arena_give(struct loop *loop, struct arena *arena); /* NULL is fine */
+
+#endif
