@@ -1,0 +1,139 @@
+/*
+ * config -- haechi.yaml as it was understood: an immutable, counted snapshot. See haechid.conf.5 for every member.
+ *
+ * The file is read strictly: an unknown or repeated name, a missing one, a number outside its range are refused with file and
+ * line. Relative paths of state (ledger, keys, seal, control socket, unix: engines, database socket) are below
+ * `state`; those of policies, certificates and `state` itself are relative to the working directory.
+ */
+#ifndef HAECHI_GATEWAY_CONFIG_H
+#define HAECHI_GATEWAY_CONFIG_H
+
+#include "gateway/engine.h"
+#include "gateway/limits.h"
+#include "gateway/openai.h"
+#include "schema/base/fault.h"
+#include "schema/finding.h"
+
+#define CONFIG_SIZE_LIMIT (1024 * 1024)
+
+/* Zeros of optional members are replaced by their defaults when the file is read. */
+struct config_tls {
+	char *certificate; /* PEM chain */
+	char *key;         /* PEM, mode 0600 */
+	char *clients;     /* PEM of CAs; when given, client certificates are asked for */
+	bool require;      /* refuse a connection without one */
+};
+
+struct config_model {
+	char *name;     /* as clients ask for it */
+	char *upstream; /* as the engine calls it; default: name */
+	char *weights;  /* SHA-256 of the weights, hex; when given, another one is refused */
+	char *license;
+	char **aliases;
+	uint32_t aliases_count;
+};
+
+struct config_engine {
+	char *name;       /* node, as in entries */
+	char *address;    /* "unix:engine.sock" or "https://host:port" */
+	char *zone;       /* "kr-gov-seoul" */
+	char *grade;      /* strictest data grade the zone may see: "C" "S" "O" */
+	char *pin;        /* "sha256//BASE64=" of SubjectPublicKeyInfo; needed for https */
+	char *token_file; /* the engine's own bearer token, one line; state */
+	uint32_t connect_ms, first_byte_ms, idle_ms, total_ms, connections; /* 0 becomes a default */
+	struct config_model *models;
+	uint32_t models_count;
+	/* understood */
+	enum grade zone_grade;
+	struct engine_address *target; /* parsed from `address` */
+	char *authorization;           /* "Bearer ..." from token_file; NULL: none */
+};
+
+struct config_reviewer {
+	char *user; /* account on this machine, or "@self": who runs haechid */
+	char *name; /* of the person, as entries record it */
+	char **roles;
+	uint32_t roles_count;
+};
+
+struct config_label {
+	char *notice_ko, *notice_en; /* Art. 31 */
+	char *chat, *voice, *export; /* where the notice goes: "member" "append" "prepend" */
+};
+
+struct config {
+	char *agency, *node;
+	char *state;   /* directory */
+	char *control; /* socket */
+	char **listen; /* "127.0.0.1:8080", "[::1]:8443", "unix:PATH" */
+	uint32_t listen_count;
+	struct config_tls *tls; /* on every TCP address; NULL: plain HTTP */
+	uint32_t loops;         /* 0: one per core */
+	struct {
+		char *directory, *keys, *seal;
+		uint64_t max_unshipped, reserve; /* bytes */
+		uint32_t segment;                /* bytes */
+	} ledger;
+	struct {
+		char *conninfo; /* of libpq; or: */
+		char *socket, *name, *user;
+		char *cache; /* registry snapshot for starting without PostgreSQL */
+	} database;
+	struct {
+		char *agency, *act, *schema;
+	} policy;
+	struct config_engine *engines;
+	uint32_t engines_count;
+	struct config_limits {
+		uint64_t body, head, line, answer; /* bytes */
+		uint32_t messages, text, tools, choices, depth;
+		uint32_t output_tokens;
+		uint32_t connections, connections_per_address, requests_per_connection;
+		uint32_t tls_ms, head_ms, body_ms, idle_ms, send_ms;
+		uint32_t drain_ms; /* at SIGTERM */
+	} limits;
+	struct {
+		uint32_t hold_seconds;   /* life of a ticket when the policy does not say */
+		uint32_t answer_seconds; /* how long an approval may be used */
+		uint32_t window,
+		    least_changed; /* T12: of the last `window` decisions, changes in thousandths below which ... */
+		struct config_reviewer *reviewers;
+		uint32_t reviewers_count;
+	} review;
+	struct config_label label;
+	struct {
+		char *level; /* "debug" "info" "warn" "error" */
+	} log;
+	bool require_confinement;
+	char *console; /* directory of further console pages; NULL */
+
+	/* understood; see config.c */
+	char origin[128]; /* "haechi.<agency>/<node>" */
+	char digest[65];  /* SHA-256 of the file, hex */
+	struct openai_limits openai;
+	struct limits door;
+	struct config_route *routes; /* every (model or alias, engine), in order of the file */
+	size_t route_count;
+};
+
+/* One engine that serves one model. Borrowed from the snapshot. */
+struct config_route {
+	const char *model; /* as asked */
+	const struct config_engine *engine;
+	const struct config_model *served;
+};
+
+/* Read, check and complete. `state` replaces the file's when not NULL. *out is held once. */
+MUST_CHECK int config_load(struct config **out, const char *path, const char *state, struct fault *why);
+/* The same from bytes; `name` is for messages. */
+MUST_CHECK int config_parse(struct config **out, struct slice text, const char *name, const char *state,
+                            struct fault *why);
+void config_free(struct config *config); /* NULL is fine */
+/* What was understood, as YAML, secrets absent. */
+MUST_CHECK int config_print(const struct config *config, FILE *to, struct fault *why);
+/* The first route of a model; NULL when none serves it. */
+const struct config_route *config_route(const struct config *config, const char *model);
+/* The next one of the same model, zone and grade behind `route`; NULL when none. */
+const struct config_route *config_route_next(const struct config *config, const struct config_route *route);
+
+#endif

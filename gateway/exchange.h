@@ -1,0 +1,128 @@
+/*
+ * exchange -- one request and its answer on their way: what is known about it and when things happened.
+ *
+ * An exchange lives in the arena of its arrival, on the loop that accepted it, and never changes threads. The server
+ * makes it (exchange_new) and frees it (exchange_free) once both it and the pipeline are done; see gateway/server.h. Other
+ * threads only hand a verdict back through loop_wake(&x->wake, verdict).
+ */
+#ifndef HAECHI_GATEWAY_EXCHANGE_H
+#define HAECHI_GATEWAY_EXCHANGE_H
+
+#include "audit/audit.h"
+#include "gateway/loop.h"
+#include "gateway/openai.h"
+#include "gateway/server.h"
+#include "policy/policy.h"
+#include "schema/base/arena.h"
+#include "schema/base/fault.h"
+#include "schema/decision.h"
+#include "schema/entry.h"
+#include "schema/subject.h"
+
+struct bench;        /* gateway/bench.h: what one loop keeps for its requests */
+struct config_route; /* gateway/config.h */
+struct engine_call;  /* gateway/engine.h */
+struct gateway;      /* gateway/gateway.h */
+struct labelling;    /* gateway/steps/labelling.h */
+struct registered;   /* gateway/registry.h */
+struct ticket;       /* gateway/review.h */
+struct view;         /* gateway/bench.h: the snapshots this request began with */
+
+/* What a step says. REFUSE is for our own faults and fails closed; a denial is an answer and goes on. */
+enum step_result { REFUSE = 0, GO_ON, WAIT };
+
+#define EXCHANGE_REQUEST_ID_SIZE 129 /* 1-128 of [A-Za-z0-9._-], and a zero */
+
+/* Nanoseconds of CLOCK_MONOTONIC; 0: did not happen. */
+struct exchange_times {
+	int64_t begun, decided, record_begun, recorded, first_byte;
+};
+
+/* Where in the life of the evidence an exchange is. */
+enum evidence_state {
+	EVIDENCE_NONE = 0,
+	EVIDENCE_PENDING, /* given to the ledger, not back yet */
+	EVIDENCE_DURABLE, /* on disk and under a signed checkpoint */
+	EVIDENCE_REFUSED, /* nothing may be answered on it */
+};
+
+struct exchange {
+	struct arrival *arrival; /* the request as the door read it; its arena is ours too */
+	struct reply reply;
+
+	struct gateway *gateway;
+	struct bench *bench;
+	struct view *view;
+	struct arena *arena; /* arrival->arena */
+	char request_id[EXCHANGE_REQUEST_ID_SIZE];
+
+	/* what the steps found out */
+	enum openai_kind kind;
+	struct openai_request *request; /* NULL: not read (unknown caller) or malformed */
+	struct slice content; /* the request in canonical form: what is sealed, committed to and approved */
+	struct fault early;   /* why the gateway itself denies; looked at when early_reason is set */
+	const char *early_reason; /* "gateway.unidentified", ...: see pipeline.h; NULL: the policy decides */
+	const char *early_param;  /* member of the request that is to blame; NULL: none */
+	struct subject subject;
+	const struct registered *registered; /* the use case and its verdict; NULL: none */
+	struct detection *detections;        /* one per text of the request */
+	struct policy_facts facts;
+	struct decision decision;
+	uint32_t found[IDENTIFIER_KINDS];
+	uint32_t masked_kinds; /* bits that were masked in the prompt */
+	const struct config_route
+	    *route;            /* engine and model that would serve it; NULL: nobody serves that model */
+	struct ticket *ticket; /* of an approved hold that is being answered; NULL else */
+	const char *held;      /* id of the ticket this request was parked under; NULL else */
+
+	/* evidence: at most one item is under way at a time */
+	char decision_id[ENTRY_ID_SIZE], outcome_id[ENTRY_ID_SIZE];
+	enum evidence_state decision_state, outcome_state;
+	struct ledger_item item;
+	struct buffer entry, sealed;
+	struct commitment prompt;
+	struct entry_outcome outcome;
+
+	/* the engine's answer */
+	struct engine_call *call;
+	struct engine_request *engine_request;
+	struct buffer upstream; /* the request for the engine */
+	struct buffer body;     /* a plain answer as the engine sent it, bounded */
+	int engine_status;
+	bool engine_done, engine_ok, engine_streams;
+	struct fault engine_fault;
+	struct labelling *labelling; /* heap; the answer in the making */
+
+	struct exchange_times times;
+	struct loop_wake wake;
+	size_t step;         /* of the pipeline's table: the one that runs or waits */
+	bool waiting;        /* it answered WAIT */
+	bool in_step;        /* a step is running: callbacks only take note */
+	bool evidence_waits; /* the ledger holds `item` and will wake us */
+	bool asked;          /* review or registry holds us and will wake us */
+	bool reply_begun, client_gone, ended;
+	struct fault why; /* of a REFUSE */
+	void *governance; /* state of a governance route that waits */
+};
+
+/* The loop's bench is found by the arrival's loop. NULL: no memory. */
+struct exchange *exchange_new(struct arrival *arrival);
+/* By the server, last. Buffers, document and snapshots go; the arena is the server's. */
+void exchange_free(struct exchange *x);
+
+/*
+ * The reply is an OpenAI error object: {"error":{"message","type","param","code","haechi"?}}, message Korean first,
+ * then English. What was put into the reply's body before is replaced, headers stay.
+ */
+void exchange_error(struct exchange *x, int status, const char *type, const char *code, const char *param,
+                    const struct fault *why);
+/* The same with further members of the error object, whole: "\"haechi\":{…}". */
+void exchange_error_with(struct exchange *x, int status, const char *type, const char *code,
+                         const char *param, const struct fault *why, struct slice members);
+/* The reply is this body (copied into the arena). */
+void exchange_body(struct exchange *x, int status, const char *content_type, struct slice body);
+/* The one place where a fault's kind becomes an HTTP status, and the API's word for it. */
+int exchange_status(enum fault_kind kind);
+const char *exchange_error_type(enum fault_kind kind);
+
+#endif
