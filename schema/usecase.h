@@ -43,7 +43,8 @@ struct usecase {
 	enum domain          domains[DOMAIN_KINDS]; /* declared domains; none: DOMAIN_NONE never listed */
 	size_t               domain_count;
 	bool                 domain_known; /* false: nobody has said yet whether it falls in a domain */
-	const char          *sub_function; /* closed vocabulary of usecase.schema.json; "" unknown */
+	const char         **sub_functions; /* closed vocabulary of usecase.schema.json; none: unknown */
+	size_t               sub_function_count;
 	enum decision_effect decision_effect;
 	enum human_review    human_review;
 	struct {
@@ -57,12 +58,37 @@ struct usecase {
 	} exclusion;
 	int64_t     affected_count; /* -1 unknown */
 	const char *reversibility, *severity, *frequency; /* T4; closed vocabularies; "" unknown */
-	const json_t *facts; /* every other fact as given (discretion, fixed_fee_published, device_class, ...), checked */
+	const json_t *facts; /* every other fact as given (see usecase_fact_at), checked; NULL: none */
 	json_t       *document; /* the whole JSON this was read from; owned, see usecase_release() */
 };
 
 /* Read and check one use case. Strings borrow from out->document: call usecase_release() when done. */
 MUST_CHECK int usecase_parse(struct usecase *out, struct slice text, struct arena *arena, struct fault *why);
 void           usecase_release(struct usecase *usecase); /* NULL is fine */
+
+/* Names as in the JSON; "unknown" for the zero. */
+const char *decision_effect_name(enum decision_effect effect);
+const char *human_review_name(enum human_review review);
+const char *actor_role_name(enum actor_role role);
+const char *audience_name(enum audience audience);
+
+/*
+ * The vocabulary of `facts`, and of sub-functions: what usecase.schema.json offers to officials and what the rules of
+ * the Act may ask for. A fact that is absent or null is unknown.
+ */
+enum usecase_fact_type { USECASE_FACT_BOOL, USECASE_FACT_NUMBER, USECASE_FACT_WORD };
+
+struct usecase_fact {
+	const char            *name;
+	enum usecase_fact_type type;
+	int64_t                least, most; /* of a number */
+	const char            *words;       /* of a word, separated by spaces */
+	enum domain            domain;      /* it belongs to; DOMAIN_NONE: to any */
+};
+
+/* The i-th; NULL behind the last. */
+const struct usecase_fact *usecase_fact_at(size_t i);
+/* The i-th sub-function and the domain it belongs to; NULL behind the last. */
+const char *usecase_sub_function_at(size_t i, enum domain *domain);
 
 #endif
