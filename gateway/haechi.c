@@ -13,6 +13,7 @@ static const struct {
 	int (*run)(int argc, char **argv);
 	const char *ko, *en;
 } commands[] = {
+    {"db", command_db, "데이터베이스: 테이블, 로그인", "the database: tables, logins"},
     {"help", command_help, "명령 목록", "this list"},
 };
 

@@ -1,0 +1,166 @@
+#include "gateway/commands/common.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "gateway/commands/commands.h"
+
+int
+command_open_database(struct database **out, const char *option, struct fault *why)
+{
+	const char *conninfo = option != NULL ? option : getenv("HAECHI_DATABASE");
+
+	if (conninfo == NULL || conninfo[0] == '\0')
+		return fault_set(why, FAULT_USAGE,
+		                 "데이터베이스를 알려 주십시오: --database 'host=… dbname=…' 또는 환경 변수 "
+		                 "HAECHI_DATABASE",
+		                 "name the database: --database 'host=... dbname=...' or HAECHI_DATABASE in "
+		                 "the environment");
+	return database_open(out, conninfo, why);
+}
+
+int
+command_fail(const struct fault *why)
+{
+	fault_print(stderr, "haechi", why);
+	return why->kind == FAULT_TAMPERED || why->kind == FAULT_NOT_FOUND ? EXIT_NO : EXIT_USAGE;
+}
+
+void
+command_time(char out[COMMAND_TIME_SIZE], int64_t wall_ms)
+{
+	const int64_t korean = wall_ms + INT64_C(9) * 3600 * 1000;
+	const time_t seconds = (time_t)(korean / 1000 - (korean % 1000 < 0));
+	struct tm parts;
+
+	if (gmtime_r(&seconds, &parts) == NULL ||
+	    strftime(out, COMMAND_TIME_SIZE, "%Y-%m-%d %H:%M:%S", &parts) == 0)
+		strcpy(out, "?");
+}
+
+/* ---- tables ---------------------------------------------------------------------------------------------------- */
+
+/* Places a character takes in a terminal: East Asian wide and full-width blocks take two, combining marks none. */
+static size_t
+character_width(uint32_t code)
+{
+	if ((code >= 0x0300 && code <= 0x036f) || (code >= 0x200b && code <= 0x200f) ||
+	    (code >= 0xfe00 && code <= 0xfe0f))
+		return 0;
+	if ((code >= 0x1100 && code <= 0x115f) || (code >= 0x2e80 && code <= 0xa4cf) ||
+	    (code >= 0xac00 && code <= 0xd7a3) || (code >= 0xf900 && code <= 0xfaff) ||
+	    (code >= 0xfe30 && code <= 0xfe6f) || (code >= 0xff00 && code <= 0xff60) ||
+	    (code >= 0xffe0 && code <= 0xffe6) || (code >= 0x1f300 && code <= 0x1faff) ||
+	    (code >= 0x20000 && code <= 0x3fffd))
+		return 2;
+	return 1;
+}
+
+static size_t
+text_width(const char *text)
+{
+	struct slice rest = slice_string(text);
+	size_t width = 0;
+	uint32_t code;
+
+	while (rest.size > 0) {
+		size_t length = utf8_next(rest, &code);
+
+		if (length == 0) {
+			length = 1;
+			code = '?';
+		}
+		width += character_width(code);
+		rest = slice_of(rest.data + length, rest.size - length);
+	}
+	return width;
+}
+
+void
+table_init(struct table *table, size_t columns, const char *const *titles)
+{
+	memset(table, 0, sizeof *table);
+	table->columns = columns < TABLE_COLUMNS ? columns : TABLE_COLUMNS;
+	table->titles = titles;
+}
+
+void
+table_row(struct table *table, const char *const *cells)
+{
+	if ((table->rows + 1) * table->columns > table->capacity) {
+		const size_t capacity = table->capacity == 0 ? 64 * table->columns : table->capacity * 2;
+		char **grown = reallocarray(table->cells, capacity, sizeof *grown);
+
+		if (grown == NULL) {
+			table->failed = true;
+			return;
+		}
+		table->cells = grown;
+		table->capacity = capacity;
+	}
+	for (size_t i = 0; i < table->columns; i++) {
+		char *cell = strdup(cells[i] != NULL && cells[i][0] != '\0' ? cells[i] : "-");
+
+		if (cell == NULL)
+			table->failed = true;
+		for (char *c = cell; c != NULL && *c != '\0'; c++)
+			if ((unsigned char)*c < 0x20 || *c == 0x7f)
+				*c = '?';
+		table->cells[table->rows * table->columns + i] = cell;
+	}
+	table->rows++;
+}
+
+static void
+print_cell(FILE *to, const char *text, size_t width, bool right, bool last)
+{
+	const size_t own = text_width(text);
+	const int blanks = (int)(width > own ? width - own : 0);
+
+	if (right)
+		fprintf(to, "%*s%s", blanks, "", text);
+	else
+		fprintf(to, "%s%*s", text, last ? 0 : blanks, "");
+	fputs(last ? "\n" : "  ", to);
+}
+
+int
+table_print(struct table *table, FILE *to, struct fault *why)
+{
+	size_t width[TABLE_COLUMNS];
+	const size_t columns = table->columns;
+
+	if (table->failed) {
+		table_free(table);
+		return fault_memory(why);
+	}
+	for (size_t i = 0; i < columns; i++) {
+		width[i] = text_width(table->titles[i]);
+		for (size_t row = 0; row < table->rows; row++) {
+			const size_t cell = text_width(table->cells[row * columns + i]);
+
+			if (cell > width[i])
+				width[i] = cell;
+		}
+	}
+	for (size_t i = 0; i < columns; i++)
+		print_cell(to, table->titles[i], width[i], table->right[i], i + 1 == columns);
+	for (size_t row = 0; row < table->rows; row++)
+		for (size_t i = 0; i < columns; i++)
+			print_cell(to, table->cells[row * columns + i], width[i], table->right[i],
+			           i + 1 == columns);
+	table_free(table);
+	return 0;
+}
+
+void
+table_free(struct table *table)
+{
+	for (size_t i = 0; i < table->rows * table->columns; i++)
+		free(table->cells[i]);
+	free(table->cells);
+	table->cells = NULL;
+	table->rows = table->capacity = 0;
+	table->failed = false;
+}

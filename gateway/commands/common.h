@@ -1,0 +1,38 @@
+/*
+ * common -- what the commands share: where the database is, tables for people, faults to the person who typed.
+ */
+#ifndef HAECHI_GATEWAY_COMMANDS_COMMON_H
+#define HAECHI_GATEWAY_COMMANDS_COMMON_H
+
+#include "audit/database.h"
+
+/* --database, else the environment's HAECHI_DATABASE; FAULT_USAGE when neither is there. */
+MUST_CHECK int command_open_database(struct database **out, const char *option, struct fault *why);
+
+/* Print the fault for `haechi`, and the exit status that goes with its kind: 1 for evidence that does not hold, else 2. */
+int command_fail(const struct fault *why);
+
+/* A moment as people in Korea read it: "2026-03-02 18:00:00" (UTC+9). */
+#define COMMAND_TIME_SIZE 32
+void command_time(char out[COMMAND_TIME_SIZE], int64_t wall_ms);
+
+/*
+ * A table for a terminal: columns as wide as their widest cell, counted as a terminal counts (한글 takes two places). Cells are
+ * copied; control bytes become '?'. table_print() writes everything and empties the table.
+ */
+#define TABLE_COLUMNS 16
+
+struct table {
+	size_t columns, rows, capacity;
+	const char *const *titles; /* borrowed */
+	bool right[TABLE_COLUMNS]; /* align numbers */
+	char **cells;
+	bool failed;
+};
+
+void table_init(struct table *table, size_t columns, const char *const *titles);
+void table_row(struct table *table, const char *const *cells); /* NULL and "" are shown as "-" */
+MUST_CHECK int table_print(struct table *table, FILE *to, struct fault *why);
+void table_free(struct table *table);
+
+#endif
