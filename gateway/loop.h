@@ -28,7 +28,7 @@ unsigned loop_index(const struct loop *loop);
 /* CLOCK_MONOTONIC in nanoseconds, read once when the loop woke: cheap, and old by one round of work at most. */
 int64_t loop_now(const struct loop *loop);
 /* `run(owner)` at the end of every round, after descriptors, timers and notes; where the HTTP library is driven. */
-void loop_each_round(struct loop *loop, void (*run)(void *owner), void *owner);
+MUST_CHECK int loop_each_round(struct loop *loop, void (*run)(void *owner), void *owner, struct fault *why);
 /* `run(owner)` in loop_free(): a part that keeps state per loop frees it there. */
 MUST_CHECK int loop_at_close(struct loop *loop, void (*run)(void *owner), void *owner, struct fault *why);
 
@@ -52,14 +52,19 @@ MUST_CHECK int loop_watch(struct loop *loop, struct loop_watch *watch, uint32_t 
 void           loop_rewatch(struct loop *loop, struct loop_watch *watch, uint32_t events); /* no call when unchanged */
 void           loop_unwatch(struct loop *loop, struct loop_watch *watch); /* before close(); twice is fine */
 
-/* A timer. The memory is the owner's and must stay until it has run or loop_timer_stop(); zero it first. */
+/*
+ * A timer. The memory is the owner's and must stay until it has run or loop_timer_stop(); zero it first. Never early,
+ * late by LOOP_TICK_MS and one round of work at most. Starting and stopping cannot fail and cost the same always.
+ */
 struct loop_timer {
 	void (*run)(struct loop_timer *timer);
-	void   *owner;
-	int64_t at;    /* monotonic nanoseconds */
-	size_t  place; /* in the heap, from 1; 0: not started */
+	void              *owner;
+	int64_t            at;          /* monotonic nanoseconds; loop.c keeps this and what follows */
+	struct loop_timer *next, *prev; /* in its slot of the wheel */
+	unsigned           slot;        /* from 1; 0: not started */
 };
-/* Start, or move to another time. Milliseconds from loop_now(). No memory: runs at the end of this round. */
+#define LOOP_TICK_MS 4
+/* Start, or move to another time. Milliseconds from loop_now(). */
 void loop_timer_start(struct loop *loop, struct loop_timer *timer, int64_t after_ms);
 void loop_timer_stop(struct loop *loop, struct loop_timer *timer); /* also when not started */
 
@@ -86,8 +91,12 @@ struct loop_wake {
 };
 void loop_wake(struct loop_wake *wake, int verdict); /* any thread, also the loop's own */
 
-/* An arena from the loop's stock, empty, and back. `limit` as in arena_new(). NULL: no memory. */
+/* An arena of at most LOOP_ARENA bytes from the loop's stock, empty, and back. NULL: no memory. */
+#define LOOP_ARENA ((size_t)32 << 20)
 struct arena *loop_arena_take(struct loop *loop);
 void          loop_arena_give(struct loop *loop, struct arena *arena); /* NULL is fine */
+/* LOOP_SCRATCH bytes that a callback may use until it returns. */
+#define LOOP_SCRATCH 65536
+uint8_t *loop_scratch(struct loop *loop);
 
 #endif
