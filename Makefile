@@ -8,7 +8,9 @@ MAIN_haechi-engine = inference/haechi-engine.c
 
 VARIANT  ?=
 B         = build$(if $(VARIANT),/$(VARIANT))
-CC       ?= gcc
+ifeq ($(origin CC),default)
+CC        = gcc
+endif
 FUZZ_CC  ?= clang
 
 # ---- what the compiler is told ---------------------------------------------------------------------------------------

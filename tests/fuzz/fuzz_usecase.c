@@ -8,9 +8,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct arena  *arena = arena_new(1 << 20);
+	struct arena *arena = arena_new(1 << 20);
 	struct usecase usecase;
-	struct fault   why;
+	struct fault why;
 
 	if (arena == NULL)
 		return 0;
