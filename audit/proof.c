@@ -135,8 +135,14 @@ proof_check_subtree(const struct proof *proof, uint64_t begin, uint64_t end, con
 	uint64_t first = begin, node = end - 1, last = size - 1, align = 1;
 	size_t next = 0;
 
-	if (begin >= end || end > size || size >= TREE_SIZE_LIMIT || proof->count > PROOF_HASHES)
+	if (begin > end || end > size || size >= TREE_SIZE_LIMIT || proof->count > PROOF_HASHES)
 		return not_proof(why);
+	if (begin == end) {
+		tree_empty(&root_hash);
+		if (proof->count != 0)
+			return not_proof(why);
+		return tree_hash_equal(part, &root_hash) ? 0 : root_differs(why);
+	}
 	while (align < end - begin)
 		align <<= 1;
 	if ((begin & (align - 1)) != 0)
@@ -185,6 +191,8 @@ int
 proof_check_consistency(const struct proof *proof, uint64_t older, const struct tree_hash *older_root,
                         uint64_t newer, const struct tree_hash *newer_root, struct fault *why)
 {
+	if (older == 0) /* the empty tree is a prefix of every tree: it would prove nothing */
+		return not_proof(why);
 	return proof_check_subtree(proof, 0, older, older_root, newer, newer_root, why);
 }
 

@@ -29,7 +29,7 @@ MUST_CHECK int proof_consistency(struct proof *out, const struct tree_reader *re
 MUST_CHECK int proof_check_consistency(const struct proof *proof, uint64_t older,
                                        const struct tree_hash *older_root, uint64_t newer,
                                        const struct tree_hash *newer_root, struct fault *why);
-/* That [begin, end), aligned as for tree_range(), with the root `part` lies in the tree of `size`. */
+/* That [begin, end), aligned as for tree_range(), with the root `part` lies in the tree of `size`. Nothing lies everywhere. */
 MUST_CHECK int proof_check_subtree(const struct proof *proof, uint64_t begin, uint64_t end,
                                    const struct tree_hash *part, uint64_t size, const struct tree_hash *root,
                                    struct fault *why);

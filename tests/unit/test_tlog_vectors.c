@@ -104,9 +104,8 @@ check_case(const json_t *test)
 		return proof_check_inclusion(&proof, &one, number_of(test, "leafIdx"),
 		                             number_of(test, "treeSize"), &two, &why);
 	}
-	if (!hash_base64(&one, json_get_string(test, "root1")) ||
-	    !hash_base64(&two, json_get_string(test, "root2")))
-		return -1;
+	root_base64(&one, json_get_string(test, "root1"));
+	root_base64(&two, json_get_string(test, "root2"));
 	if (strcmp(kind, "consistency") == 0)
 		return proof_check_consistency(&proof, number_of(test, "size1"), &one,
 		                               number_of(test, "size2"), &two, &why);
