@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Goal of this test: one Korean question goes the whole way on real parts - answered by the engine, marked, recorded, queried,
+# verified in the database and offline from its receipt alone.
+. "$(dirname "$0")/_lib.sh"
+haechi_up
+
+answer=$(ask "$KEY_GUIDE" '고영향 인공지능이 뭐예요?')
+[ "$(status_of)" = 200 ] || fail "status $(status_of): $answer"
+grep -q '고영향' <<<"$answer" || fail "no sensible answer: $answer"
+entry=$(head_of X-Haechi-Entry)
+[ "$(head_of X-Haechi-Decision)" = permit ] || fail "decision"
+[ "$(head_of X-Haechi-Verdict)" = NOT_HIGH_IMPACT ] || fail "verdict"
+[ "$(head_of X-Haechi-AI-Generated)" = true ] || fail "Art. 31 header"
+[ -n "$(head_of X-Request-ID)" ] || fail "request id"
+
+until_true 20 settled
+"$HAECHI" audit query --entry "$entry" --json | grep -q '"decision"' || fail "the decision is not found"
+"$HAECHI" audit query --kind outcome --json | grep -q "$entry" || fail "no outcome follows it"
+"$HAECHI" audit verify --vkey "$STATE/log.vkey" || fail "verify"
+"$HAECHI" audit receipt "$entry" >"$WORK/receipt" || fail "receipt"
+"$BUILD/haechi-verify" "$WORK/receipt" --vkey "$STATE/log.vkey" || fail "haechi-verify"
+# A receipt with one letter changed is no receipt.
+sed 's/haneul/haneol/' "$WORK/receipt" >"$WORK/forged"
+cmp -s "$WORK/receipt" "$WORK/forged" && fail "nothing was changed"
+"$BUILD/haechi-verify" "$WORK/forged" --vkey "$STATE/log.vkey" && fail "a forged receipt was accepted"
+[ "$("$HAECHI" status --socket "$CONTROL" --json | python3 -c 'import json,sys; json.load(sys.stdin); print("json")')" = json ] || fail "status"

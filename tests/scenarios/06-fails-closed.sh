@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Goal of this test: each dependency cut in turn gives 503 (or 502/504 for an engine's silence) with an OpenAI error object and no
+# partial answer; when it is back, answers are back.
+. "$(dirname "$0")/_lib.sh"
+haechi_up
+
+refuses() { # WHAT
+	local body
+	body=$(ask "$KEY_GUIDE" '안녕하세요')
+	[ "$(status_of)" = 503 ] || fail "$1: status $(status_of): $body"
+	python3 -c 'import json,sys; e = json.loads(sys.argv[1])["error"]; assert e["message"] and e["type"] and "choices" not in json.loads(sys.argv[1])' "$body" || fail "$1: $body"
+}
+answers() { [ "$(ask "$KEY_GUIDE" '안녕하세요' >/dev/null; status_of)" = 200 ]; }
+
+answers || fail "at the beginning"
+kill -KILL "$ENGINE_PID"; wait "$ENGINE_PID" 2>/dev/null || true
+refuses "engine killed"
+rm -f "$STATE/engine.sock"
+refuses "engine's socket gone"
+engine_up
+until_true 10 answers
+
+signer=$(pgrep -P "$HAECHID_PID" | head -n 1)
+[ -n "$signer" ] || fail "no signer process"
+kill -KILL "$signer"
+sleep 0.3
+refuses "signer killed"
+curl -sS -o /dev/null -w '%{http_code}' "$BASE_URL/readyz" | grep -q 503 || fail "readyz says ready without a signer"
+curl -fsS "$BASE_URL/healthz" >/dev/null || fail "healthz: the daemon is alive"
+kill -TERM "$HAECHID_PID"; wait "$HAECHID_PID" || true
+haechid_up
+answers || fail "after a restart"
+until_true 20 settled
+"$HAECHI" audit verify --vkey "$STATE/log.vkey" || fail "verify"
+
+# A journal that cannot grow: the reserve is larger than the disk.
+kill -TERM "$HAECHID_PID"; wait "$HAECHID_PID" || true
+sed -i 's/^\( *reserve:\).*/\1 900000000000000/' "$WORK/haechi.yaml"
+grep -q 'reserve: 900000000000000' "$WORK/haechi.yaml" || fail "no reserve in the configuration"
+"$BUILD/haechid" -c "$WORK/haechi.yaml" >>"$WORK/haechid.log" 2>&1 &
+HAECHID_PID=$!
+until_true 20 curl -sS -o /dev/null "$BASE_URL/healthz" || true
+if kill -0 "$HAECHID_PID" 2>/dev/null; then refuses "no room for evidence"; fi
