@@ -1,0 +1,804 @@
+#include "gateway/server.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "gateway/door.h"
+#include "gateway/head.h"
+#include "gateway/listen.h"
+#include "gateway/stream.h"
+#include "schema/base/log.h"
+
+#define SERVER_POOL     ((size_t)32768) /* libmicrohttpd's memory for one answer's head and chunk */
+#define SERVER_BLOCK    16384           /* bytes of a stream in one chunk, at most */
+#define SERVER_LANES    256             /* kept for the next answers */
+#define SERVER_LOOPS    256
+#define SERVER_LAST_ROUNDS 1000
+#define SERVER_GRACE_MS 3000 /* after everything was cut: for whoever still holds a request */
+
+/*
+ * A lane is a socket pair into libmicrohttpd: one answer at a time goes through it. We write a request line of our own
+ * when an answer is ready, it writes the answer; lanes are kept and used again, by whatever connection is next.
+ */
+struct lane {
+	struct bay            *bay;
+	int                    fd;         /* our end; -1 when closed */
+	struct MHD_Connection *connection; /* its end; NULL when closed */
+	struct server_call    *call;       /* NULL: the client has left, or no answer is under way */
+	struct lane           *next, *previous;
+	bool                   busy;      /* in the bay's list of answers under way */
+	bool                   suspended; /* the stream had nothing to give */
+	bool                   completed, good;
+};
+
+/* One request, from the door until the answer is sent. In the arrival's arena. */
+struct server_call {
+	struct bay             *bay;
+	struct door_connection *connection; /* NULL: the client has left */
+	struct arrival         *arrival;
+	void                   *context;
+	struct answer           answer;
+	struct lane            *lane;
+	struct server_call     *next; /* of those that are over, until done() is called */
+	bool                    answered, over, unheld;
+};
+
+/* What a loop has of the server. */
+struct bay {
+	struct server      *server;
+	struct loop        *loop;
+	struct door        *door;
+	struct MHD_Daemon  *daemon;
+	struct lane        *busy, *idle, *starting;
+	size_t              idle_count, arrivals;
+	struct server_call *over;
+	bool                dirty; /* libmicrohttpd has something to do */
+	bool                begun, failed;
+	pthread_t           thread;
+	bool                threaded;
+	struct loop_note    drain;
+	struct loop_timer   deadline;
+	bool                draining, cut;
+	unsigned            deadline_ms;
+	struct fault        why;
+};
+
+struct server {
+	struct server_options options;
+	struct limits         limits;
+	struct address_count *addresses;
+	struct tls           *tls;
+	struct listeners      listeners;
+	struct bay            bays[SERVER_LOOPS];
+	unsigned              loops;
+	pthread_mutex_t       lock;
+	pthread_cond_t        begun;
+	unsigned              begun_count;
+};
+
+/* ---- calls ------------------------------------------------------------------------------------------------------ */
+
+struct slice
+arrival_field(const struct arrival *arrival, const char *name)
+{
+	for (size_t i = 0; i < arrival->field_count; i++)
+		if (head_name_is(arrival->fields[i].name, name))
+			return arrival->fields[i].value;
+	return (struct slice){NULL, 0};
+}
+
+void
+arrival_free(struct arrival *arrival)
+{
+	struct bay *bay;
+
+	if (arrival == NULL)
+		return;
+	bay = loop_part(arrival->loop, LOOP_PART_SERVER);
+	if (arrival->call != NULL)
+		bay->arrivals--;
+	buffer_free(&arrival->storage);
+	loop_arena_give(arrival->loop, arrival->arena);
+}
+
+/* Nobody needs the call any more; done() follows at the end of the round. */
+static void
+call_over(struct server_call *call)
+{
+	if (call->over)
+		return;
+	call->over = true;
+	call->next = call->bay->over;
+	call->bay->over = call;
+}
+
+static void
+calls_done(struct bay *bay)
+{
+	while (bay->over != NULL) {
+		struct server_call *call = bay->over;
+
+		bay->over = call->next;
+		if (call->unheld)
+			arrival_free(call->arrival);
+		else
+			bay->server->options.handler.done(call->context); /* the call may be gone now */
+	}
+}
+
+/* ---- lanes ------------------------------------------------------------------------------------------------------ */
+
+static void
+lane_list_remove(struct lane *lane)
+{
+	if (!lane->busy)
+		return;
+	lane->busy = false;
+	if (lane->next != NULL)
+		lane->next->previous = lane->previous;
+	if (lane->previous != NULL)
+		lane->previous->next = lane->next;
+	else
+		lane->bay->busy = lane->next;
+	lane->next = lane->previous = NULL;
+}
+
+static void
+lane_resume(struct lane *lane)
+{
+	lane->bay->dirty = true;
+	if (!lane->suspended)
+		return;
+	lane->suspended = false;
+	MHD_resume_connection(lane->connection);
+}
+
+/* Our end closes; the lane goes when libmicrohttpd has closed the other. */
+static void
+lane_close(struct lane *lane)
+{
+	if (lane->fd != -1) {
+		close(lane->fd);
+		lane->fd = -1;
+	}
+	if (lane->connection != NULL) {
+		lane_resume(lane);
+		return;
+	}
+	lane_list_remove(lane);
+	free(lane);
+}
+
+static struct lane *
+lane_new(struct bay *bay)
+{
+	struct sockaddr_storage address = {.ss_family = AF_UNIX};
+	struct lane            *lane = calloc(1, sizeof *lane);
+	int                     pair[2];
+
+	if (lane == NULL)
+		return NULL;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == -1) {
+		log_error("server", "event=socketpair errno=%d", errno);
+		free(lane);
+		return NULL;
+	}
+	lane->bay = bay;
+	lane->fd = pair[0];
+	bay->starting = lane;
+	/* The descriptor is libmicrohttpd's whatever it says. server_connection() fills lane->connection. */
+	if (MHD_add_connection(bay->daemon, pair[1], (struct sockaddr *)&address, sizeof(sa_family_t)) != MHD_YES ||
+	    lane->connection == NULL) {
+		log_error("server", "event=add_connection errno=%d", errno);
+		bay->starting = NULL;
+		close(lane->fd);
+		if (lane->connection == NULL)
+			free(lane);
+		return NULL;
+	}
+	return lane;
+}
+
+/* The answer is through, or will never be. */
+static void
+lane_finish(struct lane *lane)
+{
+	struct bay         *bay = lane->bay;
+	struct server_call *call = lane->call;
+	bool                keep = lane->completed && lane->good && lane->connection != NULL && lane->fd != -1;
+
+	if (call->answer.stream != NULL)
+		stream_on_fill(call->answer.stream, NULL, NULL);
+	lane->call = NULL;
+	lane_list_remove(lane);
+	if (keep && bay->idle_count < SERVER_LANES) {
+		lane->next = bay->idle;
+		bay->idle = lane;
+		bay->idle_count++;
+	} else
+		lane_close(lane);
+	call->lane = NULL;
+	call_over(call);
+}
+
+/* Bring what libmicrohttpd has written to the client, as far as he takes it. */
+static void
+lane_pump(struct lane *lane)
+{
+	struct bay             *bay = lane->bay;
+	struct server_call     *call = lane->call;
+	struct door_connection *connection = call->connection;
+	uint8_t                *scratch = loop_scratch(bay->loop);
+
+	if (connection == NULL) { /* the client has left; what is still written goes nowhere */
+		if (lane->completed || lane->connection == NULL)
+			lane_finish(lane);
+		return;
+	}
+	while (door_room(connection)) {
+		ssize_t n = recv(lane->fd, scratch, LOOP_SCRATCH, MSG_DONTWAIT);
+
+		if (n == -1 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+			n = 0;
+		else if (n <= 0) { /* closed, as it should be behind Connection: close */
+			bool good = lane->completed && lane->good;
+
+			call->connection = NULL;
+			if (good)
+				door_finish(connection, true);
+			else
+				door_abort(connection);
+			lane_finish(lane);
+			return;
+		}
+		if (n > 0 && !door_send(connection, slice_of(scratch, (size_t)n)))
+			return; /* server_left() has seen to it */
+		if (n == LOOP_SCRATCH) {
+			bay->dirty = true; /* there is room again for the next piece */
+			continue;
+		}
+		if (lane->completed) {
+			bool good = lane->good;
+
+			call->connection = NULL;
+			if (good)
+				door_finish(connection, call->answer.close);
+			else
+				door_abort(connection);
+			lane_finish(lane);
+		}
+		return;
+	}
+}
+
+/* ---- libmicrohttpd ---------------------------------------------------------------------------------------------- */
+
+static ssize_t
+server_read_stream(void *owner, uint64_t position, char *out, size_t size)
+{
+	struct lane   *lane = owner;
+	struct stream *stream;
+	size_t         n;
+
+	(void)position;
+	if (lane->call == NULL || lane->call->connection == NULL)
+		return MHD_CONTENT_READER_END_WITH_ERROR;
+	stream = lane->call->answer.stream;
+	if (stream_state(stream) != STREAM_ABORTED && (n = stream_read(stream, out, size)) > 0)
+		return (ssize_t)n;
+	switch (stream_state(stream)) {
+	case STREAM_ENDED:
+		return MHD_CONTENT_READER_END_OF_STREAM;
+	case STREAM_ABORTED:
+		return MHD_CONTENT_READER_END_WITH_ERROR;
+	case STREAM_OPEN:
+		break;
+	}
+	lane->suspended = true;
+	MHD_suspend_connection(lane->connection);
+	return 0;
+}
+
+static void
+server_stream_filled(void *owner)
+{
+	struct server_call *call = owner;
+
+	if (call->lane != NULL)
+		lane_resume(call->lane);
+}
+
+static bool
+header_valid(const struct answer_header *header)
+{
+	for (const char *p = header->name; *p != '\0'; p++)
+		if (*p <= ' ' || *p == ':' || *p == 0x7f)
+			return false;
+	for (const char *p = header->value; *p != '\0'; p++)
+		if (((unsigned char)*p < ' ' && *p != '\t') || *p == 0x7f)
+			return false;
+	return header->name[0] != '\0';
+}
+
+static struct MHD_Response *
+server_response(struct lane *lane)
+{
+	struct server_call  *call = lane->call;
+	struct answer       *answer = &call->answer;
+	struct MHD_Response *response;
+
+	if (answer->stream != NULL)
+		response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, SERVER_BLOCK, server_read_stream, lane, NULL);
+	else
+		/* PERSISTENT: it only reads, and done() comes after it has read. */
+		response = MHD_create_response_from_buffer(answer->body.size, (void *)(uintptr_t)answer->body.data,
+		                                           MHD_RESPMEM_PERSISTENT);
+	if (response == NULL)
+		return NULL;
+	for (size_t i = 0; i < answer->header_count; i++)
+		if (!header_valid(&answer->headers[i]) ||
+		    MHD_add_response_header(response, answer->headers[i].name, answer->headers[i].value) != MHD_YES)
+			log_error("server", "event=header_dropped index=%zu", i);
+	if (answer->close && MHD_add_response_header(response, "Connection", "close") != MHD_YES)
+		log_error("server", "event=header_dropped name=connection");
+	return response;
+}
+
+/* First called for the head of our own request, then when it is complete: only then may an answer be queued. */
+static enum MHD_Result
+server_access(void *owner, struct MHD_Connection *connection, const char *url, const char *method,
+              const char *version, const char *upload, size_t *upload_size, void **context)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	struct lane                    *lane = info == NULL ? NULL : info->socket_context;
+	struct MHD_Response            *response;
+	enum MHD_Result                 result;
+
+	(void)owner;
+	(void)url;
+	(void)method;
+	(void)version;
+	(void)upload;
+	(void)upload_size;
+	if (*context == NULL) {
+		*context = lane;
+		return lane == NULL ? MHD_NO : MHD_YES;
+	}
+	if (lane->call == NULL || lane->call->connection == NULL || (response = server_response(lane)) == NULL)
+		return MHD_NO;
+	result = MHD_queue_response(connection, (unsigned)lane->call->answer.status, response);
+	MHD_destroy_response(response);
+	return result;
+}
+
+static void
+server_completed(void *owner, struct MHD_Connection *connection, void **context,
+                 enum MHD_RequestTerminationCode code)
+{
+	struct lane *lane = *context;
+
+	(void)owner;
+	(void)connection;
+	*context = NULL;
+	if (lane == NULL)
+		return;
+	lane->completed = true;
+	lane->good = code == MHD_REQUEST_TERMINATED_COMPLETED_OK;
+}
+
+static void
+server_connection(void *owner, struct MHD_Connection *connection, void **context,
+                  enum MHD_ConnectionNotificationCode code)
+{
+	struct bay  *bay = owner;
+	struct lane *lane;
+
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		lane = bay->starting;
+		bay->starting = NULL;
+		lane->connection = connection;
+		*context = lane;
+		return;
+	}
+	lane = *context;
+	*context = NULL;
+	if (lane == NULL)
+		return;
+	lane->connection = NULL;
+	lane->suspended = false;
+	if (lane->fd == -1 && !lane->busy)
+		free(lane);
+}
+
+/* Drive libmicrohttpd until it has nothing to do, and bring its answers to the clients. */
+static void
+server_round(void *owner)
+{
+	struct bay   *bay = owner;
+	struct lane  *next;
+	MHD_UNSIGNED_LONG_LONG timeout;
+
+	while (bay->dirty) {
+		bay->dirty = false;
+		MHD_run(bay->daemon);
+		if (MHD_get_timeout(bay->daemon, &timeout) == MHD_YES && timeout == 0)
+			bay->dirty = true;
+		for (struct lane *lane = bay->busy; lane != NULL; lane = next) {
+			next = lane->next;
+			lane_pump(lane);
+		}
+		calls_done(bay);
+	}
+	calls_done(bay);
+	if (bay->draining && door_connections(bay->door) == 0 && bay->arrivals == 0 && bay->busy == NULL)
+		loop_stop(bay->loop);
+}
+
+/* ---- between door and handler ----------------------------------------------------------------------------------- */
+
+static const char overloaded[] =
+    "{\"error\":{\"message\":\"지금은 요청을 처리할 수 없습니다. The request cannot be served now.\","
+    "\"type\":\"server_error\",\"param\":null,\"code\":\"unavailable\"}}";
+
+static void
+server_request(struct door_connection *connection, struct arrival *arrival, void *owner)
+{
+	static const struct answer_header json[] = {{"Content-Type", "application/json; charset=utf-8"}};
+	struct bay                       *bay = owner;
+	struct server_call               *call = arena_alloc(arrival->arena, sizeof *call);
+	void                             *context;
+
+	if (call == NULL) {
+		door_abort(connection);
+		arrival_free(arrival);
+		return;
+	}
+	call->bay = bay;
+	call->arrival = arrival;
+	call->connection = connection;
+	arrival->call = call;
+	bay->arrivals++;
+	door_set(connection, call);
+	if ((context = bay->server->options.handler.request(arrival, bay->server->options.handler.owner)) != NULL) {
+		call->context = context;
+		return;
+	}
+	call->unheld = true;
+	server_answer(call, &(struct answer){
+	                        .status = 503,
+	                        .headers = json,
+	                        .header_count = 1,
+	                        .body = slice_of(overloaded, sizeof overloaded - 1),
+	                    });
+}
+
+static void
+server_left(struct door_connection *connection, void *owner)
+{
+	struct bay         *bay = owner;
+	struct server_call *call = door_get(connection);
+	struct lane        *lane = call->lane;
+
+	call->connection = NULL;
+	if (call->answered && call->answer.stream != NULL)
+		stream_on_fill(call->answer.stream, NULL, NULL);
+	if (!call->unheld)
+		bay->server->options.handler.left(call->context);
+	if (lane == NULL)
+		call_over(call);
+	else { /* libmicrohttpd may still read from the answer: it is told, and says when it is done */
+		close(lane->fd);
+		lane->fd = -1;
+		lane_resume(lane);
+	}
+}
+
+static void
+server_room(struct door_connection *connection, void *owner)
+{
+	struct server_call *call = door_get(connection);
+	struct bay         *bay = owner;
+
+	if (call != NULL && call->lane != NULL) {
+		bay->dirty = true;
+		lane_pump(call->lane);
+	}
+}
+
+void
+server_answer(struct server_call *call, const struct answer *answer)
+{
+	static const char  get[] = "GET / HTTP/1.1\r\nHost: haechi\r\n\r\n";
+	static const char  head[] = "HEAD / HTTP/1.1\r\nHost: haechi\r\n\r\n";
+	struct bay        *bay = call->bay;
+	struct lane       *lane;
+	bool               only_head = call->arrival->method == METHOD_HEAD;
+	const char        *request = only_head ? head : get;
+	size_t             size = only_head ? sizeof head - 1 : sizeof get - 1;
+
+	if (call->connection == NULL || call->answered)
+		return;
+	call->answered = true;
+	call->answer = *answer;
+	if (door_closing(call->connection))
+		call->answer.close = true;
+	if ((lane = bay->idle) != NULL) {
+		bay->idle = lane->next;
+		bay->idle_count--;
+	} else
+		lane = lane_new(bay);
+	if (lane == NULL || send(lane->fd, request, size, MSG_NOSIGNAL) != (ssize_t)size) {
+		struct door_connection *connection = call->connection;
+
+		if (lane != NULL)
+			lane_close(lane);
+		call->connection = NULL;
+		door_abort(connection);
+		call_over(call);
+		return;
+	}
+	lane->completed = lane->good = false;
+	lane->call = call;
+	call->lane = lane;
+	lane->busy = true;
+	lane->previous = NULL;
+	lane->next = bay->busy;
+	if (lane->next != NULL)
+		lane->next->previous = lane;
+	bay->busy = lane;
+	bay->dirty = true;
+	if (answer->stream != NULL)
+		stream_on_fill(answer->stream, server_stream_filled, call);
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------------- */
+
+static void __attribute__((format(printf, 2, 0)))
+server_log(void *owner, const char *format, va_list arguments)
+{
+	char text[256];
+
+	(void)owner;
+	vsnprintf(text, sizeof text, format, arguments);
+	log_debug("server", "event=microhttpd text=\"%s\"", text);
+}
+
+static int
+bay_begin(struct bay *bay)
+{
+	struct server *server = bay->server;
+	struct fault  *why = &bay->why;
+
+	/* No timeouts: every answer is made by us, and the door watches the clients. */
+	bay->daemon = MHD_start_daemon(
+	    MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+	    server_access, bay, MHD_OPTION_EXTERNAL_LOGGER, server_log, NULL, MHD_OPTION_NOTIFY_COMPLETED,
+	    server_completed, bay, MHD_OPTION_NOTIFY_CONNECTION, server_connection, bay,
+	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, SERVER_POOL, MHD_OPTION_CONNECTION_LIMIT, 1u << 20,
+	    MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_END);
+	if (bay->daemon == NULL)
+		return fault_set(why, FAULT_SYSTEM, "libmicrohttpd를 시작할 수 없습니다", "cannot start libmicrohttpd");
+	if (loop_each_round(bay->loop, server_round, bay, why) == -1)
+		return -1;
+	for (size_t i = 0; i < server->listeners.count; i++) {
+		const struct listener *listener = &server->listeners.row[i];
+		int                    fd = listener->shared ? listener->fd[0] : listener->fd[loop_index(bay->loop)];
+
+		if (door_listen(bay->door, fd, listener->shared ? NULL : server->tls, listener->shared, why) == -1)
+			return -1;
+	}
+	if (server->options.handler.loop_begin != NULL &&
+	    server->options.handler.loop_begin(bay->loop, server->options.handler.owner, why) == -1)
+		return -1;
+	bay->begun = true;
+	return 0;
+}
+
+/* Nothing is served any more: end every answer, then what libmicrohttpd holds. */
+static void
+bay_end(struct bay *bay)
+{
+	struct lane *next;
+
+	door_cut(bay->door);
+	for (unsigned i = 0; i < SERVER_LAST_ROUNDS && (i == 0 || bay->busy != NULL); i++) {
+		bay->dirty = bay->daemon != NULL; /* all are resumed: libmicrohttpd panics over a suspended one */
+		server_round(bay);
+	}
+	if (bay->begun && bay->server->options.handler.loop_end != NULL)
+		bay->server->options.handler.loop_end(bay->loop, bay->server->options.handler.owner);
+	for (struct lane *lane = bay->idle; lane != NULL; lane = next) {
+		next = lane->next;
+		lane_close(lane);
+	}
+	if (bay->daemon != NULL)
+		MHD_stop_daemon(bay->daemon);
+}
+
+static void *
+bay_thread(void *owner)
+{
+	struct bay    *bay = owner;
+	struct server *server = bay->server;
+
+	bay->failed = bay_begin(bay) == -1;
+	pthread_mutex_lock(&server->lock);
+	server->begun_count++;
+	pthread_cond_signal(&server->begun);
+	pthread_mutex_unlock(&server->lock);
+	if (!bay->failed)
+		loop_run(bay->loop);
+	bay_end(bay);
+	return NULL;
+}
+
+static void
+bay_deadline(struct loop_timer *timer)
+{
+	struct bay *bay = timer->owner;
+
+	if (bay->cut) { /* somebody holds a request that cannot be waited for */
+		log_warn("server", "event=drain_incomplete requests=%zu", bay->arrivals);
+		loop_stop(bay->loop);
+		return;
+	}
+	bay->cut = true;
+	door_cut(bay->door);
+	loop_timer_start(bay->loop, timer, SERVER_GRACE_MS);
+}
+
+static void
+bay_drain(struct loop_note *note)
+{
+	struct bay *bay = (struct bay *)(void *)((char *)note - offsetof(struct bay, drain));
+
+	bay->draining = true;
+	door_drain(bay->door);
+	loop_timer_start(bay->loop, &bay->deadline, bay->deadline_ms);
+}
+
+static unsigned
+cores(void)
+{
+	long count = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return count < 1 ? 1 : count > SERVER_LOOPS ? SERVER_LOOPS : (unsigned)count;
+}
+
+static int
+server_begin(struct server *server, struct fault *why)
+{
+	const struct server_options *options = &server->options;
+
+	if (limits_check(&server->limits, why) == -1)
+		return -1;
+	if (options->tls_certificate != NULL &&
+	    tls_open(&server->tls, options->tls_certificate, options->tls_key == NULL ? "" : options->tls_key,
+	             options->tls_client_ca, options->tls_client_required, why) == -1)
+		return -1;
+	if ((server->addresses = address_count_new(server->limits.connections_per_address)) == NULL)
+		return fault_memory(why);
+	if (listeners_open(&server->listeners, options->listen, options->listen_count, server->loops, why) == -1)
+		return -1;
+	for (unsigned i = 0; i < server->loops; i++) {
+		struct bay         *bay = &server->bays[i];
+		struct door_options door = {
+		    .limits = &server->limits,
+		    .addresses = server->addresses,
+		    .handler = {server_request, server_left, server_room, bay},
+		};
+
+		bay->server = server;
+		bay->drain.run = bay_drain;
+		bay->deadline.run = bay_deadline;
+		bay->deadline.owner = bay;
+		if (loop_new(&bay->loop, i, why) == -1)
+			return -1;
+		loop_part_set(bay->loop, LOOP_PART_SERVER, bay);
+		door.loop = bay->loop;
+		if (door_new(&bay->door, &door, why) == -1)
+			return -1;
+	}
+	for (unsigned i = 0; i < server->loops; i++) {
+		int error = pthread_create(&server->bays[i].thread, NULL, bay_thread, &server->bays[i]);
+
+		if (error != 0) {
+			errno = error;
+			return fault_errno(why, "스레드를 만들 수 없습니다", "cannot make a thread");
+		}
+		server->bays[i].threaded = true;
+	}
+	pthread_mutex_lock(&server->lock);
+	while (server->begun_count < server->loops)
+		pthread_cond_wait(&server->begun, &server->lock);
+	pthread_mutex_unlock(&server->lock);
+	for (unsigned i = 0; i < server->loops; i++)
+		if (server->bays[i].failed) {
+			if (why != NULL)
+				*why = server->bays[i].why;
+			return -1;
+		}
+	return 0;
+}
+
+int
+server_start(struct server **out, const struct server_options *options, struct fault *why)
+{
+	struct server *server = calloc(1, sizeof *server);
+
+	if (server == NULL)
+		return fault_memory(why);
+	signal(SIGPIPE, SIG_IGN); /* OpenSSL writes without MSG_NOSIGNAL */
+	server->options = *options;
+	server->limits = options->limits;
+	server->loops = options->loops == 0 ? cores() : options->loops > SERVER_LOOPS ? SERVER_LOOPS : options->loops;
+	pthread_mutex_init(&server->lock, NULL);
+	pthread_cond_init(&server->begun, NULL);
+	if (server_begin(server, why) == -1) {
+		server_stop(server, 0);
+		return -1;
+	}
+	*out = server;
+	return 0;
+}
+
+void
+server_stop(struct server *server, unsigned deadline_ms)
+{
+	if (server == NULL)
+		return;
+	for (unsigned i = 0; i < server->loops; i++) {
+		struct bay *bay = &server->bays[i];
+
+		if (!bay->threaded || bay->failed)
+			continue;
+		bay->deadline_ms = deadline_ms;
+		loop_post(bay->loop, &bay->drain);
+	}
+	for (unsigned i = 0; i < server->loops; i++)
+		if (server->bays[i].threaded)
+			pthread_join(server->bays[i].thread, NULL);
+	for (unsigned i = 0; i < server->loops; i++) {
+		loop_free(server->bays[i].loop);
+		door_free(server->bays[i].door);
+	}
+	listeners_close(&server->listeners);
+	address_count_free(server->addresses);
+	tls_close(server->tls);
+	pthread_cond_destroy(&server->begun);
+	pthread_mutex_destroy(&server->lock);
+	free(server);
+}
+
+const char *
+server_address(const struct server *server, size_t index)
+{
+	return index < server->listeners.count ? server->listeners.row[index].text : NULL;
+}
+
+unsigned
+server_loop_count(const struct server *server)
+{
+	return server->loops;
+}
+
+struct loop *
+server_loop(const struct server *server, unsigned index)
+{
+	return index < server->loops ? server->bays[index].loop : NULL;
+}
+
+void
+server_numbers(const struct server *server, struct server_numbers *out)
+{
+	memset(out, 0, sizeof *out);
+	for (unsigned i = 0; i < server->loops; i++)
+		door_numbers(server->bays[i].door, out);
+}
