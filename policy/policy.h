@@ -94,6 +94,9 @@ void           detector_close(struct detector *detector); /* NULL is fine */
  */
 MUST_CHECK int detector_scan(struct detector *detector, struct slice text, uint32_t part, struct arena *arena,
                              struct detection *out, struct fault *why);
+/* The findings alone, without signals: for answers, piece by piece. */
+MUST_CHECK int detector_identify(struct detector *detector, struct slice text, struct arena *arena,
+                                 struct detection *out, struct fault *why);
 /* Write `text` with every confident finding of `kinds` replaced by its mask ("[주민등록번호]"). */
 void detection_redact(struct buffer *out, struct slice text, const struct finding *findings, size_t count,
                       uint32_t kinds);

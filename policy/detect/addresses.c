@@ -1,0 +1,207 @@
+/*
+ * Postal addresses: province, city or district, then road and building number, or village and lot number.
+ *
+ * A province found by its name starts a candidate; without one, a district and a road together do.
+ */
+#include "policy/detect/identifiers.h"
+
+#include <string.h>
+
+#define PART_LIMIT 60 /* bytes of one part: twenty syllables */
+
+static bool
+is_digit(uint8_t byte)
+{
+	return byte >= '0' && byte <= '9';
+}
+
+/* The next part of an address at `at`: Hangul and digits up to a blank or a mark. 0: none. */
+static size_t
+part_end(struct slice text, size_t at)
+{
+	size_t end = at;
+
+	while (end < text.size && end - at < PART_LIMIT) {
+		uint8_t byte = text.data[end];
+
+		if (is_digit(byte) || byte == '-' || byte == '.')
+			end++;
+		else if (byte >= 0xEA && byte <= 0xED && end + 3 <= text.size)
+			end += 3;
+		else
+			break;
+	}
+	return end;
+}
+
+static bool
+ends_with(struct slice text, size_t start, size_t end, const char *suffix)
+{
+	size_t size = strlen(suffix);
+
+	return end - start > size && memcmp(text.data + end - size, suffix, size) == 0;
+}
+
+static bool
+ends_with_any(struct slice text, size_t start, size_t end, const char *const *suffixes)
+{
+	for (size_t i = 0; suffixes[i] != NULL; i++) {
+		if (ends_with(text, start, end, suffixes[i]))
+			return true;
+	}
+	return false;
+}
+
+static size_t
+blanks(struct slice text, size_t at)
+{
+	size_t end = at;
+
+	while (end < text.size && (text.data[end] == ' ' || text.data[end] == ',') && end - at < 3)
+		end++;
+	return end;
+}
+
+/* "123", "123-4", "산12-3", with 번지, 번길, 호 behind. 0: no number here. */
+static size_t
+number_end(struct slice text, size_t at)
+{
+	static const char *const behind[] = {"번길", "번지", "번", "호", NULL};
+	size_t end = at;
+
+	if (text.size - end >= 3 && memcmp(text.data + end, "산", 3) == 0)
+		end += 3;
+	if (end < text.size && text.data[end] == ' ')
+		end++;
+	if (end >= text.size || !is_digit(text.data[end]))
+		return 0;
+	while (end < text.size && is_digit(text.data[end]))
+		end++;
+	if (end + 1 < text.size && text.data[end] == '-' && is_digit(text.data[end + 1])) {
+		for (end++; end < text.size && is_digit(text.data[end]);)
+			end++;
+	}
+	for (size_t i = 0; behind[i] != NULL; i++) {
+		size_t size = strlen(behind[i]);
+
+		if (text.size - end >= size && memcmp(text.data + end, behind[i], size) == 0) {
+			size_t more = end + size;
+
+			if (i == 0) /* "123번길 45": the building's number is still to come */
+				return number_end(text, blanks(text, more)) != 0
+				           ? number_end(text, blanks(text, more))
+				           : more;
+			return more;
+		}
+	}
+	return end;
+}
+
+/* "101동 1203호", "3층" behind an address belong to it. */
+static size_t
+detail_end(struct slice text, size_t at)
+{
+	static const char *const units[] = {"동", "호", "층", NULL};
+	size_t end = at;
+
+	for (size_t round = 0; round < 3; round++) {
+		size_t next = blanks(text, end), stop;
+
+		for (stop = next; stop < text.size && is_digit(text.data[stop]) && stop - next < 5;)
+			stop++;
+		if (stop == next || text.size - stop < 3)
+			return end;
+		for (size_t i = 0;; i++) {
+			if (units[i] == NULL)
+				return end;
+			if (memcmp(text.data + stop, units[i], 3) == 0)
+				break;
+		}
+		end = stop + 3;
+	}
+	return end;
+}
+
+/* Parts of an address from `at` on. `province`: a province's name ends here. */
+static void
+address_from(struct scene *scene, size_t start, size_t at, bool province)
+{
+	static const char *const cities[] = {"시", "군", "구", NULL};
+	static const char *const roads[] = {"로", "길", "대로", NULL};
+	static const char *const villages[] = {"동", "리", "읍", "면", "가", NULL};
+	struct slice text = scene->text;
+	bool city = false, village = false;
+	int confidence;
+
+	for (size_t parts = 0; parts < 6; parts++) {
+		size_t head = blanks(text, at), end = part_end(text, head), stop;
+
+		if (end == head)
+			return;
+		/* "테헤란로123" and "테헤란로 123": the number may cling to the road. */
+		for (stop = head; stop < end && !is_digit(text.data[stop]);)
+			stop++;
+		if (stop > head && ends_with_any(text, head, stop, roads) && (city || province)) {
+			size_t number = number_end(text, stop < end ? stop : blanks(text, end));
+
+			if (number != 0) {
+				confidence = province && city ? 900 : province ? 750 : 700;
+				scene_add(scene, IDENTIFIER_ADDRESS, start, detail_end(text, number),
+				          confidence);
+				return;
+			}
+		}
+		if (stop == end && ends_with_any(text, head, end, villages) && (city || province)) {
+			size_t number = number_end(text, blanks(text, end));
+
+			village = true;
+			if (number != 0) {
+				confidence = province && city ? 850 : city ? 650 : 600;
+				scene_add(scene, IDENTIFIER_ADDRESS, start, detail_end(text, number),
+				          confidence);
+				return;
+			}
+		}
+		if (stop == end && ends_with_any(text, head, end, cities)) {
+			city = true;
+		} else if (!village || stop != end) {
+			if (!(stop == end && ends_with_any(text, head, end, villages)) &&
+			    !ends_with_any(text, head, stop, roads))
+				return;
+		}
+		at = end;
+	}
+}
+
+/* "강남구 테헤란로 123" without a province. */
+static void
+district_find(struct scene *scene, size_t at)
+{
+	struct slice text = scene->text;
+	size_t start = at;
+
+	while (start >= 3 && at - start < 12 && text.data[start - 3] >= 0xEA && text.data[start - 3] <= 0xED)
+		start -= 3;
+	if (at - start >= 3 && at + 3 < text.size && text.data[at + 3] == ' ')
+		address_from(scene, start, start, false);
+}
+
+void
+addresses_find(struct scene *scene)
+{
+	struct slice text = scene->text;
+
+	for (size_t i = 0; i < scene->hit_count && !scene->failed; i++) {
+		const struct word_hit *hit = &scene->hits[i];
+
+		if (hit->word->class == WORD_REGION && hit->end < text.size && text.data[hit->end] == ' ')
+			address_from(scene, hit->start, hit->end, true);
+	}
+	for (size_t i = 3; i + 6 < text.size && !scene->failed; i++) {
+		if (text.data[i] == 0xEA &&
+		    (memcmp(text.data + i, "구 ", 4) == 0 || memcmp(text.data + i, "군 ", 4) == 0))
+			district_find(scene, i);
+		else if (text.data[i] == 0xEC && memcmp(text.data + i, "시 ", 4) == 0)
+			district_find(scene, i);
+	}
+}

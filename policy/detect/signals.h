@@ -1,0 +1,15 @@
+/*
+ * signals -- does a text ask the model to operate or decide in a domain of the Act? A sign, never a verdict (law 2.6).
+ */
+#ifndef HAECHI_POLICY_DETECT_SIGNALS_H
+#define HAECHI_POLICY_DETECT_SIGNALS_H
+
+#include "policy/detect/normalise.h"
+#include "policy/detect/words.h"
+#include "policy/policy.h"
+
+/* Signals of one normal text, into the arena; the strongest first. */
+MUST_CHECK int signals_find(const struct normal *normal, const struct word_hit *hits, size_t hit_count,
+                            struct arena *arena, struct detection *out, struct fault *why);
+
+#endif
