@@ -3,7 +3,7 @@
 #include <string.h>
 
 #define SIGNAL_WINDOW 480 /* bytes around a word of a domain in which the asking must stand */
-#define SIGNAL_HIGH   600 /* thousandths from which a text is a sign of high impact */
+#define SIGNAL_HIGH   450 /* thousandths: two words of a domain and one that asks to decide */
 
 struct tally {
 	unsigned terms; /* weight of distinct words */
