@@ -16,11 +16,11 @@ entry=$(head_of X-Haechi-Entry)
 until_true 20 settled
 "$HAECHI" audit query --entry "$entry" --json | grep -q '"decision"' || fail "the decision is not found"
 "$HAECHI" audit query --kind outcome --json | grep -q "$entry" || fail "no outcome follows it"
-"$HAECHI" audit verify --vkey "$STATE/log.vkey" || fail "verify"
+"$HAECHI" audit verify --vkey "$STATE/keys/log.vkeys" || fail "verify"
 "$HAECHI" audit receipt "$entry" >"$WORK/receipt" || fail "receipt"
-"$BUILD/haechi-verify" "$WORK/receipt" --vkey "$STATE/log.vkey" || fail "haechi-verify"
+"$BUILD/haechi-verify" "$WORK/receipt" --vkey "$STATE/keys/log.vkeys" || fail "haechi-verify"
 # A receipt with one letter changed is no receipt.
 sed 's/haneul/haneol/' "$WORK/receipt" >"$WORK/forged"
 cmp -s "$WORK/receipt" "$WORK/forged" && fail "nothing was changed"
-"$BUILD/haechi-verify" "$WORK/forged" --vkey "$STATE/log.vkey" && fail "a forged receipt was accepted"
+"$BUILD/haechi-verify" "$WORK/forged" --vkey "$STATE/keys/log.vkeys" && fail "a forged receipt was accepted"
 [ "$("$HAECHI" status --socket "$CONTROL" --json | python3 -c 'import json,sys; json.load(sys.stdin); print("json")')" = json ] || fail "status"

@@ -18,7 +18,7 @@ done
 cat "$WORK"/counts.*
 [ "$(wc -l <"$WORK/promised")" -gt 20 ] || fail "too few answers to say anything"
 until_true 30 settled
-"$HAECHI" audit verify --vkey "$STATE/log.vkey" || fail "verify"
+"$HAECHI" audit verify --vkey "$STATE/keys/log.vkeys" || fail "verify"
 sort -u "$WORK/promised" >"$WORK/wanted"
 sql -c "SELECT id FROM haechi.entry WHERE kind = 'decision'" | sort >"$WORK/decisions"
 sql -c "SELECT of FROM haechi.entry WHERE kind = 'outcome'" | sort >"$WORK/outcomes"

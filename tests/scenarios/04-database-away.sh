@@ -18,7 +18,7 @@ cat "$WORK/counts"
 [ $((during - before)) -gt 10 ] || fail "only $((during - before)) answers while the database was away"
 python3 -c 'import json,sys; c = json.load(open(sys.argv[1])); sys.exit(set(c) != {"200"})' "$WORK/counts" || fail "not every request was answered"
 until_true 60 settled
-"$HAECHI" audit verify --vkey "$STATE/log.vkey" || fail "verify"
+"$HAECHI" audit verify --vkey "$STATE/keys/log.vkeys" || fail "verify"
 sql -c "SELECT id FROM haechi.entry WHERE kind = 'decision'" | sort >"$WORK/decisions"
 [ -z "$(sort -u "$WORK/promised" | comm -23 - "$WORK/decisions")" ] || fail "answers without entries"
 echo "$((during - before)) answers while the database was away, all recorded"

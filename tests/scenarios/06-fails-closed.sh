@@ -31,7 +31,7 @@ kill -TERM "$HAECHID_PID"; wait "$HAECHID_PID" || true
 haechid_up
 answers || fail "after a restart"
 until_true 20 settled
-"$HAECHI" audit verify --vkey "$STATE/log.vkey" || fail "verify"
+"$HAECHI" audit verify --vkey "$STATE/keys/log.vkeys" || fail "verify"
 
 # A journal that cannot grow: the reserve is larger than the disk.
 kill -TERM "$HAECHID_PID"; wait "$HAECHID_PID" || true

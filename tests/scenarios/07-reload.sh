@@ -48,6 +48,6 @@ wait $load
 cat "$WORK/counts"
 haechid_up
 until_true 20 settled
-"$HAECHI" audit verify --vkey "$STATE/log.vkey" || fail "verify"
+"$HAECHI" audit verify --vkey "$STATE/keys/log.vkeys" || fail "verify"
 sql -c "SELECT of FROM haechi.entry WHERE kind = 'outcome'" | sort >"$WORK/outcomes"
 [ -z "$(sort -u "$WORK/promised" | comm -23 - "$WORK/outcomes")" ] || fail "answers without outcomes"

@@ -13,10 +13,10 @@ for file in report.json entries.csv report.html; do [ -s "$WORK/report/$file" ] 
 [ "$(head -c 3 "$WORK/report/entries.csv" | od -An -tx1 | tr -d ' ')" = efbbbf ] || fail "entries.csv has no byte order mark"
 mv "$WORK/report" "$WORK/elsewhere"
 deploy/cluster.sh stop "$WORK/pg"
-"$BUILD/haechi-verify" "$WORK/elsewhere" --vkey "$STATE/log.vkey" || fail "haechi-verify"
+"$BUILD/haechi-verify" "$WORK/elsewhere" --vkey "$STATE/keys/log.vkeys" || fail "haechi-verify"
 for file in $(cd "$WORK/elsewhere" && find . -type f); do
 	cp -R "$WORK/elsewhere" "$WORK/changed"
 	python3 -c 'import sys; p = sys.argv[1]; b = bytearray(open(p, "rb").read()); b[len(b) // 2] ^= 1; open(p, "wb").write(b)' "$WORK/changed/$file"
-	! "$BUILD/haechi-verify" "$WORK/changed" --vkey "$STATE/log.vkey" >/dev/null 2>&1 || fail "a change in $file was not seen"
+	! "$BUILD/haechi-verify" "$WORK/changed" --vkey "$STATE/keys/log.vkeys" >/dev/null 2>&1 || fail "a change in $file was not seen"
 	rm -rf "$WORK/changed"
 done

@@ -78,7 +78,7 @@ haechi_up() {
 	export HAECHI_DATABASE="host=$PGSOCKET user=haechi_auditor_login dbname=haechi"
 	engine_up
 	haechid_up
-	deploy/demo-keys.sh "$STATE" >>"$WORK/prepare.log" 2>&1 || fail "demo keys"
+	deploy/demo.sh "$STATE" >>"$WORK/prepare.log" 2>&1 || fail "demo keys"
 	# shellcheck disable=SC1091
 	. "$STATE/demo-keys"
 	export KEY_GUIDE KEY_WELFARE KEY_DRAFT
