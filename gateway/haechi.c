@@ -13,6 +13,7 @@ static const struct {
 	int (*run)(int argc, char **argv);
 	const char *ko, *en;
 } commands[] = {
+    {"audit", command_audit, "증적: 조회, 영수증, 검증", "evidence: query, receipts, verify"},
     {"classify", command_classify, "글의 신호: 영역과 개인식별자", "what a text gives away: domains, identifiers"},
     {"db", command_db, "데이터베이스: 테이블, 로그인", "the database: tables, logins"},
     {"help", command_help, "명령 목록", "this list"},

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "gateway/commands/commands.h"
+#include "schema/base/clock.h"
 
 int
 command_open_database(struct database **out, const char *option, struct fault *why)
@@ -37,6 +38,30 @@ command_time(char out[COMMAND_TIME_SIZE], int64_t wall_ms)
 	if (gmtime_r(&seconds, &parts) == NULL ||
 	    strftime(out, COMMAND_TIME_SIZE, "%Y-%m-%d %H:%M:%S", &parts) == 0)
 		strcpy(out, "?");
+}
+
+int
+command_parse_time(int64_t *wall_ms, const char *option, const char *text, struct fault *why)
+{
+	if (clock_parse(wall_ms, slice_string(text), true))
+		return 0;
+	return fault_set(why, FAULT_USAGE,
+	                 "--%s: '%s'은(는) 때가 아닙니다 (2026-03-02 또는 2026-03-02T09:00:00+09:00)",
+	                 "--%s: '%s' is not a time (2026-03-02 or 2026-03-02T09:00:00+09:00)", option, text);
+}
+
+int
+command_parse_number(uint64_t *out, const char *option, const char *text, struct fault *why)
+{
+	const size_t size = strlen(text);
+
+	*out = 0;
+	if (size == 0 || size > 18 || strspn(text, "0123456789") != size)
+		return fault_set(why, FAULT_USAGE, "--%s: '%s'은(는) 0 이상의 정수가 아닙니다",
+		                 "--%s: '%s' is not a whole number", option, text);
+	for (size_t i = 0; i < size; i++)
+		*out = *out * 10 + (uint64_t)(text[i] - '0');
+	return 0;
 }
 
 /* ---- tables ---------------------------------------------------------------------------------------------------- */

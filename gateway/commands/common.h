@@ -16,6 +16,10 @@ int command_fail(const struct fault *why);
 #define COMMAND_TIME_SIZE 32
 void command_time(char out[COMMAND_TIME_SIZE], int64_t wall_ms);
 
+/* --from, --to: a date is 00:00 in Korea, else RFC 3339. --limit and its like: a whole number. FAULT_USAGE. */
+MUST_CHECK int command_parse_time(int64_t *wall_ms, const char *option, const char *text, struct fault *why);
+MUST_CHECK int command_parse_number(uint64_t *out, const char *option, const char *text, struct fault *why);
+
 /*
  * A table for a terminal: columns as wide as their widest cell, counted as a terminal counts (한글 takes two places). Cells are
  * copied; control bytes become '?'. table_print() writes everything and empties the table.

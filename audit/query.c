@@ -1,0 +1,343 @@
+#include "audit/query.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#include "audit/stored.h"
+#include "schema/base/clock.h"
+
+#define PAGE 1000
+/* The origin by a subquery, so that a page never waits for a join. */
+#define ORIGIN "(SELECT l.origin FROM haechi.log l WHERE l.log_id = e.log_id)"
+#define COLUMNS                                                                                              \
+	"e.log_id, " ORIGIN ", e.index, e.wall, e.id, e.kind, e.agency, e.service, e.subject, e.key_id, "    \
+	"e.request_id, e.of, e.usecase, e.verdict, e.access, e.domain, e.action, e.model, e.zone, e.bytes "
+#define FROM "FROM haechi.entry e WHERE true"
+
+static int
+unknown_word(struct fault *why, const char *option, const char *word, const char *allowed)
+{
+	return fault_set(why, FAULT_USAGE, "--%s: 모르는 값 '%s' (쓸 수 있는 값: %s)",
+	                 "--%s: unknown value '%s' (allowed: %s)", option, word, allowed);
+}
+
+int
+query_filter_check(const struct query_filter *filter, struct fault *why)
+{
+	enum entry_kind kind;
+	enum verdict verdict;
+	enum access access;
+	enum domain domain;
+
+	if (filter->kind != NULL && !entry_kind_parse(&kind, filter->kind))
+		return unknown_word(
+		    why, "kind", filter->kind,
+		    "decision outcome review usecase policy key access export shred witness lifecycle");
+	if (filter->verdict != NULL && !verdict_parse(&verdict, filter->verdict))
+		return unknown_word(why, "verdict", filter->verdict,
+		                    "HIGH_IMPACT NOT_HIGH_IMPACT EXCLUDED UNDETERMINED");
+	if (filter->decision != NULL && !access_parse(&access, filter->decision))
+		return unknown_word(why, "decision", filter->decision, "permit hold redact deny");
+	if (filter->domain != NULL && !domain_parse(&domain, filter->domain))
+		return unknown_word(
+		    why, "domain", filter->domain,
+		    "energy water healthcare medical_device nuclear biometric hiring_lending transport "
+		    "public_service education other");
+	if (filter->has_from && filter->has_to && filter->from_ms >= filter->to_ms)
+		return fault_set(why, FAULT_USAGE, "--from 이 --to 보다 앞서야 합니다",
+		                 "--from must be before --to");
+	return 0;
+}
+
+struct condition {
+	const char *name;
+	const char *column;
+	size_t offset;
+};
+
+static const struct condition conditions[] = {
+    {"agency",     "e.agency",     offsetof(struct query_filter, agency)    },
+    {"usecase",    "e.usecase",    offsetof(struct query_filter, usecase)   },
+    {"verdict",    "e.verdict",    offsetof(struct query_filter, verdict)   },
+    {"decision",   "e.access",     offsetof(struct query_filter, decision)  },
+    {"domain",     "e.domain",     offsetof(struct query_filter, domain)    },
+    {"kind",       "e.kind",       offsetof(struct query_filter, kind)      },
+    {"request-id", "e.request_id", offsetof(struct query_filter, request_id)},
+    {"entry",      "e.id",         offsetof(struct query_filter, entry)     },
+    {"log",        ORIGIN,         offsetof(struct query_filter, log)       },
+};
+
+static const char *
+value_of(const struct query_filter *filter, const struct condition *condition)
+{
+	const char *value;
+
+	memcpy(&value, (const char *)filter + condition->offset, sizeof value);
+	return value;
+}
+
+void
+query_conditions(struct buffer *sql, struct database *database, const struct query_filter *filter)
+{
+	char text[CLOCK_TEXT_SIZE];
+
+	if (filter->has_from) {
+		clock_text(text, filter->from_ms);
+		buffer_printf(sql, " AND e.wall >= '%s'", text);
+	}
+	if (filter->has_to) {
+		clock_text(text, filter->to_ms);
+		buffer_printf(sql, " AND e.wall < '%s'", text);
+	}
+	for (size_t i = 0; i < sizeof conditions / sizeof *conditions; i++) {
+		const char *value = value_of(filter, &conditions[i]);
+
+		if (value == NULL)
+			continue;
+		buffer_printf(sql, " AND %s = ", conditions[i].column);
+		database_quote(sql, database, value);
+	}
+}
+
+void
+query_describe(struct buffer *out, const struct query_filter *filter)
+{
+	char text[CLOCK_TEXT_SIZE];
+	const char *blank = "";
+
+	if (filter->has_from) {
+		clock_text(text, filter->from_ms);
+		buffer_printf(out, "from=%s", text);
+		blank = " ";
+	}
+	if (filter->has_to) {
+		clock_text(text, filter->to_ms);
+		buffer_printf(out, "%sto=%s", blank, text);
+		blank = " ";
+	}
+	for (size_t i = 0; i < sizeof conditions / sizeof *conditions; i++) {
+		const char *value = value_of(filter, &conditions[i]);
+
+		if (value == NULL)
+			continue;
+		buffer_printf(out, "%s%s=%s", blank, conditions[i].name, value);
+		blank = " ";
+	}
+	if (*blank == '\0')
+		buffer_string(out, "all");
+}
+
+/* false: a time that no entry has. */
+static bool
+row_read(struct query_row *row, const struct database_rows *rows, size_t at)
+{
+	*row = (struct query_row){
+	    .log_id = database_integer(rows, at, 0),
+	    .origin = database_text(rows, at, 1),
+	    .index = (uint64_t)database_integer(rows, at, 2),
+	    .id = database_text(rows, at, 4),
+	    .kind = database_text(rows, at, 5),
+	    .agency = database_text(rows, at, 6),
+	    .service = database_text(rows, at, 7),
+	    .subject = database_text(rows, at, 8),
+	    .key_id = database_text(rows, at, 9),
+	    .request_id = database_text(rows, at, 10),
+	    .of = database_text(rows, at, 11),
+	    .usecase = database_text(rows, at, 12),
+	    .verdict = database_text(rows, at, 13),
+	    .access = database_text(rows, at, 14),
+	    .domain = database_text(rows, at, 15),
+	    .action = database_text(rows, at, 16),
+	    .model = database_text(rows, at, 17),
+	    .zone = database_text(rows, at, 18),
+	    .bytes = database_field(rows, at, 19),
+	};
+	return field_wall(database_field(rows, at, 3), &row->wall_ms);
+}
+
+struct position {
+	bool set;
+	int64_t log_id, wall_us;
+	uint64_t index;
+};
+
+static int
+page_ask(struct database_rows **rows, struct database *database, const struct query_filter *filter,
+         const struct position *after, uint64_t limit, bool ascending, struct fault *why)
+{
+	const char *order = ascending ? "" : " DESC";
+	struct buffer sql;
+	int result = -1;
+
+	buffer_init(&sql, 64 * 1024);
+	buffer_string(&sql, "SELECT " COLUMNS FROM);
+	query_conditions(&sql, database, filter);
+	if (after->set)
+		buffer_printf(
+		    &sql,
+		    " AND (e.wall, e.log_id, e.index) %s (timestamptz '1970-01-01 00:00:00Z' + %" PRId64
+		    " * interval '1 microsecond', %" PRId64 ", %" PRIu64 ")",
+		    ascending ? ">" : "<", after->wall_us, after->log_id, after->index);
+	buffer_printf(&sql, " ORDER BY e.wall%s, e.log_id%s, e.index%s LIMIT %" PRIu64, order, order, order,
+	              limit);
+	if (buffer_text(&sql) == NULL)
+		fault_set(why, FAULT_INVALID, "조건이 너무 길거나 UTF-8이 아닙니다",
+		          "a filter is too long or not UTF-8");
+	else
+		result = database_ask(rows, database, buffer_text(&sql), 0, NULL, why);
+	buffer_free(&sql);
+	return result;
+}
+
+int
+query_run(struct database *database, const struct query_filter *filter, uint64_t limit, bool ascending,
+          query_seen *seen, void *context, uint64_t *count, struct fault *why)
+{
+	struct position after = {0};
+	uint64_t given = 0;
+	bool more = true;
+
+	if (count != NULL)
+		*count = 0;
+	if (query_filter_check(filter, why) == -1)
+		return -1;
+	while (more && (limit == 0 || given < limit)) {
+		const uint64_t page = limit != 0 && limit - given < PAGE ? limit - given : PAGE;
+		struct database_rows *rows = NULL;
+
+		if (page_ask(&rows, database, filter, &after, page, ascending, why) == -1)
+			return -1;
+		more = database_count(rows) == page;
+		for (size_t i = 0; i < database_count(rows); i++) {
+			struct query_row row;
+
+			if (!row_read(&row, rows, i)) {
+				fault_set(why, FAULT_TAMPERED,
+				          "%s %" PRIu64 "번: 시각 열이 밀리초가 아닙니다",
+				          "%s entry %" PRIu64 ": the time column is not in milliseconds",
+				          row.origin, row.index);
+				database_rows_free(rows);
+				return -1;
+			}
+			given++;
+			after = (struct position){true, row.log_id, row.wall_ms * 1000, row.index};
+			if (!seen(context, &row)) {
+				more = false;
+				break;
+			}
+		}
+		database_rows_free(rows);
+	}
+	if (count != NULL)
+		*count = given;
+	return 0;
+}
+
+int
+query_access_note(struct database *database, const char *action, const char *about, const char *reason,
+                  struct fault *why)
+{
+	const char *parameters[] = {action, about, reason};
+	struct database_rows *rows = NULL;
+
+	if (database_ask(&rows, database, "SELECT haechi.access_note($1, $2, $3)", 3, parameters, why) == -1)
+		return -1;
+	database_rows_free(rows);
+	return 0;
+}
+
+/* ---- following --------------------------------------------------------------------------------------------------- */
+
+static int
+newest_index(struct database *database, int64_t log_id, int64_t *index, struct fault *why)
+{
+	char number[24];
+	const char *parameters[] = {number};
+	struct database_rows *rows = NULL;
+
+	snprintf(number, sizeof number, "%" PRId64, log_id);
+	if (database_ask(&rows, database,
+	                 "SELECT coalesce((SELECT index FROM haechi.entry WHERE log_id = $1::integer "
+	                 "ORDER BY index DESC LIMIT 1), -1)",
+	                 1, parameters, why) == -1)
+		return -1;
+	*index = database_integer(rows, 0, 0);
+	database_rows_free(rows);
+	return 0;
+}
+
+/* Everything of one log behind *index, which moves on. 1 when `seen` had enough. */
+static int
+follow_log(struct database *database, const struct query_filter *filter, int64_t log_id, int64_t *index,
+           query_seen *seen, void *context, struct fault *why)
+{
+	struct database_rows *rows = NULL;
+	struct buffer sql;
+	int result = -1;
+	int64_t newest;
+
+	/* Rows that the filter passes over move the place on too. */
+	if (newest_index(database, log_id, &newest, why) == -1)
+		return -1;
+	if (newest <= *index)
+		return 0;
+	buffer_init(&sql, 64 * 1024);
+	buffer_printf(&sql,
+	              "SELECT " COLUMNS FROM " AND e.log_id = %" PRId64 " AND e.index > %" PRId64
+	              " AND e.index <= %" PRId64,
+	              log_id, *index, newest);
+	query_conditions(&sql, database, filter);
+	buffer_string(&sql, " ORDER BY e.index");
+	if (buffer_text(&sql) == NULL) {
+		fault_set(why, FAULT_INVALID, "조건이 너무 길거나 UTF-8이 아닙니다",
+		          "a filter is too long or not UTF-8");
+		goto out;
+	}
+	if (database_ask(&rows, database, buffer_text(&sql), 0, NULL, why) == -1)
+		goto out;
+	*index = newest;
+	result = 0;
+	for (size_t i = 0; i < database_count(rows) && result == 0; i++) {
+		struct query_row row;
+
+		if (row_read(&row, rows, i) && !seen(context, &row))
+			result = 1;
+	}
+out:
+	database_rows_free(rows);
+	buffer_free(&sql);
+	return result;
+}
+
+int
+query_follow(struct database *database, const struct query_filter *filter, int interval_ms, query_seen *seen,
+             void *context, bool (*stop)(void *context), struct fault *why)
+{
+	const struct timespec pause = {interval_ms / 1000, (long)(interval_ms % 1000) * 1000000};
+	struct stored_log logs[STORED_LOGS];
+	int64_t place[STORED_LOGS];
+	size_t count, known = 0;
+
+	if (query_filter_check(filter, why) == -1 || stored_logs(logs, &count, database, why) == -1)
+		return -1;
+	for (; known < count; known++)
+		if (newest_index(database, logs[known].log_id, &place[known], why) == -1)
+			return -1;
+	while (!stop(context)) {
+		/* Logs are numbered in the order they come: a new one is behind those already followed. */
+		if (stored_logs(logs, &count, database, why) == -1)
+			return -1;
+		for (; known < count; known++)
+			place[known] = -1;
+		for (size_t i = 0; i < count; i++) {
+			const int result =
+			    follow_log(database, filter, logs[i].log_id, &place[i], seen, context, why);
+
+			if (result != 0)
+				return result == 1 ? 0 : -1;
+		}
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}

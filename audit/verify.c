@@ -1,0 +1,664 @@
+#include "audit/verify.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "audit/pager.h"
+#include "schema/entry.h"
+
+#define ARENA_LIMIT    (1024 * 1024)
+#define PROGRESS_EVERY 4096
+#define REPORT_SUFFIX  ".report" /* names of report keys end so: they are of no log */
+
+/* haechi.entry as it is streamed; the text columns are compared one by one. */
+enum { INDEX, WALL, BYTES, TEXTS };
+
+static const struct {
+	const char *name;
+	size_t offset; /* in struct entry_columns */
+} texts[] = {
+    {"id",         offsetof(struct entry_columns, id)        },
+    {"agency",     offsetof(struct entry_columns, agency)    },
+    {"service",    offsetof(struct entry_columns, service)   },
+    {"subject",    offsetof(struct entry_columns, subject)   },
+    {"key_id",     offsetof(struct entry_columns, key)       },
+    {"request_id", offsetof(struct entry_columns, request_id)},
+    {"of",         offsetof(struct entry_columns, of)        },
+    {"usecase",    offsetof(struct entry_columns, usecase)   },
+    {"verdict",    offsetof(struct entry_columns, verdict)   },
+    {"access",     offsetof(struct entry_columns, access)    },
+    {"domain",     offsetof(struct entry_columns, domain)    },
+    {"action",     offsetof(struct entry_columns, action)    },
+    {"model",      offsetof(struct entry_columns, model)     },
+    {"zone",       offsetof(struct entry_columns, zone)      },
+};
+#define TEXT_COUNT (sizeof texts / sizeof *texts)
+#define ENTRY_SQL                                                                                            \
+	"SELECT index, wall, bytes, kind, id, agency, service, subject, key_id, request_id, of, usecase, "   \
+	"verdict, "                                                                                          \
+	"access, domain, action, model, zone FROM haechi.entry WHERE log_id = %" PRId64 " ORDER BY index"
+
+/* A head kept outside, once the log it is of has been met and its signatures have held. */
+struct kept {
+	const struct stored_log *log; /* NULL: not met yet */
+	uint64_t size;
+	struct tree_hash root;
+	bool seen;
+};
+
+struct walk {
+	const struct verify_options *options;
+	struct verify_report *report;
+	struct database *stream; /* entries by COPY */
+	struct database *side;   /* heads and tiles meanwhile, same snapshot */
+	struct keyring *keyring;
+	struct arena *arena;
+	uint64_t total;
+	/* of the log being walked */
+	const struct stored_log *log;
+	struct tree_frontier frontier;
+	struct pager *pager;
+	uint64_t covered; /* size of the last head that held */
+	char id[64];      /* of the entry last read */
+	bool doubt;       /* a computed hash differed from a stored tile since that head */
+	unsigned doubt_level;
+	uint64_t doubt_index;
+	struct kept kept[VERIFY_WITNESSES]; /* heads from outside */
+};
+
+/* The answer is "no": remember what, and where. Always 1, "stop walking". */
+static int
+broken(struct walk *walk, bool has_index, uint64_t index, const char *id)
+{
+	struct verify_report *report = walk->report;
+
+	report->broken = true;
+	report->first.has_index = has_index;
+	report->first.index = index;
+	snprintf(report->first.id, sizeof report->first.id, "%s", id == NULL ? "" : id);
+	snprintf(report->first.origin, sizeof report->first.origin, "%s",
+	         walk->log == NULL ? "" : walk->log->origin);
+	report->first.what.kind = FAULT_TAMPERED;
+	return 1;
+}
+
+#define WHAT(walk) (&(walk)->report->first.what)
+
+/* ---- tiles ------------------------------------------------------------------------------------------------------- */
+
+/* Every node the tree completes is held against the stored tile; which of the two is wrong, the next head tells. */
+static void
+node_compare(void *context, unsigned height, uint64_t index, const struct tree_hash *hash)
+{
+	struct walk *walk = context;
+	struct tree_hash stored;
+
+	if (height % 8 != 0 || walk->doubt || !pager_hash(walk->pager, height / 8, index, &stored))
+		return;
+	if (!tree_hash_equal(hash, &stored)) {
+		walk->doubt = true;
+		walk->doubt_level = height / 8;
+		walk->doubt_index = index;
+	}
+}
+
+/* ---- heads ------------------------------------------------------------------------------------------------------- */
+
+/* The recomputed root is not the signed one: an entry since the last good head is not what was signed. */
+static int
+entries_differ(struct walk *walk, uint64_t size)
+{
+	const uint64_t first = walk->doubt && walk->doubt_level == 0 ? walk->doubt_index : walk->covered;
+
+	if (walk->doubt && walk->doubt_level == 0) {
+		fault_set(WHAT(walk), FAULT_TAMPERED,
+		          "%" PRIu64 "번 항목의 바이트가 서명된 것과 다릅니다 (크기 %" PRIu64
+		          "의 체크포인트)",
+		          "the bytes of entry %" PRIu64
+		          " are not those that were signed (checkpoint of size %" PRIu64 ")",
+		          first, size);
+		return broken(walk, true, first, NULL);
+	}
+	fault_set(WHAT(walk), FAULT_TAMPERED,
+	          "%" PRIu64 "번부터 %" PRIu64
+	          "번까지의 항목 가운데 하나가 서명된 것과 다릅니다 (크기 %" PRIu64 "의 체크포인트의 루트)",
+	          "an entry from %" PRIu64 " to %" PRIu64
+	          " is not the one that was signed (root of the checkpoint of size "
+	          "%" PRIu64 ")",
+	          first, size - 1, size);
+	return broken(walk, true, first, first + 1 == size ? walk->id : NULL);
+}
+
+static int
+head_compare(struct walk *walk, const struct tree_hash *root, const struct pager_head *stored)
+{
+	struct head head;
+	struct fault why;
+
+	if (head_open(&head, stored->note, walk->log->origin, walk->keyring, &why) == -1) {
+		*WHAT(walk) = why;
+		fault_prefix(WHAT(walk), "크기 %" PRId64 "의 체크포인트", "checkpoint of size %" PRId64,
+		             stored->size);
+		return broken(walk, false, 0, NULL);
+	}
+	if (head.checkpoint.size != (uint64_t)stored->size || stored->root.size != TREE_HASH_SIZE ||
+	    memcmp(stored->root.data, head.checkpoint.root.bytes, TREE_HASH_SIZE) != 0) {
+		fault_set(WHAT(walk), FAULT_TAMPERED,
+		          "크기 %" PRId64 "의 체크포인트: size·root 열이 서명된 글과 다릅니다",
+		          "checkpoint of size %" PRId64
+		          ": its columns size and root differ from the signed text",
+		          stored->size);
+		return broken(walk, false, 0, NULL);
+	}
+	if (!tree_hash_equal(root, &head.checkpoint.root))
+		return entries_differ(walk, head.checkpoint.size);
+	if (walk->doubt) {
+		fault_set(WHAT(walk), FAULT_TAMPERED,
+		          "저장된 타일(단 %u, %" PRIu64 "번)이 항목에서 계산한 것과 다릅니다",
+		          "the stored tile (level %u, number %" PRIu64 ") differs from what the entries give",
+		          walk->doubt_level, walk->doubt_index / 256);
+		return broken(walk, false, 0, NULL);
+	}
+	walk->covered = head.checkpoint.size;
+	walk->report->heads++;
+	return 0;
+}
+
+/* A head kept outside the database. */
+static int
+witness_compare(struct walk *walk, const struct tree_hash *root, struct kept *kept)
+{
+	kept->seen = true;
+	if (tree_hash_equal(root, &kept->root))
+		return 0;
+	fault_set(WHAT(walk), FAULT_TAMPERED,
+	          "밖에 보관된 체크포인트(크기 %" PRIu64
+	          ")와 역사가 다릅니다: 데이터베이스가 다시 쓰였습니다",
+	          "the history differs from the checkpoint kept outside (size %" PRIu64
+	          "): the database was rewritten",
+	          kept->size);
+	return broken(walk, false, 0, NULL);
+}
+
+/* All heads, stored and kept outside, of the size reached. */
+static int
+heads_compare(struct walk *walk, struct fault *why)
+{
+	struct pager_head stored;
+	struct tree_hash root;
+	bool rooted = false;
+	int result;
+
+	for (;;) {
+		if ((result = pager_head(walk->pager, &stored, why)) == -1)
+			return -1;
+		if (result == 0 || stored.size > (int64_t)walk->frontier.size)
+			break;
+		if (stored.size <
+		    (int64_t)walk->frontier.size) { /* they ascend: only a negative size comes here */
+			fault_set(WHAT(walk), FAULT_TAMPERED, "체크포인트의 크기가 음수입니다 (%" PRId64 ")",
+			          "a checkpoint has a negative size (%" PRId64 ")", stored.size);
+			return broken(walk, false, 0, NULL);
+		}
+		tree_frontier_root(&root, &walk->frontier);
+		rooted = true;
+		if ((result = head_compare(walk, &root, &stored)) != 0)
+			return result;
+		pager_head_next(walk->pager);
+	}
+	for (size_t i = 0; i < walk->options->witness_count; i++) {
+		struct kept *kept = &walk->kept[i];
+
+		if (kept->seen || kept->log != walk->log || kept->size != walk->frontier.size)
+			continue;
+		if (!rooted)
+			tree_frontier_root(&root, &walk->frontier);
+		rooted = true;
+		if ((result = witness_compare(walk, &root, kept)) != 0)
+			return result;
+	}
+	return 0;
+}
+
+/* Heads from outside that are of this log: their signatures must hold before anything is held against them. */
+static int
+witnesses_open(struct walk *walk, struct fault *why)
+{
+	for (size_t i = 0; i < walk->options->witness_count; i++) {
+		struct kept *kept = &walk->kept[i];
+		struct checkpoint checkpoint;
+		struct note note;
+		struct head head;
+
+		if (note_parse(&note, walk->options->witnesses[i], why) == -1 ||
+		    checkpoint_parse(&checkpoint, note.text, why) == -1)
+			return fault_prefix(why, "밖에 보관된 체크포인트", "the checkpoint kept outside");
+		if (!slice_is(checkpoint.origin, walk->log->origin))
+			continue;
+		if (head_open(&head, walk->options->witnesses[i], walk->log->origin, walk->keyring, why) ==
+		    -1)
+			return fault_prefix(why, "밖에 보관된 체크포인트", "the checkpoint kept outside");
+		*kept = (struct kept){walk->log, head.checkpoint.size, head.checkpoint.root, false};
+	}
+	return 0;
+}
+
+/* ---- entries ----------------------------------------------------------------------------------------------------- */
+
+static bool
+same_text(struct slice field, struct slice member)
+{
+	return member.size == 0 ? field.data == NULL : slice_equal(field, member);
+}
+
+static int
+columns_compare(struct walk *walk, uint64_t index, const struct slice *fields)
+{
+	struct entry_columns columns;
+	const char *wrong = NULL;
+	int64_t wall_ms;
+	struct fault why;
+
+	arena_reset(walk->arena);
+	snprintf(walk->id, sizeof walk->id, "%.*s", SLICE_PRINT(fields[TEXTS + 1]));
+	if (entry_read(&columns, fields[BYTES], walk->arena, &why) == -1) {
+		*WHAT(walk) = why;
+		fault_prefix(WHAT(walk), "%" PRIu64 "번 항목의 바이트", "the bytes of entry %" PRIu64, index);
+		return broken(walk, true, index, walk->id);
+	}
+	if (!slice_is(columns.log, walk->log->origin)) {
+		fault_set(WHAT(walk), FAULT_TAMPERED, "%" PRIu64 "번 항목은 다른 기록(%.*s)의 것입니다",
+		          "entry %" PRIu64 " is of another log (%.*s)", index, SLICE_PRINT(columns.log));
+		return broken(walk, true, index, walk->id);
+	}
+	if (!field_wall(fields[WALL], &wall_ms) || wall_ms != columns.wall_ms)
+		wrong = "wall";
+	else if (!slice_is(fields[TEXTS], entry_kind_name(columns.kind)))
+		wrong = "kind";
+	for (size_t i = 0; i < TEXT_COUNT && wrong == NULL; i++) {
+		struct slice member;
+
+		memcpy(&member, (const char *)&columns + texts[i].offset, sizeof member);
+		if (!same_text(fields[TEXTS + 1 + i], member))
+			wrong = texts[i].name;
+	}
+	if (wrong == NULL)
+		return 0;
+	snprintf(walk->id, sizeof walk->id, "%.*s", SLICE_PRINT(columns.id));
+	fault_set(WHAT(walk), FAULT_TAMPERED, "%" PRIu64 "번 항목: 열 %s이(가) 항목의 바이트와 다릅니다",
+	          "entry %" PRIu64 ": its column %s differs from the entry's bytes", index, wrong);
+	return broken(walk, true, index, walk->id);
+}
+
+static int
+entry_check(struct walk *walk, const struct slice *fields)
+{
+	const int64_t index = field_integer(fields[INDEX]);
+	const uint64_t expected = walk->frontier.size;
+	struct tree_hash leaf;
+	int result;
+
+	snprintf(walk->id, sizeof walk->id, "%.*s", SLICE_PRINT(fields[TEXTS + 1]));
+	if (index < 0 || (uint64_t)index != expected) {
+		const bool twice = index < 0 || (uint64_t)index < expected;
+
+		if (twice)
+			fault_set(WHAT(walk), FAULT_TAMPERED,
+			          "%" PRId64 "번 항목이 두 번 있거나 끼워 넣어졌습니다",
+			          "entry %" PRId64 " is there twice, or was forged in", index);
+		else
+			fault_set(WHAT(walk), FAULT_TAMPERED,
+			          "%" PRIu64 "번 항목이 없습니다 (다음은 %" PRId64 "번)",
+			          "entry %" PRIu64 " is missing (the next one is %" PRId64 ")", expected,
+			          index);
+		return broken(walk, true, twice ? (uint64_t)index : expected, twice ? walk->id : NULL);
+	}
+	if ((result = columns_compare(walk, expected, fields)) != 0)
+		return result;
+	tree_leaf(&leaf, fields[BYTES]);
+	tree_frontier_add(&walk->frontier, &leaf, node_compare, walk);
+	walk->report->entries++;
+	walk->report->bytes += fields[BYTES].size;
+	if (walk->options->progress != NULL && walk->report->entries % PROGRESS_EVERY == 0)
+		walk->options->progress(walk->options->context, walk->report->entries, walk->total);
+	return 0;
+}
+
+static int
+entries_walk(struct walk *walk, struct fault *why)
+{
+	struct slice fields[TEXTS + 1 + TEXT_COUNT];
+	char sql[512];
+	int result, row;
+
+	snprintf(sql, sizeof sql, ENTRY_SQL, walk->log->log_id);
+	if ((result = heads_compare(walk, why)) != 0 || (result = database_copy(walk->stream, sql, why)) != 0)
+		return result;
+	while ((row = database_copy_next(walk->stream, sizeof fields / sizeof *fields, fields, why)) == 1)
+		if ((result = entry_check(walk, fields)) != 0 || (result = heads_compare(walk, why)) != 0)
+			return result;
+	return row;
+}
+
+/* ---- the ends of a log ------------------------------------------------------------------------------------------- */
+
+static int
+log_end(struct walk *walk, struct fault *why)
+{
+	const uint64_t size = walk->frontier.size;
+	struct pager_head stored;
+	unsigned level;
+	int64_t number;
+	int result;
+
+	if ((result = pager_head(walk->pager, &stored, why)) == -1)
+		return -1;
+	if (result == 1) {
+		fault_set(WHAT(walk), FAULT_TAMPERED,
+		          "끝이 잘렸습니다: 크기 %" PRId64 "의 서명된 체크포인트가 있는데 항목은 %" PRIu64
+		          "개입니다",
+		          "the log is cut: there is a signed checkpoint of size %" PRId64 ", but %" PRIu64
+		          " entries",
+		          stored.size, size);
+		return broken(walk, true, size, NULL);
+	}
+	for (size_t i = 0; i < walk->options->witness_count; i++) {
+		const struct kept *kept = &walk->kept[i];
+
+		if (kept->log != walk->log || kept->seen)
+			continue;
+		fault_set(WHAT(walk), FAULT_TAMPERED,
+		          "되돌려졌습니다: 밖에 보관된 체크포인트의 크기는 %" PRIu64 "인데 항목은 %" PRIu64
+		          "개입니다",
+		          "rolled back: the checkpoint kept outside has size %" PRIu64
+		          ", but there are %" PRIu64 " entries",
+		          kept->size, size);
+		return broken(walk, true, size, NULL);
+	}
+	if (walk->covered < size) {
+		fault_set(WHAT(walk), FAULT_TAMPERED,
+		          "%" PRIu64 "번 항목부터는 서명된 체크포인트가 덮지 않습니다",
+		          "from entry %" PRIu64 " on no signed checkpoint covers the entries", walk->covered);
+		return broken(walk, true, walk->covered, walk->covered + 1 == size ? walk->id : NULL);
+	}
+	if ((result = pager_tiles_end(walk->pager, size, &level, &number, why)) == -1)
+		return -1;
+	if (result == 1) {
+		fault_set(
+		    WHAT(walk), FAULT_TAMPERED, "타일(단 %u, %" PRId64 "번)이 빠졌거나 트리 밖에 있습니다",
+		    "tile (level %u, number %" PRId64 ") is missing, or outside the tree", level, number);
+		return broken(walk, false, 0, NULL);
+	}
+	walk->report->tiles += pager_tiles(walk->pager);
+	return 0;
+}
+
+/* Keys of this log: from outside, and then the database may announce no other; or, failing that, the database's own. */
+static int
+keys_choose(struct walk *walk, struct keyring *own, struct fault *why)
+{
+	struct buffer announced;
+	int result = -1;
+	struct fault bad;
+
+	buffer_init(&announced, KEYRING_LIMIT);
+	memset(own, 0, sizeof *own);
+	if (stored_keys(&announced, walk->side, walk->log->log_id, why) == -1)
+		goto out;
+	if (keyring_add(own, buffer_view(&announced), &bad) == -1) {
+		*WHAT(walk) = bad;
+		fault_prefix(WHAT(walk), "log_key", "log_key");
+		result = broken(walk, false, 0, NULL);
+		goto out;
+	}
+	if (walk->options->keyring != NULL) {
+		struct keyring *both = malloc(sizeof *both);
+		bool strange;
+
+		if (both == NULL) {
+			fault_memory(why);
+			goto out;
+		}
+		*both = *walk->options->keyring;
+		strange = keyring_add(both, buffer_view(&announced), &bad) == -1 ||
+		          both->count != walk->options->keyring->count;
+		free(both);
+		memcpy(own, walk->options->keyring, sizeof *own);
+		if (strange && keyring_knows(own, slice_string(walk->log->origin))) {
+			fault_set(WHAT(walk), FAULT_TAMPERED,
+			          "log_key 에 밖에서 준 키가 아닌 검증 키가 있습니다",
+			          "log_key holds a verifier key that is not among those given from outside");
+			result = broken(walk, false, 0, NULL);
+			goto out;
+		}
+	}
+	if (!keyring_knows(own, slice_string(walk->log->origin))) {
+		fault_set(WHAT(walk), FAULT_TAMPERED, "기록 %s의 검증 키(vkey)가 없습니다",
+		          "there is no verifier key (vkey) of the log %s", walk->log->origin);
+		result = broken(walk, false, 0, NULL);
+		goto out;
+	}
+	walk->keyring = own;
+	result = 0;
+out:
+	buffer_free(&announced);
+	return result;
+}
+
+static int
+log_walk(struct walk *walk, const struct stored_log *log, struct fault *why)
+{
+	struct keyring *keys = malloc(sizeof *keys);
+	int result = -1;
+
+	walk->log = log;
+	walk->frontier = (struct tree_frontier){0};
+	walk->covered = 0;
+	walk->doubt = false;
+	walk->id[0] = '\0';
+	if (keys == NULL) {
+		fault_memory(why);
+		goto out;
+	}
+	if ((result = keys_choose(walk, keys, why)) != 0)
+		goto out;
+	if ((result = witnesses_open(walk, why)) != 0)
+		goto out;
+	if ((result = pager_open(&walk->pager, walk->side, log->log_id, why)) != 0)
+		goto out;
+	if ((result = entries_walk(walk, why)) != 0 || (result = pager_fault(walk->pager, why)) != 0)
+		goto out;
+	result = log_end(walk, why);
+	walk->report->logs++;
+out:
+	pager_close(walk->pager);
+	walk->pager = NULL;
+	walk->keyring = NULL;
+	free(keys);
+	return result;
+}
+
+/* ---- the database as a whole --------------------------------------------------------------------------------------- */
+
+/* A first row that should not be there: its text, 1; or 0. */
+static int
+stray(struct walk *walk, const char *sql, const char *ko, const char *en, struct fault *why)
+{
+	struct database_rows *rows = NULL;
+
+	if (database_ask(&rows, walk->side, sql, 0, NULL, why) == -1)
+		return -1;
+	if (database_count(rows) == 0) {
+		database_rows_free(rows);
+		return 0;
+	}
+	fault_set(WHAT(walk), FAULT_TAMPERED, "%s%.0s: %s", "%.0s%s: %s", ko, en, database_text(rows, 0, 0));
+	walk->log = NULL;
+	database_rows_free(rows);
+	return broken(walk, false, 0, NULL);
+}
+
+static int
+strays_check(struct walk *walk, struct fault *why)
+{
+	static const struct {
+		const char *sql, *ko, *en;
+	} looks[] = {
+	    {"WITH RECURSIVE t AS (SELECT min(log_id) AS n FROM haechi.entry UNION ALL "
+	     "SELECT (SELECT min(log_id) FROM haechi.entry WHERE log_id > t.n) FROM t WHERE t.n IS NOT NULL) "
+	     "SELECT n::text FROM t WHERE n IS NOT NULL AND n NOT IN (SELECT log_id FROM haechi.log) LIMIT 1", "등록되지 않은 기록의 항목이 있습니다, log_id",
+	     "entries of a log that is not registered, log_id"	                                                                                                                                                },
+	    {"SELECT log_id::text FROM haechi.checkpoint c WHERE NOT EXISTS (SELECT FROM haechi.log l WHERE "
+	     "l.log_id = "
+	     "c.log_id) LIMIT 1",	                                                                                                      "등록되지 않은 기록의 체크포인트가 있습니다, log_id",
+	     "a checkpoint of a log that is not registered, log_id"},
+	    {"SELECT log_id::text FROM haechi.tile t WHERE NOT EXISTS (SELECT FROM haechi.log l WHERE "
+	     "l.log_id = t.log_id) "
+	     "LIMIT 1",	                                                                                                     "등록되지 않은 기록의 타일이 있습니다, log_id",
+	     "a tile of a log that is not registered, log_id"	                                                                                                                                                                                        },
+	    {"SELECT c.entry_id FROM haechi.content c WHERE NOT EXISTS (SELECT FROM haechi.entry e WHERE "
+	     "e.id = c.entry_id "
+	     "AND e.log_id = c.log_id AND e.wall = c.wall AND e.agency IS NOT DISTINCT FROM c.agency) LIMIT "
+	     "1",	                                                      "항목 없이 봉인된 내용이 있거나 열이 항목과 다릅니다, 항목",
+	     "sealed content without its entry, or with columns that differ from it, entry"},
+	};
+
+	for (size_t i = 0; i < sizeof looks / sizeof *looks; i++) {
+		const int result = stray(walk, looks[i].sql, looks[i].ko, looks[i].en, why);
+
+		if (result != 0)
+			return result;
+	}
+	return 0;
+}
+
+/* A log somebody has keys of, or a head of, must be there. */
+static int
+absent_check(struct walk *walk, const struct stored_log *logs, size_t count, struct fault *why)
+{
+	const struct keyring *keyring = walk->options->keyring;
+
+	walk->log = NULL;
+	for (size_t k = 0; keyring != NULL && k < keyring->count; k++) {
+		const char *name = keyring->keys[k].name;
+		const size_t size = strlen(name), suffix = strlen(REPORT_SUFFIX);
+		bool there = keyring->keys[k].type == NOTE_COSIGNATURE ||
+		             (size > suffix && strcmp(name + size - suffix, REPORT_SUFFIX) == 0);
+
+		for (size_t i = 0; i < count && !there; i++)
+			there = strcmp(logs[i].origin, name) == 0;
+		if (there)
+			continue;
+		fault_set(WHAT(walk), FAULT_TAMPERED,
+		          "기록 %s의 키가 주어졌는데 데이터베이스에 그 기록이 없습니다",
+		          "keys of the log %s were given, but the database has no such log", name);
+		return broken(walk, false, 0, NULL);
+	}
+	for (size_t i = 0; i < walk->options->witness_count; i++) {
+		struct checkpoint checkpoint;
+		struct note note;
+
+		if (walk->kept[i].log != NULL)
+			continue;
+		if (note_parse(&note, walk->options->witnesses[i], why) == -1 ||
+		    checkpoint_parse(&checkpoint, note.text, why) == -1)
+			return fault_prefix(why, "밖에 보관된 체크포인트", "the checkpoint kept outside");
+		fault_set(WHAT(walk), FAULT_TAMPERED,
+		          "밖에 보관된 체크포인트의 기록 %.*s이(가) 데이터베이스에 없습니다",
+		          "the log %.*s of the checkpoint kept outside is not in the database",
+		          SLICE_PRINT(checkpoint.origin));
+		return broken(walk, false, 0, NULL);
+	}
+	return 0;
+}
+
+static int
+count_ask(struct database *database, const char *sql, uint64_t *out, struct fault *why)
+{
+	struct database_rows *rows = NULL;
+
+	if (database_ask(&rows, database, sql, 0, NULL, why) == -1)
+		return -1;
+	*out = (uint64_t)database_integer(rows, 0, 0);
+	database_rows_free(rows);
+	return 0;
+}
+
+/* Both connections in one snapshot, reading in the order of the index and not by a sort on the server's disk. */
+static int
+snapshot_share(struct walk *walk, struct fault *why)
+{
+	struct database_rows *rows = NULL;
+	char sql[256];
+	bool whole;
+
+	if (database_run(walk->stream,
+	                 "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL enable_sort = off",
+	                 why) == -1 ||
+	    database_ask(&rows, walk->stream, "SELECT haechi.sees_everything()", 0, NULL, why) == -1)
+		return -1;
+	whole = database_bool(rows, 0, 0);
+	database_rows_free(rows);
+	if (!whole)
+		return fault_set(why, FAULT_FORBIDDEN,
+		                 "이 로그인은 일부 기관의 행만 보므로 빠진 것을 판단할 수 없습니다: 전체를 "
+		                 "보는 감사인으로 접속하십시오",
+		                 "this login sees the rows of some agencies only, so a gap would mean "
+		                 "nothing: connect as an "
+		                 "auditor of all agencies");
+	if (database_ask(&rows, walk->stream, "SELECT pg_export_snapshot()", 0, NULL, why) == -1)
+		return -1;
+	snprintf(sql, sizeof sql,
+	         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '%s'",
+	         database_text(rows, 0, 0));
+	database_rows_free(rows);
+	return database_run(walk->side, sql, why);
+}
+
+int
+verify_database(struct verify_report *report, const char *conninfo, const struct verify_options *options,
+                struct fault *why)
+{
+	struct walk walk = {.options = options, .report = report};
+	struct stored_log *logs = calloc(STORED_LOGS, sizeof *logs);
+	int result = -1;
+	size_t count;
+
+	memset(report, 0, sizeof *report);
+	report->outside_keys = options->keyring != NULL;
+	report->outside_heads = options->witness_count > 0;
+	if (options->witness_count > VERIFY_WITNESSES) {
+		fault_set(why, FAULT_USAGE, "밖에 보관된 체크포인트는 %d개까지입니다",
+		          "at most %d checkpoints kept outside", VERIFY_WITNESSES);
+		goto out;
+	}
+	if ((walk.arena = arena_new(ARENA_LIMIT)) == NULL || logs == NULL) {
+		fault_memory(why);
+		goto out;
+	}
+	if (database_open(&walk.stream, conninfo, why) == -1 ||
+	    database_open(&walk.side, conninfo, why) == -1 || snapshot_share(&walk, why) == -1 ||
+	    stored_logs(logs, &count, walk.side, why) == -1 ||
+	    count_ask(walk.side,
+	              "SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint FROM pg_class c JOIN "
+	              "pg_inherits i "
+	              "ON i.inhrelid = c.oid WHERE i.inhparent = 'haechi.entry'::regclass",
+	              &walk.total, why) == -1)
+		goto out;
+	result = 0;
+	for (size_t i = 0; i < count && result == 0; i++)
+		result = log_walk(&walk, &logs[i], why);
+	if (result == 0)
+		result = absent_check(&walk, logs, count, why);
+	if (result == 0)
+		result = strays_check(&walk, why);
+	if (result == 0)
+		result = count_ask(walk.side, "SELECT count(*) FROM haechi.content", &report->contents, why);
+out:
+	database_close(walk.stream);
+	database_close(walk.side);
+	arena_free(walk.arena);
+	free(logs);
+	return result == -1 ? -1 : 0;
+}

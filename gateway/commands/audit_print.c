@@ -1,0 +1,244 @@
+#include "gateway/commands/audit_print.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "schema/base/clock.h"
+#include "schema/base/json.h"
+
+/* ---- entries ----------------------------------------------------------------------------------------------------- */
+
+static void
+member(struct buffer *out, const char *name, const char *text)
+{
+	if (text[0] == '\0')
+		return;
+	buffer_printf(out, ",\"%s\":", name);
+	json_quote(out, slice_string(text));
+}
+
+void
+audit_row_json(struct buffer *out, const struct query_row *row)
+{
+	char time[CLOCK_TEXT_SIZE];
+
+	clock_text(time, row->wall_ms);
+	buffer_string(out, "{\"log\":");
+	json_quote(out, slice_string(row->origin));
+	buffer_printf(out, ",\"index\":%" PRIu64 ",\"time\":\"%s\"", row->index, time);
+	member(out, "id", row->id);
+	member(out, "kind", row->kind);
+	member(out, "agency", row->agency);
+	member(out, "service", row->service);
+	member(out, "subject", row->subject);
+	member(out, "key", row->key_id);
+	member(out, "request_id", row->request_id);
+	member(out, "of", row->of);
+	member(out, "usecase", row->usecase);
+	member(out, "verdict", row->verdict);
+	member(out, "decision", row->access);
+	member(out, "domain", row->domain);
+	member(out, "action", row->action);
+	member(out, "model", row->model);
+	member(out, "zone", row->zone);
+	buffer_string(out, ",\"entry\":");
+	buffer_slice(out,
+	             row->bytes); /* canonical JSON is JSON; what is not canonical is for verify to name */
+	buffer_byte(out, '}');
+}
+
+struct word {
+	const char *name, *ko;
+};
+
+static const char *
+korean(const struct word *words, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(words[i].name, name) == 0)
+			return words[i].ko;
+	return name;
+}
+
+static const struct word kinds[] = {
+    {"decision",  "결정"   },
+    {"outcome",   "결과"   },
+    {"review",    "검토"   },
+    {"usecase",   "용도"   },
+    {"policy",    "정책"   },
+    {"key",       "열쇠"   },
+    {"access",    "열람"   },
+    {"export",    "내보냄"},
+    {"shred",     "파기"   },
+    {"witness",   "증인"   },
+    {"lifecycle", "운영"   },
+};
+
+static const struct word accesses[] = {
+    {"permit", "허용"},
+    {"redact", "가림"},
+    {"hold",   "보류"},
+    {"deny",   "거부"},
+};
+
+static const struct word actions[] = {
+    {"answered",  "답함"   },
+    {"refused",   "거절함"},
+    {"held",      "대기"   },
+    {"failed",    "실패"   },
+    {"cancelled", "취소"   },
+    {"approve",   "승인"   },
+    {"refuse",    "거절"   },
+    {"edit",      "수정"   },
+    {"expire",    "만료"   },
+    {"start",     "시작"   },
+    {"stop",      "끝"      },
+    {"add",       "추가"   },
+    {"activate",  "발효"   },
+    {"reload",    "갱신"   },
+    {"retire",    "폐기"   },
+    {"revoke",    "취소"   },
+};
+
+#define KOREAN(words, name) korean(words, sizeof words / sizeof *words, name)
+
+static const char *
+verdict_korean(const char *name)
+{
+	enum verdict verdict;
+
+	return verdict_parse(&verdict, name) ? verdict_title(verdict) : name;
+}
+
+static const char *
+domain_korean(const char *name)
+{
+	enum domain domain;
+
+	return domain_parse(&domain, name) ? domain_title(domain) : name;
+}
+
+void
+audit_table_init(struct table *table)
+{
+	static const char *const titles[] = {
+	    "번호 index",  "시각(한국) time", "종류 kind",   "결정 decision", "판정 verdict",
+	    "동작 action", "영역 domain",     "기관 agency", "용도 usecase",  "항목 entry"};
+
+	table_init(table, sizeof titles / sizeof *titles, titles);
+	table->right[0] = true;
+}
+
+void
+audit_row_table(struct table *table, const struct query_row *row)
+{
+	char index[24], time[COMMAND_TIME_SIZE];
+	const char *cells[] = {index,
+	                       time,
+	                       KOREAN(kinds, row->kind),
+	                       KOREAN(accesses, row->access),
+	                       verdict_korean(row->verdict),
+	                       KOREAN(actions, row->action),
+	                       domain_korean(row->domain),
+	                       row->agency,
+	                       row->usecase,
+	                       row->id};
+
+	snprintf(index, sizeof index, "%" PRIu64, row->index);
+	command_time(time, row->wall_ms);
+	table_row(table, cells);
+}
+
+void
+audit_row_line(FILE *to, const struct query_row *row)
+{
+	char time[COMMAND_TIME_SIZE];
+	const char *const parts[] = {KOREAN(accesses, row->access), verdict_korean(row->verdict),
+	                             KOREAN(actions, row->action), row->usecase};
+
+	command_time(time, row->wall_ms);
+	fprintf(to, "%" PRIu64 "  %s  %s", row->index, time, KOREAN(kinds, row->kind));
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+		if (parts[i][0] != '\0')
+			fprintf(to, "  %s", parts[i]);
+	fprintf(to, "  %s\n", row->id);
+}
+
+/* ---- verify ------------------------------------------------------------------------------------------------------ */
+
+void
+audit_verify_json(FILE *to, const struct verify_report *report, int64_t took_ns)
+{
+	struct buffer out;
+
+	buffer_init(&out, 64 * 1024);
+	buffer_printf(&out,
+	              "{\"holds\":%s,\"logs\":%" PRIu64 ",\"entries\":%" PRIu64 ",\"bytes\":%" PRIu64
+	              ",\"checkpoints\":%" PRIu64 ",\"tiles\":%" PRIu64 ",\"contents\":%" PRIu64
+	              ",\"keys\":\"%s\",\"witness\":%s,\"seconds\":%.3f",
+	              report->broken ? "false" : "true", report->logs, report->entries, report->bytes,
+	              report->heads, report->tiles, report->contents,
+	              report->outside_keys ? "outside" : "database", report->outside_heads ? "true" : "false",
+	              (double)took_ns / 1e9);
+	if (report->broken) {
+		buffer_string(&out, ",\"first\":{\"log\":");
+		json_quote(&out, slice_string(report->first.origin));
+		if (report->first.has_index)
+			buffer_printf(&out, ",\"index\":%" PRIu64, report->first.index);
+		if (report->first.id[0] != '\0') {
+			buffer_string(&out, ",\"id\":");
+			json_quote(&out, slice_string(report->first.id));
+		}
+		buffer_string(&out, ",\"ko\":");
+		json_quote(&out, slice_string(report->first.what.ko));
+		buffer_string(&out, ",\"en\":");
+		json_quote(&out, slice_string(report->first.what.en));
+		buffer_byte(&out, '}');
+	}
+	buffer_string(&out, "}\n");
+	if (buffer_ok(&out))
+		fwrite(out.data, 1, out.size, to);
+	buffer_free(&out);
+}
+
+void
+audit_verify_text(FILE *to, const struct verify_report *report, int64_t took_ns)
+{
+	if (report->broken) {
+		fprintf(to, "맞지 않습니다 (어긋난 첫 번째 것):\n  %s\n", report->first.what.ko);
+		if (report->first.origin[0] != '\0')
+			fprintf(to, "  기록 %s\n", report->first.origin);
+		if (report->first.id[0] != '\0')
+			fprintf(to, "  항목 %s\n", report->first.id);
+		fprintf(to, "It does not hold (the first thing that does not):\n  %s\n\n",
+		        report->first.what.en);
+	} else {
+		fputs("모두 맞습니다.\nEverything holds.\n\n", to);
+	}
+	fprintf(to,
+	        "확인한 것 / checked: 기록 logs %" PRIu64 ", 항목 entries %" PRIu64 " (%" PRIu64
+	        " bytes), 체크포인트 checkpoints %" PRIu64 ", 타일 tiles %" PRIu64
+	        ", 봉인된 내용 sealed %" PRIu64 "; %.2f s\n",
+	        report->logs, report->entries, report->bytes, report->heads, report->tiles, report->contents,
+	        (double)took_ns / 1e9);
+	if (report->outside_keys)
+		fputs("키: 데이터베이스 밖에서 준 키 파일\nkeys: from a file kept outside the database\n",
+		      to);
+	else
+		fputs("키: 데이터베이스에 있는 것. 데이터베이스와 키가 함께 바뀌었다면 알 수 없습니다 "
+		      "(--vkey)\n"
+		      "keys: those in the database. If database and keys were replaced together, this cannot "
+		      "tell (--vkey)\n",
+		      to);
+	if (!report->outside_heads)
+		fputs("알 수 없는 것: 전체를 예전 상태로 되돌렸는지는 밖에 보관된 체크포인트로만 압니다 "
+		      "(--witness)\n"
+		      "not known: whether everything was rolled back to an earlier state; that takes a head "
+		      "kept outside "
+		      "(--witness)\n",
+		      to);
+	fputs("보지 않은 것: 아직 데이터베이스로 옮겨지지 않은 저널의 항목, 봉인된 내용의 속\n"
+	      "not looked at: entries still in the journal and not yet shipped; what is inside sealed "
+	      "content\n",
+	      to);
+}

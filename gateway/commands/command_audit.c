@@ -1,0 +1,669 @@
+/*
+ * haechi audit -- what happened, read from PostgreSQL: query, tail, receipt, proof, checkpoint, verify, export.
+ */
+#include <getopt.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "audit/proof.h"
+#include "audit/query.h"
+#include "audit/receipt.h"
+#include "audit/verify.h"
+#include "gateway/commands/audit_print.h"
+#include "gateway/commands/commands.h"
+#include "gateway/commands/common.h"
+#include "schema/base/clock.h"
+#include "schema/base/json.h"
+
+#define TAIL_ENTRIES  20
+#define TAIL_EVERY_MS 500
+
+struct options {
+	struct query_filter filter;
+	uint64_t limit;
+	const char *database, *reason, *out, *key;
+	struct keyring *keyring; /* NULL: no --vkey */
+	struct buffer witness_bytes[VERIFY_WITNESSES];
+	struct slice witnesses[VERIFY_WITNESSES];
+	size_t witness_count;
+	uint64_t older, newer;
+	bool has_limit, json, ascending, follow, has_older, has_newer;
+	const char *argument; /* ENTRY */
+};
+
+static void
+usage(FILE *to)
+{
+	fputs(
+	    "사용법: haechi audit query|tail [조건…] [--json]       기록 조회, 새 기록 지켜보기\n"
+	    "        haechi audit receipt 항목 [--out 파일]          영수증: 혼자서 증명되는 한 파일\n"
+	    "        haechi audit proof 항목 | --older N [--newer M] 포함 증명, 일관성 증명\n"
+	    "        haechi audit checkpoint [--log 기록]            가장 새로운 서명된 체크포인트\n"
+	    "        haechi audit verify [--vkey 파일]… [--witness 파일]…  저장된 바이트에서 모두 다시 계산\n"
+	    "\n"
+	    "usage:  haechi audit query|tail [FILTER...] [--json]    ask for entries, watch new ones\n"
+	    "        haechi audit receipt ENTRY [--out FILE]          one file that proves itself\n"
+	    "        haechi audit proof ENTRY | --older N [--newer M] inclusion, consistency\n"
+	    "        haechi audit checkpoint [--log ORIGIN]           the newest signed head\n"
+	    "        haechi audit verify [--vkey FILE]... [--witness FILE]...  recompute everything from "
+	    "stored bytes\n"
+	    "\n"
+	    "조건 filters: --from 때 --to 때 --agency --usecase --verdict --decision --domain --kind "
+	    "--request-id --entry --log\n"
+	    "              --limit N  (때: 2026-03-02 는 한국 시각 0시, 또는 RFC 3339;  a date alone is "
+	    "00:00 in Korea)\n"
+	    "그 밖 others: --database CONNINFO (또는/or HAECHI_DATABASE)  --reason 사유  --ascending  "
+	    "-f/--follow  --json\n",
+	    to);
+}
+
+/* ---- query, tail ------------------------------------------------------------------------------------------------- */
+
+static volatile sig_atomic_t interrupted;
+
+static void
+interrupt(int signal)
+{
+	(void)signal;
+	interrupted = 1;
+}
+
+static bool
+stop(void *context)
+{
+	(void)context;
+	return interrupted != 0;
+}
+
+static bool
+print_json(void *context, const struct query_row *row)
+{
+	struct buffer *line = context;
+
+	buffer_reset(line);
+	audit_row_json(line, row);
+	buffer_byte(line, '\n');
+	return buffer_ok(line) && fwrite(line->data, 1, line->size, stdout) == line->size;
+}
+
+static bool
+print_json_now(void *context, const struct query_row *row)
+{
+	return print_json(context, row) && fflush(stdout) == 0;
+}
+
+static bool
+collect(void *context, const struct query_row *row)
+{
+	struct table *table = context;
+
+	audit_row_table(table, row);
+	return !table->failed;
+}
+
+/* One line at a time, for following: a table of one row each keeps no widths, so a fixed line. */
+static bool
+print_line_now(void *context, const struct query_row *row)
+{
+	(void)context;
+	audit_row_line(stdout, row);
+	return fflush(stdout) == 0;
+}
+
+static int
+access_note(struct database *database, const struct options *options, const char *action, struct fault *why)
+{
+	struct buffer about;
+	int result = -1;
+
+	buffer_init(&about, 64 * 1024);
+	if (options->argument != NULL)
+		buffer_printf(&about, "entry=%s", options->argument);
+	else
+		query_describe(&about, &options->filter);
+	if (buffer_text(&about) == NULL)
+		fault_set(why, FAULT_USAGE, "조건이 너무 깁니다", "the filters are too long");
+	else
+		result = query_access_note(database, action, buffer_text(&about), options->reason, why);
+	buffer_free(&about);
+	return result;
+}
+
+static int
+run_query(struct database *database, const struct options *options, bool tail, struct fault *why)
+{
+	const uint64_t limit = options->has_limit ? options->limit
+	                       : tail             ? TAIL_ENTRIES
+	                       : options->json    ? 0
+	                                          : 100;
+	struct table table;
+	struct buffer line;
+	uint64_t count;
+	int result = -1;
+
+	audit_table_init(&table);
+	buffer_init(&line, 512 * 1024);
+	if (query_filter_check(&options->filter, why) == -1 ||
+	    access_note(database, options, tail ? "tail" : "query", why) == -1)
+		goto out;
+	if (options->json)
+		result = query_run(database, &options->filter, limit, options->ascending, print_json, &line,
+		                   &count, why);
+	else if ((result = query_run(database, &options->filter, limit, options->ascending, collect, &table,
+	                             &count, why)) == 0)
+		result = table_print(&table, stdout, why);
+	if (result == -1)
+		goto out;
+	if (!options->json && !tail && !options->has_limit && count == limit)
+		fprintf(stderr,
+		        "haechi: 처음 %" PRIu64 "건만 보였습니다 (--limit 0 은 모두)\n"
+		        "        only the first %" PRIu64 " are shown (--limit 0 for all)\n",
+		        limit, limit);
+	if (options->follow) {
+		fflush(stdout);
+		signal(SIGINT, interrupt);
+		signal(SIGTERM, interrupt);
+		result = query_follow(database, &options->filter, TAIL_EVERY_MS,
+		                      options->json ? print_json_now : print_line_now, &line, stop, why);
+	}
+out:
+	table_free(&table);
+	buffer_free(&line);
+	return result;
+}
+
+/* ---- receipt, proof, checkpoint ------------------------------------------------------------------------------------ */
+
+static int
+write_out(const struct options *options, struct slice bytes, struct fault *why)
+{
+	if (options->out != NULL)
+		return file_replace(options->out, bytes, 0644, why);
+	return fwrite(bytes.data, 1, bytes.size, stdout) == bytes.size
+	           ? 0
+	           : fault_errno(why, "표준 출력", "standard output");
+}
+
+static int
+run_receipt(struct database *database, const struct options *options, struct fault *why)
+{
+	struct arena *arena = arena_new(1024 * 1024);
+	struct proof_file file;
+	struct buffer receipt, json;
+	int result = -1;
+
+	buffer_init(&receipt, RECEIPT_LIMIT);
+	buffer_init(&json, 2 * RECEIPT_LIMIT);
+	if (arena == NULL) {
+		fault_memory(why);
+		goto out;
+	}
+	if (access_note(database, options, "receipt", why) == -1 ||
+	    stored_receipt(&receipt, database, options->argument, why) == -1)
+		goto out;
+	if (!options->json) {
+		result = write_out(options, buffer_view(&receipt), why);
+		goto out;
+	}
+	if (proof_file_read(&file, buffer_view(&receipt), arena, why) == -1)
+		goto out;
+	buffer_printf(&json, "{\"id\":");
+	json_quote(&json, slice_string(options->argument));
+	buffer_printf(&json, ",\"index\":%" PRIu64 ",\"entry\":", file.index);
+	buffer_slice(&json, file.extra);
+	buffer_string(&json, ",\"receipt\":");
+	json_quote(&json, buffer_view(&receipt));
+	buffer_string(&json, "}\n");
+	result = buffer_ok(&json) ? write_out(options, buffer_view(&json), why) : fault_memory(why);
+out:
+	buffer_free(&receipt);
+	buffer_free(&json);
+	arena_free(arena);
+	return result;
+}
+
+static int
+pick_log(struct stored_log *out, struct database *database, const struct options *options, struct fault *why)
+{
+	struct stored_log *logs = calloc(STORED_LOGS, sizeof *logs);
+	int result = -1;
+	size_t count;
+
+	if (logs == NULL)
+		return fault_memory(why);
+	if (stored_logs(logs, &count, database, why) == -1)
+		goto out;
+	for (size_t i = 0; i < count; i++) {
+		if (options->filter.log != NULL ? strcmp(logs[i].origin, options->filter.log) == 0
+		                                : count == 1) {
+			*out = logs[i];
+			result = 0;
+			goto out;
+		}
+	}
+	if (options->filter.log == NULL && count > 1)
+		fault_set(why, FAULT_USAGE, "기록이 %zu개입니다: --log 로 고르십시오",
+		          "there are %zu logs: choose one with --log", count);
+	else
+		fault_set(why, FAULT_NOT_FOUND, "그런 기록이 없습니다", "there is no such log");
+out:
+	free(logs);
+	return result;
+}
+
+static void
+print_hashes(struct buffer *out, const struct proof *proof)
+{
+	buffer_string(out, "\"proof\":[");
+	for (size_t i = 0; i < proof->count; i++) {
+		char hash[BASE64_SIZE(TREE_HASH_SIZE)];
+
+		base64_encode(hash, proof->hashes[i].bytes, TREE_HASH_SIZE);
+		buffer_printf(out, "%s\"%s\"", i > 0 ? "," : "", hash);
+	}
+	buffer_byte(out, ']');
+}
+
+static int
+run_consistency(struct database *database, const struct options *options, struct fault *why)
+{
+	struct stored_tree *tree = NULL;
+	struct tree_reader reader;
+	struct stored_log log;
+	struct buffer out, note;
+	struct proof proof;
+	uint64_t size;
+	int result = -1;
+
+	buffer_init(&out, 64 * 1024);
+	buffer_init(&note, NOTE_LIMIT);
+	if (pick_log(&log, database, options, why) == -1 ||
+	    stored_head(&note, &size, database, log.log_id, why) == -1)
+		goto out;
+	if (options->has_newer && options->newer > size) {
+		fault_set(why, FAULT_NOT_FOUND, "기록의 크기는 %" PRIu64 "입니다",
+		          "the log has size %" PRIu64, size);
+		goto out;
+	}
+	size = options->has_newer ? options->newer : size;
+	if (stored_tree_open(&tree, database, log.log_id, size, why) == -1)
+		goto out;
+	reader = stored_tree_reader(tree);
+	if (proof_consistency(&proof, &reader, options->older, size, why) == -1)
+		goto out;
+	if (options->json) {
+		buffer_string(&out, "{\"log\":");
+		json_quote(&out, slice_string(log.origin));
+		buffer_printf(&out, ",\"old\":%" PRIu64 ",\"new\":%" PRIu64 ",", options->older, size);
+		print_hashes(&out, &proof);
+		buffer_string(&out, "}\n");
+	} else {
+		for (size_t i = 0; i < proof.count; i++) {
+			char hash[BASE64_SIZE(TREE_HASH_SIZE)];
+
+			base64_encode(hash, proof.hashes[i].bytes, TREE_HASH_SIZE);
+			buffer_printf(&out, "%s\n", hash);
+		}
+	}
+	result = buffer_ok(&out) ? write_out(options, buffer_view(&out), why) : fault_memory(why);
+out:
+	stored_tree_close(tree);
+	buffer_free(&out);
+	buffer_free(&note);
+	return result;
+}
+
+/* A tlog-proof without the entry: for those who have its bytes. */
+static int
+run_proof(struct database *database, const struct options *options, struct fault *why)
+{
+	struct arena *arena = arena_new(1024 * 1024);
+	struct buffer receipt, out;
+	struct proof_file file;
+	int result = -1;
+
+	if (options->argument == NULL) {
+		arena_free(arena);
+		return run_consistency(database, options, why);
+	}
+	buffer_init(&receipt, RECEIPT_LIMIT);
+	buffer_init(&out, RECEIPT_LIMIT);
+	if (arena == NULL) {
+		fault_memory(why);
+		goto out;
+	}
+	if (access_note(database, options, "proof", why) == -1 ||
+	    stored_receipt(&receipt, database, options->argument, why) == -1 ||
+	    proof_file_read(&file, buffer_view(&receipt), arena, why) == -1)
+		goto out;
+	if (options->json) {
+		buffer_string(&out, "{\"id\":");
+		json_quote(&out, slice_string(options->argument));
+		buffer_printf(&out, ",\"index\":%" PRIu64 ",", file.index);
+		print_hashes(&out, &file.proof);
+		buffer_string(&out, ",\"checkpoint\":");
+		json_quote(&out, file.checkpoint);
+		buffer_string(&out, "}\n");
+	} else {
+		file.has_extra = false;
+		proof_file_write(&out, &file);
+	}
+	result = buffer_ok(&out) ? write_out(options, buffer_view(&out), why) : fault_memory(why);
+out:
+	buffer_free(&receipt);
+	buffer_free(&out);
+	arena_free(arena);
+	return result;
+}
+
+static int
+run_checkpoint(struct database *database, const struct options *options, struct fault *why)
+{
+	struct checkpoint checkpoint;
+	struct stored_log log;
+	struct buffer bytes, out;
+	struct note note;
+	uint64_t size;
+	char root[65];
+	int result = -1;
+
+	buffer_init(&bytes, NOTE_LIMIT);
+	buffer_init(&out, 2 * NOTE_LIMIT);
+	if (pick_log(&log, database, options, why) == -1 ||
+	    stored_head(&bytes, &size, database, log.log_id, why) == -1)
+		goto out;
+	if (!options->json) {
+		result = write_out(options, buffer_view(&bytes), why);
+		goto out;
+	}
+	if (note_parse(&note, buffer_view(&bytes), why) == -1 ||
+	    checkpoint_parse(&checkpoint, note.text, why) == -1)
+		goto out;
+	hex_encode(root, checkpoint.root.bytes, TREE_HASH_SIZE);
+	buffer_string(&out, "{\"log\":");
+	json_quote(&out, checkpoint.origin);
+	buffer_printf(&out,
+	              ",\"size\":%" PRIu64 ",\"root\":\"%s\",\"signatures\":%zu,\"note\":", checkpoint.size,
+	              root, note.count);
+	json_quote(&out, buffer_view(&bytes));
+	buffer_string(&out, "}\n");
+	result = buffer_ok(&out) ? write_out(options, buffer_view(&out), why) : fault_memory(why);
+out:
+	buffer_free(&bytes);
+	buffer_free(&out);
+	return result;
+}
+
+/* ---- verify ------------------------------------------------------------------------------------------------------ */
+
+static void
+progress(void *context, uint64_t done, uint64_t total)
+{
+	const int64_t *began = context;
+	const double seconds = (double)(clock_monotonic_ns() - *began) / 1e9;
+	const double rate = seconds > 0 ? (double)done / seconds : 0;
+
+	fprintf(stderr, "\r%" PRIu64 "건 확인, 초당 %.0f건", done, rate);
+	if (total > done && rate > 0)
+		fprintf(stderr, ", 남은 시간 약 %.0f초 ", (double)(total - done) / rate);
+}
+
+static int
+run_verify(const struct options *options, struct fault *why)
+{
+	const char *conninfo = options->database != NULL ? options->database : getenv("HAECHI_DATABASE");
+	int64_t began = clock_monotonic_ns();
+	struct verify_options how = {.keyring = options->keyring,
+	                             .witnesses = options->witnesses,
+	                             .witness_count = options->witness_count,
+	                             .context = &began};
+	struct database *database = NULL;
+	struct verify_report report;
+	int noted;
+
+	/* Through the common door first: it says where a database may come from. */
+	if (command_open_database(&database, options->database, why) == -1)
+		return -1;
+	noted = access_note(database, options, "verify", why);
+	database_close(database);
+	if (noted == -1)
+		return -1;
+	if (isatty(STDERR_FILENO))
+		how.progress = progress;
+	if (verify_database(&report, conninfo, &how, why) == -1)
+		return -1;
+	if (how.progress != NULL)
+		fputs("\r\033[K", stderr);
+	if (options->json)
+		audit_verify_json(stdout, &report, clock_monotonic_ns() - began);
+	else
+		audit_verify_text(stdout, &report, clock_monotonic_ns() - began);
+	return report.broken ? EXIT_NO : EXIT_GOOD;
+}
+
+/* ---- the command line ---------------------------------------------------------------------------------------------- */
+
+enum {
+	FROM = 256,
+	TO,
+	AGENCY,
+	USECASE,
+	VERDICT,
+	DECISION,
+	DOMAIN,
+	KIND,
+	REQUEST_ID,
+	ENTRY,
+	LOG,
+	LIMIT,
+	DATABASE,
+	REASON,
+	OUT,
+	KEY,
+	VKEY,
+	WITNESS,
+	OLDER,
+	NEWER,
+	ASCENDING,
+	JSON
+};
+
+static const struct option known[] = {
+    {"from",       required_argument, NULL, FROM      },
+    {"to",         required_argument, NULL, TO        },
+    {"agency",     required_argument, NULL, AGENCY    },
+    {"usecase",    required_argument, NULL, USECASE   },
+    {"verdict",    required_argument, NULL, VERDICT   },
+    {"decision",   required_argument, NULL, DECISION  },
+    {"domain",     required_argument, NULL, DOMAIN    },
+    {"kind",       required_argument, NULL, KIND      },
+    {"request-id", required_argument, NULL, REQUEST_ID},
+    {"entry",      required_argument, NULL, ENTRY     },
+    {"log",        required_argument, NULL, LOG       },
+    {"limit",      required_argument, NULL, LIMIT     },
+    {"database",   required_argument, NULL, DATABASE  },
+    {"reason",     required_argument, NULL, REASON    },
+    {"out",        required_argument, NULL, OUT       },
+    {"key",        required_argument, NULL, KEY       },
+    {"vkey",       required_argument, NULL, VKEY      },
+    {"witness",    required_argument, NULL, WITNESS   },
+    {"older",      required_argument, NULL, OLDER     },
+    {"newer",      required_argument, NULL, NEWER     },
+    {"ascending",  no_argument,       NULL, ASCENDING },
+    {"json",       no_argument,       NULL, JSON      },
+    {"follow",     no_argument,       NULL, 'f'       },
+    {"help",       no_argument,       NULL, 'h'       },
+    {NULL,         0,                 NULL, 0         },
+};
+
+static int
+take_key(struct options *options, const char *path, struct fault *why)
+{
+	if (options->keyring == NULL && (options->keyring = calloc(1, sizeof *options->keyring)) == NULL)
+		return fault_memory(why);
+	return keyring_add_file(options->keyring, path, why);
+}
+
+static int
+take_witness(struct options *options, const char *path, struct fault *why)
+{
+	struct buffer *bytes = &options->witness_bytes[options->witness_count];
+
+	if (options->witness_count == VERIFY_WITNESSES)
+		return fault_set(why, FAULT_USAGE, "--witness 는 %d개까지입니다", "at most %d --witness",
+		                 VERIFY_WITNESSES);
+	buffer_init(bytes, NOTE_LIMIT);
+	if (file_read(bytes, path, NOTE_LIMIT, why) == -1)
+		return -1;
+	options->witnesses[options->witness_count++] = buffer_view(bytes);
+	return 0;
+}
+
+static int
+take_option(struct options *options, int option, const char *value, struct fault *why)
+{
+	struct query_filter *filter = &options->filter;
+
+	switch (option) {
+	case FROM:
+		filter->has_from = true;
+		return command_parse_time(&filter->from_ms, "from", value, why);
+	case TO:
+		filter->has_to = true;
+		return command_parse_time(&filter->to_ms, "to", value, why);
+	case AGENCY:
+		filter->agency = value;
+		return 0;
+	case USECASE:
+		filter->usecase = value;
+		return 0;
+	case VERDICT:
+		filter->verdict = value;
+		return 0;
+	case DECISION:
+		filter->decision = value;
+		return 0;
+	case DOMAIN:
+		filter->domain = value;
+		return 0;
+	case KIND:
+		filter->kind = value;
+		return 0;
+	case REQUEST_ID:
+		filter->request_id = value;
+		return 0;
+	case ENTRY:
+		filter->entry = value;
+		return 0;
+	case LOG:
+		filter->log = value;
+		return 0;
+	case LIMIT:
+		options->has_limit = true;
+		return command_parse_number(&options->limit, "limit", value, why);
+	case DATABASE:
+		options->database = value;
+		return 0;
+	case REASON:
+		options->reason = value;
+		return 0;
+	case OUT:
+		options->out = value;
+		return 0;
+	case KEY:
+		options->key = value;
+		return 0;
+	case VKEY:
+		return take_key(options, value, why);
+	case WITNESS:
+		return take_witness(options, value, why);
+	case OLDER:
+		options->has_older = true;
+		return command_parse_number(&options->older, "older", value, why);
+	case NEWER:
+		options->has_newer = true;
+		return command_parse_number(&options->newer, "newer", value, why);
+	case ASCENDING:
+		options->ascending = true;
+		return 0;
+	case JSON:
+		options->json = true;
+		return 0;
+	default: /* -f: getopt_long() gives nothing else */
+		options->follow = true;
+		return 0;
+	}
+}
+
+/* -1 with the fault, or an exit status. */
+static int
+run(const char *word, const struct options *options, struct fault *why)
+{
+	const bool wants_entry =
+	    strcmp(word, "receipt") == 0 || (strcmp(word, "proof") == 0 && !options->has_older);
+	struct database *database = NULL;
+	int result = -1;
+
+	if (wants_entry != (options->argument != NULL))
+		return fault_set(
+		    why, FAULT_USAGE,
+		    wants_entry ? "%s: 항목 ID가 있어야 합니다" : "%s: 남는 인자가 있습니다",
+		    wants_entry ? "%s: an entry id is missing" : "%s: there is an argument too many", word);
+	if (strcmp(word, "verify") == 0)
+		return run_verify(options, why);
+	if (command_open_database(&database, options->database, why) == -1)
+		return -1;
+	if (strcmp(word, "query") == 0 || strcmp(word, "tail") == 0)
+		result = run_query(database, options, strcmp(word, "tail") == 0, why);
+	else if (strcmp(word, "receipt") == 0)
+		result = run_receipt(database, options, why);
+	else if (strcmp(word, "proof") == 0)
+		result = run_proof(database, options, why);
+	else
+		result = run_checkpoint(database, options, why);
+	database_close(database);
+	return result;
+}
+
+int
+command_audit(int argc, char **argv)
+{
+	static const char *const words[] = {"query", "tail", "receipt", "proof", "checkpoint", "verify"};
+	struct options options = {0};
+	struct fault why = {0};
+	const char *word = NULL;
+	int option, result = EXIT_GOOD;
+
+	while (result == EXIT_GOOD && (option = getopt_long(argc, argv, "fh", known, NULL)) != -1) {
+		if (option == 'h') {
+			usage(stdout);
+			goto out;
+		}
+		if (option == '?')
+			result = EXIT_USAGE;
+		else if (take_option(&options, option, optarg, &why) == -1)
+			result = command_fail(&why);
+	}
+	if (result != EXIT_GOOD)
+		goto out;
+	for (size_t i = 0; i < sizeof words / sizeof *words && optind < argc; i++)
+		if (strcmp(argv[optind], words[i]) == 0)
+			word = words[i];
+	options.argument = argc - optind == 2 ? argv[optind + 1] : NULL;
+	if (word == NULL || argc - optind > 2) {
+		usage(stderr);
+		result = EXIT_USAGE;
+		goto out;
+	}
+	if ((result = run(word, &options, &why)) == -1)
+		result = command_fail(&why);
+out:
+	free(options.keyring);
+	for (size_t i = 0; i < options.witness_count; i++)
+		buffer_free(&options.witness_bytes[i]);
+	return result;
+}
