@@ -95,7 +95,10 @@ void loop_wake(struct loop_wake *wake, int verdict); /* any thread, also the loo
 #define LOOP_ARENA ((size_t)32 << 20)
 struct arena *loop_arena_take(struct loop *loop);
 void          loop_arena_give(struct loop *loop, struct arena *arena); /* NULL is fine */
-/* LOOP_SCRATCH bytes that a callback may use until it returns. */
+/*
+ * LOOP_SCRATCH bytes for whoever reads a descriptor, from recv() until what was read is dealt with. Only for those who
+ * call nobody else that reads (door, server, engine); never inside engine callbacks.
+ */
 #define LOOP_SCRATCH 65536
 uint8_t *loop_scratch(struct loop *loop);
 

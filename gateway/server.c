@@ -16,7 +16,7 @@
 #include "gateway/stream.h"
 #include "schema/base/log.h"
 
-#define SERVER_POOL     ((size_t)32768) /* libmicrohttpd's memory for one answer's head and chunk */
+#define SERVER_POOL     ((size_t)12288) /* libmicrohttpd's memory for one answer's head or chunk; zeroed each time */
 #define SERVER_BLOCK    16384           /* bytes of a stream in one chunk, at most */
 #define SERVER_LANES    256             /* kept for the next answers */
 #define SERVER_LOOPS    256
@@ -560,26 +560,19 @@ server_answer(struct server_call *call, const struct answer *answer)
 
 /* ---- life ------------------------------------------------------------------------------------------------------- */
 
-static void __attribute__((format(printf, 2, 0)))
-server_log(void *owner, const char *format, va_list arguments)
-{
-	char text[256];
-
-	(void)owner;
-	vsnprintf(text, sizeof text, format, arguments);
-	log_debug("server", "event=microhttpd text=\"%s\"", text);
-}
-
 static int
 bay_begin(struct bay *bay)
 {
 	struct server *server = bay->server;
 	struct fault  *why = &bay->why;
 
-	/* No timeouts: every answer is made by us, and the door watches the clients. */
+	/*
+	 * No timeouts: every answer is made by us, and the door watches the clients. No error log: it complains in
+	 * words about each answer, since a pair of Unix sockets knows no TCP options.
+	 */
 	bay->daemon = MHD_start_daemon(
-	    MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-	    server_access, bay, MHD_OPTION_EXTERNAL_LOGGER, server_log, NULL, MHD_OPTION_NOTIFY_COMPLETED,
+	    MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
+	    server_access, bay, MHD_OPTION_NOTIFY_COMPLETED,
 	    server_completed, bay, MHD_OPTION_NOTIFY_CONNECTION, server_connection, bay,
 	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, SERVER_POOL, MHD_OPTION_CONNECTION_LIMIT, 1u << 20,
 	    MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_END);
