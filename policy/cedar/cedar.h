@@ -20,7 +20,8 @@
 /* ---- limits of every parser here; documented, and proven by tests --------------------------------------------- */
 
 #define CEDAR_TEXT_LIMIT   ((size_t)16 << 20) /* bytes of one source */
-#define CEDAR_DEPTH_LIMIT  200                /* brackets in brackets, operators in operators */
+#define CEDAR_DEPTH_LIMIT  400                /* brackets in brackets, operators in operators */
+#define CEDAR_NAMES_LIMIT  4096               /* names of one record, annotations of one policy */
 #define CEDAR_NOTES_LIMIT  200                /* complaints kept of one run; the rest is only counted */
 #define CEDAR_POLICY_LIMIT 100000             /* policies and links of one set */
 
@@ -34,7 +35,7 @@ enum cedar_kind {
 	CEDAR_ENTITY,
 	CEDAR_SET,
 	CEDAR_RECORD,
-	CEDAR_DECIMAL,  /* number: value * 10^4 */
+	CEDAR_DECIMAL, /* number: value * 10^4 */
 	CEDAR_IP,
 	CEDAR_DATETIME, /* number: milliseconds since 1970, UTC */
 	CEDAR_DURATION, /* number: milliseconds */
@@ -43,15 +44,15 @@ enum cedar_kind {
 /* Text with its hash. Made once and kept: static names of attributes and types cost nothing at request time. */
 struct cedar_string {
 	const char *data; /* UTF-8, not terminated */
-	uint32_t    size;
-	uint32_t    hash;
+	uint32_t size;
+	uint32_t hash;
 };
 
 /* The name of an entity: normalized type ("Haechi::Model") and id. */
 struct cedar_uid {
 	struct cedar_string type;
 	struct cedar_string id;
-	uint32_t            hash;
+	uint32_t hash;
 };
 
 struct cedar_set;
@@ -61,24 +62,24 @@ struct cedar_ip;
 struct cedar_value {
 	enum cedar_kind kind;
 	union {
-		bool                       boolean;
-		int64_t                    number; /* long, decimal, datetime, duration */
+		bool boolean;
+		int64_t number; /* long, decimal, datetime, duration */
 		const struct cedar_string *string;
-		const struct cedar_uid    *entity;
-		const struct cedar_set    *set;
+		const struct cedar_uid *entity;
+		const struct cedar_set *set;
 		const struct cedar_record *record;
-		const struct cedar_ip     *ip;
+		const struct cedar_ip *ip;
 	} as;
 };
 
 struct cedar_field {
 	struct cedar_string name;
-	struct cedar_value  value;
+	struct cedar_value value;
 };
 
 /* `bytes` are borrowed and must be UTF-8 of less than 4 GiB. */
 struct cedar_string cedar_string_of(struct slice bytes);
-struct cedar_uid    cedar_uid_of(struct cedar_string type, struct cedar_string id);
+struct cedar_uid cedar_uid_of(struct cedar_string type, struct cedar_string id);
 /* The same in the arena; NULL when it is used up. `type` and `id` are borrowed, not copied. */
 const struct cedar_uid *cedar_uid(struct arena *arena, struct slice type, struct slice id);
 
@@ -119,12 +120,13 @@ struct cedar_entities *cedar_entities_new(struct arena *arena, const struct ceda
  * `attrs` and `tags` are records or CEDAR_NONE for none. Parents need not be in the store. The same uid twice is
  * refused unless both are alike. Everything is borrowed, the list of parents is copied.
  */
-MUST_CHECK int cedar_entities_add(struct cedar_entities *entities, const struct cedar_uid *uid, struct cedar_value attrs,
-                                  struct cedar_value tags, const struct cedar_uid *const *parents, size_t parent_count,
+MUST_CHECK int cedar_entities_add(struct cedar_entities *entities, const struct cedar_uid *uid,
+                                  struct cedar_value attrs, struct cedar_value tags,
+                                  const struct cedar_uid *const *parents, size_t parent_count,
                                   struct fault *why);
 /* Ancestors are closed, cycles refused. Must be called once after the last add and before the store is asked. */
 MUST_CHECK int cedar_entities_seal(struct cedar_entities *entities, struct fault *why);
-size_t         cedar_entities_count(const struct cedar_entities *entities); /* without the base */
+size_t cedar_entities_count(const struct cedar_entities *entities); /* without the base */
 
 /* ---- complaints ----------------------------------------------------------------------------------------------- */
 
@@ -134,23 +136,23 @@ enum cedar_severity { CEDAR_ERROR = 0, CEDAR_WARNING };
 
 struct cedar_note {
 	enum cedar_severity severity;
-	const char         *file;   /* name of the source; "" when there is none */
-	unsigned            line;   /* from 1; 0: no place */
-	unsigned            column; /* from 1, in characters */
-	uint32_t            policy; /* its number, or CEDAR_NO_POLICY */
-	const char         *policy_id; /* or NULL */
-	const char         *ko, *en;           /* what is wrong */
-	const char         *hint_ko, *hint_en; /* how to mend it; NULL when there is nothing to say */
+	const char *file;              /* name of the source; "" when there is none */
+	unsigned line;                 /* from 1; 0: no place */
+	unsigned column;               /* from 1, in characters */
+	uint32_t policy;               /* its number, or CEDAR_NO_POLICY */
+	const char *policy_id;         /* or NULL */
+	const char *ko, *en;           /* what is wrong */
+	const char *hint_ko, *hint_en; /* how to mend it; NULL when there is nothing to say */
 };
 
 /* All complaints of one run, in the order found. Zeroed with `arena` set is ready for use. */
 struct cedar_notes {
-	struct arena      *arena;
+	struct arena *arena;
 	struct cedar_note *items;
-	size_t             count;    /* kept, at most CEDAR_NOTES_LIMIT */
-	size_t             capacity;
-	size_t             errors;   /* all errors, kept or not */
-	size_t             warnings;
+	size_t count; /* kept, at most CEDAR_NOTES_LIMIT */
+	size_t capacity;
+	size_t errors; /* all errors, kept or not */
+	size_t warnings;
 };
 
 /* "file:line:column: error: …" in Korean, then English on its own line, hints behind. */
@@ -162,14 +164,14 @@ enum cedar_effect { CEDAR_FORBID = 0, CEDAR_PERMIT };
 
 /* One named text. The name is for messages; both are copied. */
 struct cedar_source {
-	const char  *name;
+	const char *name;
 	struct slice text;
 };
 
 /* A template filled in: exactly the slots that the template has must be given. */
 struct cedar_link {
-	const char             *template_id;
-	const char             *id; /* of the new policy */
+	const char *template_id;
+	const char *id;                    /* of the new policy */
 	const struct cedar_uid *principal; /* for ?principal; or NULL */
 	const struct cedar_uid *resource;  /* for ?resource; or NULL */
 };
@@ -184,31 +186,32 @@ struct cedar_policies;
  * Parse and compile `count` texts as one set. Without an @id that counts, ids are policy0, policy1, … by place in the
  * whole set, templates counted too. Every complaint goes to `notes` (may be NULL); the fault tells the first one.
  */
-MUST_CHECK int cedar_policies_parse(struct cedar_policies **out, const struct cedar_source *sources, size_t count,
-                                    unsigned options, struct cedar_notes *notes, struct fault *why);
+MUST_CHECK int cedar_policies_parse(struct cedar_policies **out, const struct cedar_source *sources,
+                                    size_t count, unsigned options, struct cedar_notes *notes,
+                                    struct fault *why);
 /* As above with links; `links` are appended behind the static policies, in order. */
-MUST_CHECK int cedar_policies_parse_linked(struct cedar_policies **out, const struct cedar_source *sources, size_t count,
-                                           const struct cedar_link *links, size_t link_count, unsigned options,
-                                           struct cedar_notes *notes, struct fault *why);
+MUST_CHECK int cedar_policies_parse_linked(struct cedar_policies **out, const struct cedar_source *sources,
+                                           size_t count, const struct cedar_link *links, size_t link_count,
+                                           unsigned options, struct cedar_notes *notes, struct fault *why);
 /* The JSON form: {"staticPolicies":{…},"templates":{…},"templateLinks":[…]}, or one policy alone. */
 MUST_CHECK int cedar_policies_parse_json(struct cedar_policies **out, struct cedar_source source,
                                          struct cedar_notes *notes, struct fault *why);
-void           cedar_policies_free(struct cedar_policies *policies); /* NULL is fine */
+void cedar_policies_free(struct cedar_policies *policies); /* NULL is fine */
 
 /* Policies that take part in decisions are numbered 0 … count-1; templates come apart from them. */
-size_t            cedar_policies_count(const struct cedar_policies *policies);
-size_t            cedar_templates_count(const struct cedar_policies *policies);
-const char       *cedar_policy_id(const struct cedar_policies *policies, uint32_t policy);
+size_t cedar_policies_count(const struct cedar_policies *policies);
+size_t cedar_templates_count(const struct cedar_policies *policies);
+const char *cedar_policy_id(const struct cedar_policies *policies, uint32_t policy);
 enum cedar_effect cedar_policy_effect(const struct cedar_policies *policies, uint32_t policy);
 /* The value of @key; "" for @key without one; NULL when the policy has no such annotation. Values may hold zeros. */
 const char *cedar_policy_annotation(const struct cedar_policies *policies, uint32_t policy, const char *key);
-size_t      cedar_policy_annotation_count(const struct cedar_policies *policies, uint32_t policy);
+size_t cedar_policy_annotation_count(const struct cedar_policies *policies, uint32_t policy);
 /* The i-th in order of writing. */
-void cedar_policy_annotation_at(const struct cedar_policies *policies, uint32_t policy, size_t i, const char **key,
-                                struct slice *value);
+void cedar_policy_annotation_at(const struct cedar_policies *policies, uint32_t policy, size_t i,
+                                struct slice *key, struct slice *value);
 /* Where it stands; any pointer may be NULL. */
-void cedar_policy_place(const struct cedar_policies *policies, uint32_t policy, const char **file, unsigned *line,
-                        unsigned *column);
+void cedar_policy_place(const struct cedar_policies *policies, uint32_t policy, const char **file,
+                        unsigned *line, unsigned *column);
 /* Its source text, comments in it included; empty for policies that came as JSON. */
 struct slice cedar_policy_text(const struct cedar_policies *policies, uint32_t policy);
 /* The number of the policy with this id, or CEDAR_NO_POLICY. */
@@ -220,13 +223,14 @@ struct cedar_request {
 	const struct cedar_uid *principal;
 	const struct cedar_uid *action;
 	const struct cedar_uid *resource;
-	struct cedar_value      context; /* a record; CEDAR_NONE means an empty one */
+	struct cedar_value context; /* a record; CEDAR_NONE means an empty one */
 };
 
 enum cedar_decision { CEDAR_DENY = 0, CEDAR_ALLOW };
 
 enum cedar_failure {
-	CEDAR_FAILURE_MEMORY = 0, /* the arena is used up: never kept as a policy's error, the whole decision fails */
+	CEDAR_FAILURE_MEMORY =
+	    0, /* the arena is used up: never kept as a policy's error, the whole decision fails */
 	CEDAR_FAILURE_TYPE,
 	CEDAR_FAILURE_NO_ENTITY,
 	CEDAR_FAILURE_NO_ATTRIBUTE,
@@ -238,23 +242,25 @@ enum cedar_failure {
 
 /* A policy that could not be evaluated. It was skipped, as Cedar wants it; a careful caller denies. */
 struct cedar_error {
-	uint32_t           policy;
+	uint32_t policy;
 	enum cedar_failure failure;
-	unsigned           line, column; /* of the expression that failed, in the policy's file; 0 when it came as JSON */
-	const char        *ko, *en;      /* names and types only, never values of the request */
+	unsigned line,
+	    column;          /* of the expression that failed, in the policy's file; 0 when it came as JSON */
+	const char *ko, *en; /* names and types only, never values of the request */
 };
 
 /* Lists are in ascending order of policy number and live in the arena. */
 struct cedar_result {
-	enum cedar_decision       decision;
-	const uint32_t           *determining; /* the satisfied forbids when there are any, else the satisfied permits */
-	size_t                    determining_count;
-	const uint32_t           *permits; /* every satisfied permit, also when a forbid decided */
-	size_t                    permit_count;
-	const uint32_t           *forbids; /* every satisfied forbid */
-	size_t                    forbid_count;
+	enum cedar_decision decision;
+	const uint32_t
+	    *determining; /* the satisfied forbids when there are any, else the satisfied permits */
+	size_t determining_count;
+	const uint32_t *permits; /* every satisfied permit, also when a forbid decided */
+	size_t permit_count;
+	const uint32_t *forbids; /* every satisfied forbid */
+	size_t forbid_count;
 	const struct cedar_error *errors;
-	size_t                    error_count;
+	size_t error_count;
 };
 
 /*
@@ -262,17 +268,17 @@ struct cedar_result {
  * *result is then a denial without reasons. `entities` may be NULL: none.
  */
 MUST_CHECK int cedar_authorize(const struct cedar_policies *policies, const struct cedar_request *request,
-                               const struct cedar_entities *entities, struct arena *arena, struct cedar_result *result,
-                               struct fault *why);
+                               const struct cedar_entities *entities, struct arena *arena,
+                               struct cedar_result *result, struct fault *why);
 
 /* ---- schemas and validation ----------------------------------------------------------------------------------- */
 
 struct cedar_schema;
 
 /* The human syntax, or the JSON one when the first character is '{' followed by a string or '}' (neither is Cedar). */
-MUST_CHECK int cedar_schema_parse(struct cedar_schema **out, struct cedar_source source, struct cedar_notes *notes,
-                                  struct fault *why);
-void           cedar_schema_free(struct cedar_schema *schema); /* NULL is fine */
+MUST_CHECK int cedar_schema_parse(struct cedar_schema **out, struct cedar_source source,
+                                  struct cedar_notes *notes, struct fault *why);
+void cedar_schema_free(struct cedar_schema *schema); /* NULL is fine */
 
 /*
  * Strict validation of every policy and template. 0 when it could be done: the set is valid when notes->errors did
@@ -308,15 +314,17 @@ MUST_CHECK int cedar_request_read(struct cedar_request *out, struct arena *arena
 /* ---- texts of policies ---------------------------------------------------------------------------------------- */
 
 /* Canonical text; comments are kept. Text that does not parse is refused with notes. */
-MUST_CHECK int cedar_format(struct buffer *out, struct cedar_source source, struct cedar_notes *notes, struct fault *why);
+MUST_CHECK int cedar_format(struct buffer *out, struct cedar_source source, struct cedar_notes *notes,
+                            struct fault *why);
 /* The JSON form of the whole set. */
-MUST_CHECK int cedar_policies_write_json(struct buffer *out, const struct cedar_policies *policies, struct fault *why);
+MUST_CHECK int cedar_policies_write_json(struct buffer *out, const struct cedar_policies *policies,
+                                         struct fault *why);
 /*
  * Why a policy did or did not apply to a request, in both languages: scope line by line, then the condition down to
  * the clause that was false. Names attributes and shows policy text, so it is for people who may see the request.
  */
-MUST_CHECK int cedar_explain(struct buffer *ko, struct buffer *en, const struct cedar_policies *policies, uint32_t policy,
-                             const struct cedar_request *request, const struct cedar_entities *entities,
-                             struct arena *arena, struct fault *why);
+MUST_CHECK int cedar_explain(struct buffer *ko, struct buffer *en, const struct cedar_policies *policies,
+                             uint32_t policy, const struct cedar_request *request,
+                             const struct cedar_entities *entities, struct arena *arena, struct fault *why);
 
 #endif
