@@ -1,0 +1,288 @@
+#include "policy/cedar/parser.h"
+
+#include <string.h>
+
+void
+parser_init(struct parser *parser, struct arena *arena, const struct cedar_text_source *source,
+            struct cedar_notes *notes)
+{
+	memset(parser, 0, sizeof *parser);
+	parser->arena = arena;
+	parser->source = source;
+	parser->notes = notes;
+	parser->lexer = lexer_of(source->text);
+	parser->token = lexer_next(&parser->lexer);
+}
+
+void
+parser_advance(struct parser *parser)
+{
+	parser->previous = parser->token.offset + (uint32_t)parser->token.text.size;
+	parser->token = lexer_next(&parser->lexer);
+}
+
+struct token
+parser_behind(const struct parser *parser)
+{
+	struct lexer ahead = parser->lexer;
+
+	return lexer_next(&ahead);
+}
+
+bool
+parser_at_word(const struct parser *parser, const char *word)
+{
+	return parser->token.kind == TOKEN_WORD && slice_is(parser->token.text, word);
+}
+
+bool
+parser_accept(struct parser *parser, enum token_kind kind)
+{
+	if (parser->lost || parser->token.kind != kind)
+		return false;
+	parser_advance(parser);
+	return true;
+}
+
+void
+parser_no_memory(struct parser *parser)
+{
+	parser->memory = true;
+	parser->lost = true;
+}
+
+/* What is no token is told as such, whatever was wanted in its place. */
+static bool
+complain_bad(struct parser *parser)
+{
+	struct token token = parser->token;
+	int size = (int)(token.text.size < 60 ? token.text.size : utf8_cut(token.text, 60));
+
+	if (token.kind != TOKEN_BAD)
+		return false;
+	switch (token.bad) {
+	case LEXER_BAD_STRING:
+		parser_complain(parser, token.offset, "큰따옴표로 닫고, 줄 끝의 역슬래시를 지우십시오",
+		                "close it with \" and leave no backslash at the end of a line",
+		                "문자열이 닫히지 않았습니다: %.*s", "the string is not closed: %.*s", size,
+		                (const char *)token.text.data);
+		break;
+	case LEXER_BAD_CARRIAGE:
+		parser_complain(parser, token.offset, "\\r로 적으십시오", "write it as \\r",
+		                "문자열 안에 캐리지 리턴(CR)이 있습니다",
+		                "a raw carriage return inside a string");
+		break;
+	case LEXER_BAD_UTF8:
+		parser_complain(parser, token.offset, "파일을 UTF-8로 저장하십시오", "save the file as UTF-8",
+		                "UTF-8이 아닌 바이트입니다", "a byte that is not UTF-8");
+		break;
+	case LEXER_BAD_COMMENT:
+		parser_complain(parser, token.offset, "줄마다 //로 시작하십시오", "begin each line with //",
+		                "Cedar에는 묶음 주석이 없습니다: /*", "Cedar has no block comments: /*");
+		break;
+	case LEXER_BAD_BYTE:
+		parser_complain(parser, token.offset, NULL, NULL, "뜻이 없는 글자입니다: %.*s",
+		                "a character that means nothing here: %.*s", size,
+		                (const char *)token.text.data);
+		break;
+	}
+	return true;
+}
+
+void
+parser_unexpected(struct parser *parser, const char *what_ko, const char *what_en)
+{
+	struct token token = parser->token;
+	int size = (int)(token.text.size < 60 ? token.text.size : utf8_cut(token.text, 60));
+
+	if (parser->lost)
+		return;
+	parser->lost = true;
+	if (complain_bad(parser))
+		return;
+	/* Each language names the wanted thing in its own words: both are arguments, each text hides one (%.0s). */
+	if (token.kind == TOKEN_END)
+		parser_complain(parser, token.offset, NULL, NULL, "글이 끝났습니다. 여기에 올 것: %s%.0s",
+		                "the text ends here; wanted %.0s%s", what_ko, what_en);
+	else
+		parser_complain(parser, token.offset, NULL, NULL,
+		                "'%.*s'은(는) 여기에 올 수 없습니다. 여기에 올 것: %s%.0s",
+		                "unexpected '%.*s', wanted %.0s%s", size, (const char *)token.text.data,
+		                what_ko, what_en);
+}
+
+bool
+parser_expect(struct parser *parser, enum token_kind kind, const char *what_ko, const char *what_en)
+{
+	if (parser_accept(parser, kind))
+		return true;
+	parser_unexpected(parser, what_ko, what_en);
+	return false;
+}
+
+bool
+parser_enter(struct parser *parser)
+{
+	if (parser->lost)
+		return false;
+	if (++parser->depth <= CEDAR_DEPTH_LIMIT)
+		return true;
+	parser_complain(parser, parser->token.offset, "식을 여러 정책으로 나누십시오",
+	                "split it into several policies", "너무 깊이 겹쳤습니다 (한도 %d)",
+	                "nested too deeply (limit %d)", CEDAR_DEPTH_LIMIT);
+	parser->lost = true;
+	parser->depth--;
+	return false;
+}
+
+void
+parser_leave(struct parser *parser)
+{
+	parser->depth--;
+}
+
+bool
+parser_grow(struct parser *parser, void *items, uint32_t count, uint32_t *capacity, size_t size)
+{
+	uint32_t wanted = *capacity == 0 ? 4 : 2 * *capacity;
+	void *more, *old;
+
+	if (count < *capacity)
+		return true;
+	if ((more = arena_array(parser->arena, wanted, size)) == NULL) {
+		parser_no_memory(parser);
+		return false;
+	}
+	memcpy(&old, items, sizeof old);
+	if (count > 0)
+		memcpy(more, old, count * size);
+	memcpy(items, &more, sizeof more);
+	*capacity = wanted;
+	return true;
+}
+
+/* ---- names and texts ------------------------------------------------------------------------------------------ */
+
+bool
+parser_identifier(struct parser *parser, struct cedar_string *name)
+{
+	struct token token = parser->token;
+
+	if (parser->lost)
+		return false;
+	if (token.kind != TOKEN_WORD) {
+		parser_unexpected(parser, "이름", "a name");
+		return false;
+	}
+	if (cedar_word_reserved(token.text)) {
+		parser_complain(parser, token.offset, "속성이면 [\"…\"]처럼 따옴표로 적으십시오",
+		                "quote it if it is an attribute: [\"…\"]", "'%.*s'은(는) 예약어입니다",
+		                "'%.*s' is reserved", SLICE_PRINT(token.text));
+		parser->lost = true;
+		return false;
+	}
+	*name = cedar_string_of(token.text);
+	parser_advance(parser);
+	return true;
+}
+
+bool
+parser_string(struct parser *parser, struct cedar_string *text)
+{
+	struct token token = parser->token;
+	struct slice bytes, bad;
+
+	if (!parser_expect(parser, TOKEN_STRING, "문자열", "a string"))
+		return false;
+	if (!cedar_unescape(parser->arena, slice_of(token.text.data + 1, token.text.size - 2), &bytes,
+	                    &bad)) {
+		if (bad.size == 0) {
+			parser_no_memory(parser);
+			return false;
+		}
+		parser_complain(parser, token.offset,
+		                "쓸 수 있는 것: \\n \\r \\t \\0 \\\\ \\' \\\" \\x41 \\u{ac00}",
+		                "there are \\n \\r \\t \\0 \\\\ \\' \\\" \\x41 \\u{ac00}",
+		                "모르는 이스케이프입니다: %.*s", "no such escape: %.*s", SLICE_PRINT(bad));
+		bytes = (struct slice){NULL, 0};
+	}
+	*text = cedar_string_of(bytes);
+	return true;
+}
+
+bool
+parser_path(struct parser *parser, struct cedar_string *path, struct cedar_string *id, bool *has_id)
+{
+	struct cedar_string part, whole;
+	const uint8_t *from;
+	uint8_t *joined;
+	size_t size;
+
+	if (has_id != NULL)
+		*has_id = false;
+	if (!parser_identifier(parser, &whole))
+		return false;
+	while (parser->token.kind == TOKEN_PATH) {
+		parser_advance(parser);
+		if (id != NULL && parser->token.kind == TOKEN_STRING) {
+			*has_id = true;
+			*path = whole;
+			return parser_string(parser, id);
+		}
+		if (!parser_identifier(parser, &part))
+			return false;
+		from = (const uint8_t *)whole.data;
+		size = (size_t)whole.size + 2 + part.size;
+		if ((const uint8_t *)part.data ==
+		    from + whole.size + 2) { /* written without spaces: the source serves */
+			whole = cedar_string_of(slice_of(from, size));
+			continue;
+		}
+		if ((joined = arena_alloc(parser->arena, size)) == NULL) {
+			parser_no_memory(parser);
+			return false;
+		}
+		memcpy(joined, from, whole.size);
+		memcpy(joined + whole.size, "::", 2);
+		memcpy(joined + whole.size + 2, part.data, part.size);
+		whole = cedar_string_of(slice_of(joined, size));
+	}
+	*path = whole;
+	return true;
+}
+
+const struct cedar_uid *
+parser_entity(struct parser *parser)
+{
+	struct cedar_string type, id;
+	struct cedar_uid *uid;
+	bool has_id;
+
+	if (!parser_path(parser, &type, &id, &has_id))
+		return NULL;
+	if (!has_id) {
+		parser_unexpected(parser, "'::\"이름\"' (개체는 종류::\"이름\" 꼴입니다)",
+		                  "'::\"id\"' (an entity is Type::\"id\")");
+		return NULL;
+	}
+	if ((uid = arena_alloc(parser->arena, sizeof *uid)) == NULL) {
+		parser_no_memory(parser);
+		return NULL;
+	}
+	*uid = cedar_uid_of(type, id);
+	return uid;
+}
+
+bool
+cedar_uid_read(struct arena *arena, struct slice text, const struct cedar_uid **uid)
+{
+	struct cedar_text_source source = {"", text};
+	struct cedar_notes notes = {.arena = arena};
+	struct parser parser;
+
+	if (!utf8_valid(text))
+		return false;
+	parser_init(&parser, arena, &source, &notes);
+	*uid = parser_entity(&parser);
+	return *uid != NULL && notes.errors == 0 && parser.token.kind == TOKEN_END;
+}
