@@ -1,0 +1,780 @@
+/*
+ * What the names of a schema mean. A name is looked for in the current namespace, then in the empty one, each time as a
+ * common type, then as an entity type; last among the built-in types.
+ */
+#include "policy/cedar/schema.h"
+
+#include <string.h>
+
+#define TYPE_LIMIT      4096 /* entity types, and actions: the hierarchy is kept as bits */
+#define ATTRIBUTE_LIMIT 4096 /* of one record */
+
+struct common {
+	struct cedar_string name; /* whole */
+	const struct draft_common *draft;
+	const struct cedar_type *type;
+	enum { COMMON_NEW = 0, COMMON_OPEN, COMMON_DONE } state;
+};
+
+struct named {
+	struct cedar_string name;
+	uint32_t number;
+};
+
+/* A sorted list of names, each with its place in another list. */
+struct directory {
+	struct named *items;
+	uint32_t count;
+};
+
+struct resolution {
+	const struct schema_draft *draft;
+	struct arena *arena;
+	struct cedar_entity_type *entities; /* as in the draft, then the types of actions */
+	uint32_t entity_count;
+	struct common *commons;
+	struct cedar_action_type *actions;
+	struct directory entity_names, common_names;
+	unsigned depth;
+	bool memory;
+};
+
+/* A failed resolution still needs a type to go on with. */
+static const struct cedar_type simple[] = {
+    [CEDAR_TYPE_NEVER] = {.kind = CEDAR_TYPE_NEVER},
+    [CEDAR_TYPE_BOOL] = {.kind = CEDAR_TYPE_BOOL},
+    [CEDAR_TYPE_TRUE] = {.kind = CEDAR_TYPE_TRUE},
+    [CEDAR_TYPE_FALSE] = {.kind = CEDAR_TYPE_FALSE},
+    [CEDAR_TYPE_LONG] = {.kind = CEDAR_TYPE_LONG},
+    [CEDAR_TYPE_STRING] = {.kind = CEDAR_TYPE_STRING},
+    [CEDAR_TYPE_RECORD] = {.kind = CEDAR_TYPE_RECORD},
+    [CEDAR_TYPE_DECIMAL] = {.kind = CEDAR_TYPE_DECIMAL},
+    [CEDAR_TYPE_IP] = {.kind = CEDAR_TYPE_IP},
+    [CEDAR_TYPE_DATETIME] = {.kind = CEDAR_TYPE_DATETIME},
+    [CEDAR_TYPE_DURATION] = {.kind = CEDAR_TYPE_DURATION},
+};
+
+/* The record is the one without attributes; entities and sets have no simple form. */
+const struct cedar_type *
+cedar_type_simple(enum cedar_type_kind kind)
+{
+	return &simple[kind];
+}
+
+#define complain(resolution, offset, hint_ko, hint_en, ...)                                                  \
+	cedar_complain((resolution)->draft->notes, CEDAR_ERROR, (resolution)->draft->source, offset,         \
+	               hint_ko, hint_en, __VA_ARGS__)
+
+static void *
+take(struct resolution *resolution, size_t count, size_t size)
+{
+	void *room = arena_array(resolution->arena, count > 0 ? count : 1, size);
+
+	if (room == NULL)
+		resolution->memory = true;
+	return room;
+}
+
+static struct cedar_string
+whole_name(struct resolution *resolution, const struct cedar_string *namespace,
+           const struct cedar_string *name)
+{
+	size_t size = (size_t) namespace->size + 2 + name->size;
+	char *text;
+
+	if (namespace->size == 0)
+		return *name;
+	if ((text = take(resolution, size, 1)) == NULL)
+		return *name;
+	memcpy(text, namespace->data, namespace->size);
+	memcpy(text + namespace->size, "::", 2);
+	memcpy(text + namespace->size + 2, name->data, name->size);
+	return cedar_string_of(slice_of(text, size));
+}
+
+static bool
+qualified(const struct cedar_string *name)
+{
+	return memchr(name->data, ':', name->size) != NULL;
+}
+
+/* ---- directories ----------------------------------------------------------------------------------------------- */
+
+static int
+order_names(const struct cedar_string *a, const struct cedar_string *b)
+{
+	if (a->hash != b->hash)
+		return a->hash < b->hash ? -1 : 1;
+	return slice_compare(cedar_string_slice(a), cedar_string_slice(b));
+}
+
+/* Merge sort: the draft's order decides between two alike. */
+static void
+sort_named(struct named *items, struct named *spare, size_t count)
+{
+	for (size_t width = 1; width < count; width *= 2) {
+		for (size_t from = 0; from < count; from += 2 * width) {
+			size_t middle = from + width < count ? from + width : count;
+			size_t end = from + 2 * width < count ? from + 2 * width : count;
+			size_t left = from, right = middle, to = from;
+
+			while (left < middle || right < end)
+				spare[to++] =
+				    right == end || (left < middle &&
+				                     order_names(&items[left].name, &items[right].name) <= 0)
+				        ? items[left++]
+				        : items[right++];
+		}
+		memcpy(items, spare, count * sizeof *items);
+	}
+}
+
+static const struct named *
+find_named(const struct directory *directory, const struct cedar_string *name)
+{
+	size_t low = 0, high = directory->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (order_names(&directory->items[middle].name, name) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low < directory->count && cedar_string_equal(&directory->items[low].name, name))
+		return &directory->items[low];
+	return NULL;
+}
+
+static void
+make_directory(struct resolution *resolution, struct directory *directory, uint32_t count)
+{
+	struct named *spare = take(resolution, count, sizeof *spare);
+
+	if (spare != NULL)
+		sort_named(directory->items, spare, count);
+	directory->count = count;
+}
+
+static void
+collect_names(struct resolution *resolution)
+{
+	const struct schema_draft *draft = resolution->draft;
+	struct named *entities = take(resolution, draft->entity_count, sizeof *entities);
+	struct named *commons = take(resolution, draft->common_count, sizeof *commons);
+
+	resolution->commons = take(resolution, draft->common_count, sizeof *resolution->commons);
+	if (resolution->memory)
+		return;
+	for (uint32_t i = 0; i < draft->entity_count; i++) {
+		const struct draft_entity *entity = &draft->entities[i];
+
+		entities[i] =
+		    (struct named){whole_name(resolution, &entity->namespace, &entity->name.name), i};
+		resolution->entities[i].name = entities[i].name;
+		if (slice_is(cedar_string_slice(&entity->name.name), "Action"))
+			complain(resolution, entity->name.offset, "다른 이름을 쓰십시오",
+			         "choose another name", "Action은 행위의 종류라 개체 종류로 쓸 수 없습니다",
+			         "Action is the type of actions and cannot be an entity type");
+	}
+	for (uint32_t i = 0; i < draft->common_count; i++) {
+		static const char *const taken[] = {"Bool", "Boolean", "Entity", "Extension",
+		                                    "Long", "Record",  "Set",    "String"};
+		const struct draft_common *common = &draft->commons[i];
+
+		commons[i] =
+		    (struct named){whole_name(resolution, &common->namespace, &common->name.name), i};
+		resolution->commons[i] = (struct common){.name = commons[i].name, .draft = common};
+		for (size_t j = 0; j < sizeof taken / sizeof *taken; j++)
+			if (slice_is(cedar_string_slice(&common->name.name), taken[j]))
+				complain(resolution, common->name.offset, "다른 이름을 쓰십시오",
+				         "choose another name", "'%s'은(는) Cedar가 쓰는 이름입니다",
+				         "'%s' is a name of Cedar's own", taken[j]);
+	}
+	resolution->entity_names.items = entities;
+	resolution->common_names.items = commons;
+	make_directory(resolution, &resolution->entity_names, draft->entity_count);
+	make_directory(resolution, &resolution->common_names, draft->common_count);
+}
+
+static void
+complain_twice(struct resolution *resolution, uint32_t offset, const struct cedar_string *name)
+{
+	complain(resolution, offset, "하나만 남기십시오", "keep one of them",
+	         "'%.*s'이(가) 두 번 선언되었습니다", "'%.*s' is declared twice", (int)name->size,
+	         name->data);
+}
+
+/* In a namespace nothing may be called as something in the empty one. */
+static void
+check_shadow(struct resolution *resolution, const struct cedar_string *namespace,
+             const struct draft_name *name)
+{
+	if (namespace->size == 0)
+		return;
+	if (find_named(&resolution->entity_names, &name->name) != NULL ||
+	    find_named(&resolution->common_names, &name->name) != NULL)
+		complain(resolution, name->offset, "다른 이름을 쓰십시오", "choose another name",
+		         "'%.*s'은(는) 이름공간 밖에도 있습니다",
+		         "'%.*s' is also declared outside of the namespace", (int)name->name.size,
+		         name->name.data);
+}
+
+static void
+check_names(struct resolution *resolution)
+{
+	const struct schema_draft *draft = resolution->draft;
+	const struct directory *of;
+
+	of = &resolution->entity_names;
+	for (uint32_t i = 1; i < of->count; i++)
+		if (cedar_string_equal(&of->items[i - 1].name, &of->items[i].name))
+			complain_twice(resolution, draft->entities[of->items[i].number].name.offset,
+			               &of->items[i].name);
+	of = &resolution->common_names;
+	for (uint32_t i = 1; i < of->count; i++)
+		if (cedar_string_equal(&of->items[i - 1].name, &of->items[i].name))
+			complain_twice(resolution, draft->commons[of->items[i].number].name.offset,
+			               &of->items[i].name);
+	for (uint32_t i = 0; i < draft->entity_count; i++)
+		check_shadow(resolution, &draft->entities[i].namespace, &draft->entities[i].name);
+	for (uint32_t i = 0; i < draft->common_count; i++)
+		check_shadow(resolution, &draft->commons[i].namespace, &draft->commons[i].name);
+}
+
+/* ---- types ----------------------------------------------------------------------------------------------------- */
+
+static const struct cedar_type *
+builtin_type(const struct cedar_string *name)
+{
+	static const struct {
+		const char *name;
+		enum cedar_type_kind kind;
+	} builtin[] = {
+	    {"Long",     CEDAR_TYPE_LONG    },
+            {"String",   CEDAR_TYPE_STRING  },
+	    {"Bool",     CEDAR_TYPE_BOOL    },
+            {"ipaddr",   CEDAR_TYPE_IP      },
+	    {"decimal",  CEDAR_TYPE_DECIMAL },
+            {"datetime", CEDAR_TYPE_DATETIME},
+	    {"duration", CEDAR_TYPE_DURATION}
+        };
+	struct slice text = cedar_string_slice(name);
+
+	if (text.size > 9 && memcmp(text.data, "__cedar::", 9) == 0)
+		text = slice_of(text.data + 9, text.size - 9);
+	for (size_t i = 0; i < sizeof builtin / sizeof *builtin; i++)
+		if (slice_is(text, builtin[i].name))
+			return &simple[builtin[i].kind];
+	return NULL;
+}
+
+static const struct cedar_type *resolve_type(struct resolution *resolution, const struct draft_type *type,
+                                             const struct cedar_string *namespace);
+
+static const struct cedar_type *
+resolve_common(struct resolution *resolution, struct common *common, uint32_t offset)
+{
+	if (common->state == COMMON_OPEN) {
+		complain(resolution, offset, NULL, NULL, "형 '%.*s'이(가) 자기 자신을 품습니다",
+		         "type '%.*s' contains itself", (int)common->name.size, common->name.data);
+		return &simple[CEDAR_TYPE_RECORD];
+	}
+	if (common->state == COMMON_NEW) {
+		common->state = COMMON_OPEN;
+		common->type = resolve_type(resolution, common->draft->type, &common->draft->namespace);
+		common->state = COMMON_DONE;
+	}
+	return common->type;
+}
+
+/* One whole name; NULL when it is neither. */
+static const struct cedar_type *
+resolve_whole(struct resolution *resolution, const struct cedar_string *name, const struct draft_type *type)
+{
+	const struct named *found;
+
+	if (type->kind != DRAFT_ENTITY_NAME && (found = find_named(&resolution->common_names, name)) != NULL)
+		return resolve_common(resolution, &resolution->commons[found->number], type->offset);
+	if (type->kind != DRAFT_COMMON_NAME && (found = find_named(&resolution->entity_names, name)) != NULL)
+		return resolution->entities[found->number].self;
+	return NULL;
+}
+
+static const struct cedar_type *
+resolve_name(struct resolution *resolution, const struct draft_type *type,
+             const struct cedar_string *namespace)
+{
+	const struct cedar_type *found = NULL;
+
+	if (!qualified(&type->name) && namespace->size > 0) {
+		struct cedar_string whole = whole_name(resolution, namespace, &type->name);
+
+		found = resolve_whole(resolution, &whole, type);
+	}
+	if (found == NULL)
+		found = resolve_whole(resolution, &type->name, type);
+	if (found == NULL && type->kind != DRAFT_ENTITY_NAME)
+		found = builtin_type(&type->name);
+	if (found != NULL)
+		return found;
+	complain(resolution, type->offset, "선언하거나 철자를 확인하십시오",
+	         "declare it, or mind the spelling", "형 '%.*s'이(가) 선언되지 않았습니다",
+	         "type '%.*s' is not declared", (int)type->name.size, type->name.data);
+	return &simple[CEDAR_TYPE_RECORD];
+}
+
+static void
+sort_attributes(struct cedar_attribute *list, uint32_t count)
+{
+	/* Shell sort: the names are all different, so that it need not be stable. */
+	for (uint32_t gap = count / 2; gap > 0; gap /= 2) {
+		for (uint32_t i = gap; i < count; i++) {
+			struct cedar_attribute item = list[i];
+			uint32_t j = i;
+
+			for (; j >= gap && order_names(&list[j - gap].name, &item.name) > 0; j -= gap)
+				list[j] = list[j - gap];
+			list[j] = item;
+		}
+	}
+}
+
+static const struct cedar_type *
+resolve_record(struct resolution *resolution, const struct draft_type *type,
+               const struct cedar_string *namespace)
+{
+	struct cedar_attribute *list = take(resolution, type->count, sizeof *list);
+	struct cedar_type *made = take(resolution, 1, sizeof *made);
+	uint32_t count = 0;
+
+	if (type->count > ATTRIBUTE_LIMIT)
+		complain(resolution, type->offset, NULL, NULL, "속성이 너무 많습니다 (한도 %d)",
+		         "too many attributes (limit %d)", ATTRIBUTE_LIMIT);
+	if (resolution->memory || type->count > ATTRIBUTE_LIMIT)
+		return &simple[CEDAR_TYPE_RECORD];
+	for (uint32_t i = 0; i < type->count; i++) {
+		struct cedar_attribute attribute = {type->attributes[i].name, NULL,
+		                                    type->attributes[i].required};
+		uint32_t at = 0;
+
+		attribute.type = resolve_type(resolution, type->attributes[i].type, namespace);
+		while (at < count && !cedar_string_equal(&list[at].name, &attribute.name))
+			at++;
+		list[at] = attribute; /* a name given twice: the last one counts */
+		count += at == count;
+	}
+	sort_attributes(list, count);
+	*made = (struct cedar_type){.kind = CEDAR_TYPE_RECORD, .count = count, .attributes = list};
+	return made;
+}
+
+static const struct cedar_type *
+resolve_type(struct resolution *resolution, const struct draft_type *type,
+             const struct cedar_string *namespace)
+{
+	const struct cedar_type *result = &simple[CEDAR_TYPE_RECORD];
+	struct cedar_type *made;
+
+	if (resolution->memory)
+		return result;
+	if (++resolution->depth > CEDAR_DEPTH_LIMIT) {
+		complain(resolution, type->offset, NULL, NULL, "형이 너무 깊이 겹쳤습니다 (한도 %d)",
+		         "the type is nested too deeply (limit %d)", CEDAR_DEPTH_LIMIT);
+		resolution->depth--;
+		return result;
+	}
+	switch (type->kind) {
+	case DRAFT_BUILTIN:
+		result = type->builtin;
+		break;
+	case DRAFT_RECORD:
+		result = resolve_record(resolution, type, namespace);
+		break;
+	case DRAFT_SET:
+		if ((made = take(resolution, 1, sizeof *made)) == NULL)
+			break;
+		*made = (struct cedar_type){.kind = CEDAR_TYPE_SET};
+		made->element = resolve_type(resolution, type->element, namespace);
+		result = made;
+		break;
+	default:
+		result = resolve_name(resolution, type, namespace);
+		break;
+	}
+	resolution->depth--;
+	return result;
+}
+
+/* ---- entities -------------------------------------------------------------------------------------------------- */
+
+static struct cedar_entity_type *
+resolve_entity_name(struct resolution *resolution, const struct draft_name *name,
+                    const struct cedar_string *namespace)
+{
+	const struct named *found = NULL;
+
+	if (!qualified(&name->name) && namespace->size > 0) {
+		struct cedar_string whole = whole_name(resolution, namespace, &name->name);
+
+		found = find_named(&resolution->entity_names, &whole);
+	}
+	if (found == NULL)
+		found = find_named(&resolution->entity_names, &name->name);
+	if (found != NULL)
+		return &resolution->entities[found->number];
+	complain(resolution, name->offset, "선언하거나 철자를 확인하십시오",
+	         "declare it, or mind the spelling", "개체 종류 '%.*s'이(가) 선언되지 않았습니다",
+	         "entity type '%.*s' is not declared", (int)name->name.size, name->name.data);
+	return NULL;
+}
+
+static void
+sort_ids(struct cedar_string *list, uint32_t count)
+{
+	for (uint32_t gap = count / 2; gap > 0; gap /= 2) {
+		for (uint32_t i = gap; i < count; i++) {
+			struct cedar_string item = list[i];
+			uint32_t j = i;
+
+			for (; j >= gap && order_names(&list[j - gap], &item) > 0; j -= gap)
+				list[j] = list[j - gap];
+			list[j] = item;
+		}
+	}
+}
+
+static void
+resolve_entity(struct resolution *resolution, uint32_t number)
+{
+	const struct draft_entity *draft = &resolution->draft->entities[number];
+	struct cedar_entity_type *entity = &resolution->entities[number];
+
+	entity->shape = &simple[CEDAR_TYPE_RECORD];
+	if (draft->shape != NULL)
+		entity->shape = resolve_type(resolution, draft->shape, &draft->namespace);
+	if (entity->shape->kind != CEDAR_TYPE_RECORD)
+		complain(resolution, draft->name.offset, NULL, NULL,
+		         "개체 종류 '%.*s'의 속성은 레코드여야 합니다",
+		         "the shape of entity type '%.*s' must be a record", (int)entity->name.size,
+		         entity->name.data);
+	if (draft->tags != NULL)
+		entity->tags = resolve_type(resolution, draft->tags, &draft->namespace);
+	if (draft->enumerated) {
+		struct cedar_string *ids = take(resolution, draft->id_count, sizeof *ids);
+
+		if (ids == NULL)
+			return;
+		memcpy(ids, draft->ids, draft->id_count * sizeof *ids);
+		sort_ids(ids, draft->id_count);
+		entity->ids = ids;
+		entity->id_count = draft->id_count;
+	}
+}
+
+/* Which types can stand above which, by Warshall on bits: cycles are allowed among types. */
+static void
+close_hierarchy(struct resolution *resolution)
+{
+	uint32_t count = resolution->entity_count, words = (count + 63) / 64;
+	uint64_t **above = take(resolution, count, sizeof *above);
+
+	for (uint32_t i = 0; i < count && !resolution->memory; i++) {
+		above[i] = take(resolution, words, sizeof **above);
+		resolution->entities[i].above = above[i];
+	}
+	if (resolution->memory)
+		return;
+	for (uint32_t i = 0; i < resolution->draft->entity_count; i++) {
+		const struct draft_entity *draft = &resolution->draft->entities[i];
+
+		for (uint32_t j = 0; j < draft->parent_count; j++) {
+			const struct cedar_entity_type *parent =
+			    resolve_entity_name(resolution, &draft->parents[j], &draft->namespace);
+
+			if (parent != NULL)
+				above[i][parent->number / 64] |= UINT64_C(1) << (parent->number % 64);
+		}
+	}
+	for (uint32_t via = 0; via < count; via++)
+		for (uint32_t i = 0; i < count; i++)
+			if ((above[i][via / 64] >> (via % 64) & 1) != 0)
+				for (uint32_t word = 0; word < words; word++)
+					above[i][word] |= above[via][word];
+}
+
+/* ---- actions --------------------------------------------------------------------------------------------------- */
+
+/* The type of actions of a namespace, made when first needed. */
+static const struct cedar_entity_type *
+action_type(struct resolution *resolution, const struct cedar_string *name)
+{
+	struct cedar_entity_type *made;
+	struct cedar_type *self;
+
+	for (uint32_t i = resolution->draft->entity_count; i < resolution->entity_count; i++)
+		if (cedar_string_equal(&resolution->entities[i].name, name))
+			return &resolution->entities[i];
+	if ((self = take(resolution, 1, sizeof *self)) == NULL)
+		return NULL;
+	made = &resolution->entities[resolution->entity_count];
+	*made = (struct cedar_entity_type){.name = *name,
+	                                   .number = resolution->entity_count,
+	                                   .action = true,
+	                                   .shape = &simple[CEDAR_TYPE_RECORD],
+	                                   .self = self};
+	*self = (struct cedar_type){.kind = CEDAR_TYPE_ENTITY, .entity = made};
+	resolution->entity_count++;
+	return made;
+}
+
+static const struct cedar_uid *
+action_uid(struct resolution *resolution, const struct cedar_string *namespace, const struct cedar_string *id)
+{
+	static const struct slice plain = {(const uint8_t *)"Action", 6};
+	struct cedar_string type = cedar_string_of(plain);
+	struct cedar_uid *uid = take(resolution, 1, sizeof *uid);
+
+	if (uid != NULL)
+		*uid = cedar_uid_of(whole_name(resolution, namespace, &type), *id);
+	return uid;
+}
+
+static const struct cedar_action_type *
+find_action(const struct resolution *resolution, const struct cedar_action_type *const *sorted,
+            const struct cedar_uid *uid)
+{
+	size_t low = 0, high = resolution->draft->action_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = cedar_uid_order(sorted[middle]->uid, uid);
+
+		if (order == 0)
+			return sorted[middle];
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+static const struct cedar_uid *
+resolve_group(struct resolution *resolution, const struct cedar_action_type *const *sorted,
+              const struct draft_action *draft, const struct draft_reference *reference)
+{
+	static const struct cedar_string nowhere;
+	const struct cedar_action_type *found = NULL;
+	const struct cedar_uid *uid;
+	struct cedar_uid *typed;
+
+	if (reference->typed) {
+		bool plain = !qualified(&reference->type);
+
+		if ((typed = take(resolution, 1, sizeof *typed)) == NULL)
+			return NULL;
+		if (plain && draft->namespace.size > 0) {
+			*typed = cedar_uid_of(whole_name(resolution, &draft->namespace, &reference->type),
+			                      reference->id);
+			found = find_action(resolution, sorted, typed);
+		}
+		if (found == NULL) {
+			*typed = cedar_uid_of(reference->type, reference->id);
+			found = find_action(resolution, sorted, typed);
+		}
+	} else {
+		if ((uid = action_uid(resolution, &draft->namespace, &reference->id)) != NULL)
+			found = find_action(resolution, sorted, uid);
+		if (found == NULL && (uid = action_uid(resolution, &nowhere, &reference->id)) != NULL)
+			found = find_action(resolution, sorted, uid);
+	}
+	if (found != NULL)
+		return found->uid;
+	complain(resolution, reference->offset, "선언하거나 철자를 확인하십시오",
+	         "declare it, or mind the spelling", "행위 '%.*s'이(가) 선언되지 않았습니다",
+	         "action '%.*s' is not declared", (int)reference->id.size, reference->id.data);
+	return NULL;
+}
+
+static const struct cedar_entity_type **
+resolve_entity_names(struct resolution *resolution, const struct draft_name *names, uint32_t count,
+                     uint32_t *kept, const struct cedar_string *namespace)
+{
+	const struct cedar_entity_type **list = take(resolution, count, sizeof *list);
+
+	*kept = 0;
+	for (uint32_t i = 0; list != NULL && i < count; i++) {
+		const struct cedar_entity_type *type = resolve_entity_name(resolution, &names[i], namespace);
+		bool twice = type == NULL;
+
+		for (uint32_t j = 0; j < *kept && !twice; j++)
+			twice = list[j] == type;
+		if (!twice)
+			list[(*kept)++] = type;
+	}
+	return list;
+}
+
+static void
+sift_actions(const struct cedar_action_type **list, size_t root, size_t count)
+{
+	for (size_t child; (child = 2 * root + 1) < count; root = child) {
+		if (child + 1 < count && cedar_uid_order(list[child]->uid, list[child + 1]->uid) < 0)
+			child++;
+		if (cedar_uid_order(list[root]->uid, list[child]->uid) >= 0)
+			return;
+		const struct cedar_action_type *swap = list[root];
+		list[root] = list[child];
+		list[child] = swap;
+	}
+}
+
+static void
+sort_actions(const struct cedar_action_type **list, size_t count)
+{
+	for (size_t i = count / 2; i-- > 0;)
+		sift_actions(list, i, count);
+	for (size_t end = count; end > 1;) {
+		const struct cedar_action_type *swap = list[0];
+		list[0] = list[--end];
+		list[end] = swap;
+		sift_actions(list, 0, end);
+	}
+}
+
+static void
+resolve_action(struct resolution *resolution, const struct cedar_action_type *const *sorted, uint32_t number)
+{
+	const struct draft_action *draft = &resolution->draft->actions[number];
+	struct cedar_action_type *action = &resolution->actions[number];
+	const struct cedar_uid **parents = take(resolution, draft->parent_count, sizeof *parents);
+
+	if (parents == NULL)
+		return;
+	for (uint32_t i = 0; i < draft->parent_count; i++) {
+		const struct cedar_uid *parent = resolve_group(resolution, sorted, draft, &draft->parents[i]);
+
+		if (parent != NULL)
+			parents[action->parent_count++] = parent;
+	}
+	action->parents = parents;
+	action->principals = resolve_entity_names(resolution, draft->principals, draft->principal_count,
+	                                          &action->principal_count, &draft->namespace);
+	action->resources = resolve_entity_names(resolution, draft->resources, draft->resource_count,
+	                                         &action->resource_count, &draft->namespace);
+	action->context = &simple[CEDAR_TYPE_RECORD];
+	if (draft->context != NULL)
+		action->context = resolve_type(resolution, draft->context, &draft->namespace);
+	if (action->context->kind != CEDAR_TYPE_RECORD)
+		complain(resolution, draft->id.offset, NULL, NULL,
+		         "행위 '%.*s'의 context는 레코드여야 합니다",
+		         "the context of action '%.*s' must be a record", (int)draft->id.name.size,
+		         draft->id.name.data);
+}
+
+static bool
+resolve_actions(struct resolution *resolution, struct cedar_schema *schema)
+{
+	const struct schema_draft *draft = resolution->draft;
+	const struct cedar_action_type **sorted = take(resolution, draft->action_count, sizeof *sorted);
+	struct cedar_entities *store = cedar_entities_new(resolution->arena, NULL);
+	struct fault why;
+
+	if (resolution->memory || store == NULL)
+		return false;
+	for (uint32_t i = 0; i < draft->action_count; i++) {
+		const struct draft_action *action = &draft->actions[i];
+
+		resolution->actions[i].uid = action_uid(resolution, &action->namespace, &action->id.name);
+		if (resolution->memory)
+			return false;
+		resolution->actions[i].type = action_type(resolution, &resolution->actions[i].uid->type);
+		sorted[i] = &resolution->actions[i];
+	}
+	sort_actions(sorted, draft->action_count);
+	for (uint32_t i = 1; i < draft->action_count; i++)
+		if (cedar_uid_equal(sorted[i - 1]->uid, sorted[i]->uid))
+			complain_twice(resolution, draft->actions[sorted[i] - resolution->actions].id.offset,
+			               &sorted[i]->uid->id);
+	for (uint32_t i = 0; i < draft->action_count; i++)
+		resolve_action(resolution, sorted, i);
+	if (resolution->memory)
+		return false;
+	for (uint32_t i = 0; i < draft->action_count; i++)
+		if (cedar_entities_add(store, sorted[i]->uid, (struct cedar_value){CEDAR_NONE, {false}},
+		                       (struct cedar_value){CEDAR_NONE, {false}}, sorted[i]->parents,
+		                       sorted[i]->parent_count, &why) == -1)
+			return false;
+	if (cedar_entities_seal(store, &why) == -1) {
+		if (why.kind == FAULT_MEMORY)
+			return false;
+		if (draft->notes->errors == 0) /* two alike were complained about already */
+			complain(resolution, 0, NULL, NULL, "행위 묶음이 돌고 돕니다",
+			         "action groups form a cycle");
+	}
+	schema->action_store = store;
+	schema->actions = sorted;
+	schema->action_count = draft->action_count;
+	return true;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------------------------- */
+
+static bool
+sort_entities(struct resolution *resolution, struct cedar_schema *schema)
+{
+	struct named *names = take(resolution, resolution->entity_count, sizeof *names);
+	struct named *spare = take(resolution, resolution->entity_count, sizeof *spare);
+	const struct cedar_entity_type **sorted = take(resolution, resolution->entity_count, sizeof *sorted);
+
+	if (resolution->memory)
+		return false;
+	for (uint32_t i = 0; i < resolution->entity_count; i++)
+		names[i] = (struct named){resolution->entities[i].name, i};
+	sort_named(names, spare, resolution->entity_count);
+	for (uint32_t i = 0; i < resolution->entity_count; i++)
+		sorted[i] = &resolution->entities[names[i].number];
+	schema->entities = sorted;
+	schema->entity_count = resolution->entity_count;
+	return true;
+}
+
+bool
+schema_resolve(const struct schema_draft *draft, struct cedar_schema *schema)
+{
+	struct resolution resolution = {
+	    .draft = draft, .arena = draft->arena, .entity_count = draft->entity_count};
+
+	if (draft->entity_count > TYPE_LIMIT || draft->action_count > TYPE_LIMIT) {
+		complain(&resolution, 0, NULL, NULL, "종류나 행위가 너무 많습니다 (한도 %d)",
+		         "too many types or actions (limit %d)", TYPE_LIMIT);
+		return true;
+	}
+	resolution.entities =
+	    take(&resolution, (size_t)draft->entity_count + draft->action_count, sizeof *resolution.entities);
+	resolution.actions = take(&resolution, draft->action_count, sizeof *resolution.actions);
+	for (uint32_t i = 0; i < draft->entity_count && !resolution.memory; i++) {
+		struct cedar_type *self = take(&resolution, 1, sizeof *self);
+
+		if (self == NULL)
+			break;
+		*self = (struct cedar_type){.kind = CEDAR_TYPE_ENTITY, .entity = &resolution.entities[i]};
+		resolution.entities[i].number = i;
+		resolution.entities[i].self = self;
+	}
+	if (!resolution.memory)
+		collect_names(&resolution);
+	if (resolution.memory)
+		return false;
+	check_names(&resolution);
+	for (uint32_t i = 0; i < draft->common_count; i++)
+		resolve_common(&resolution, &resolution.commons[i], resolution.commons[i].draft->name.offset);
+	for (uint32_t i = 0; i < draft->entity_count; i++)
+		resolve_entity(&resolution, i);
+	if (!resolve_actions(&resolution, schema))
+		return false;
+	close_hierarchy(&resolution);
+	return !resolution.memory && sort_entities(&resolution, schema);
+}
