@@ -94,7 +94,7 @@ tree_frontier_root(struct tree_hash *out, const struct tree_frontier *frontier)
 		return;
 	}
 	*out = frontier->stack[frontier->depth - 1];
-	for (unsigned i = frontier->depth - 1; i > 0; i--)
+	for (uint64_t i = frontier->depth - 1; i > 0; i--)
 		tree_inner(out, &frontier->stack[i - 1], out);
 }
 
@@ -114,8 +114,8 @@ tree_frontier_read(struct tree_frontier *out, struct slice bytes)
 	out->size = reader_u64be(&reader);
 	if (!reader_ok(&reader) || out->size >= TREE_SIZE_LIMIT)
 		return false;
-	out->depth = (unsigned)__builtin_popcountll(out->size);
-	for (unsigned i = 0; i < out->depth; i++) {
+	out->depth = (uint64_t)__builtin_popcountll(out->size);
+	for (uint64_t i = 0; i < out->depth; i++) {
 		struct slice hash = reader_take(&reader, TREE_HASH_SIZE);
 
 		if (!reader_ok(&reader))

@@ -31,7 +31,8 @@ bool tree_number(uint64_t *out, struct slice text);
 /* Roots of the perfect subtrees, largest first; depth is the number of one bits in size. Zeroed: the empty tree. */
 struct tree_frontier {
 	uint64_t size;
-	unsigned depth;
+	uint64_t
+	    depth; /* not narrower: gcc 12's -ftrivial-auto-var-init clears the wrong bytes of such padding */
 	struct tree_hash stack[64];
 };
 

@@ -1,0 +1,34 @@
+/*
+ * keys -- the files a log's keys live in. For the signer alone, and for the command that makes them.
+ *
+ *	log.ed25519    the Go note signer's line: PRIVATE+KEY+name+id+base64(type || seed)         0600
+ *	log.p256.pem   PKCS#8, unencrypted                                                         0600
+ *	log.vkeys      the two verifier keys, one a line: may be given to anybody                  0644
+ *	last-head      the last signed head, see signer.c                                          0600
+ */
+#ifndef HAECHI_AUDIT_KEYS_H
+#define HAECHI_AUDIT_KEYS_H
+
+#include <openssl/evp.h>
+
+#include "audit/note.h"
+
+#define KEYS_HEAD_FILE  "last-head"
+#define KEYS_VKEYS_FILE "log.vkeys"
+
+struct keys {
+	uint8_t *ed25519; /* libsodium's secret key, in sodium_malloc() memory */
+	EVP_PKEY *p256;
+	struct note_key public_keys[2]; /* Ed25519, P-256 */
+};
+
+/* Refuses key files that others may read, keys of another name, and verifier keys that are not of these keys. */
+MUST_CHECK int keys_load(struct keys *out, const char *directory, const char *origin, struct fault *why);
+void keys_release(struct keys *keys);
+/* Both signature lines over `text`. */
+MUST_CHECK int keys_sign(const struct keys *keys, struct slice text, struct buffer *out, struct fault *why);
+
+/* A whole secret file of at most `limit` bytes into sodium_malloc() memory, the caller's to sodium_free(). */
+MUST_CHECK int secret_read(uint8_t **out, size_t *size, const char *path, size_t limit, struct fault *why);
+
+#endif
