@@ -9,8 +9,10 @@ static int
 address_fault(struct fault *why, const char *text)
 {
 	return fault_set(why, FAULT_INVALID,
-	                 "엔진 주소는 'unix:/경로', 'http://127.0.0.1:포트[/앞부분]', 'https://이름[:포트][/앞부분]' 꼴이어야 합니다: %s",
-	                 "an engine address is 'unix:/PATH', 'http://127.0.0.1:PORT[/BASE]' or 'https://HOST[:PORT][/BASE]': %s",
+	                 "엔진 주소는 'unix:/경로', 'http://127.0.0.1:포트[/앞부분]', "
+	                 "'https://이름[:포트][/앞부분]' 꼴이어야 합니다: %s",
+	                 "an engine address is 'unix:/PATH', 'http://127.0.0.1:PORT[/BASE]' or "
+	                 "'https://HOST[:PORT][/BASE]': %s",
 	                 text);
 }
 
@@ -33,7 +35,7 @@ address_unix(struct engine_address *out, const char *path, struct fault *why)
 static int
 address_split(struct engine_address *out, const char *text, struct fault *why)
 {
-	size_t      host = strcspn(text, "/"), base;
+	size_t host = strcspn(text, "/"), base;
 	const char *rest = text + host;
 
 	for (base = strlen(rest); base > 0 && rest[base - 1] == '/'; base--)

@@ -30,7 +30,8 @@ trimmed(struct slice text)
 static bool
 read_status(struct answer_reader *reader, struct slice line)
 {
-	if (line.size < 12 || memcmp(line.data, "HTTP/1.1 ", 9) != 0 || (line.size > 12 && line.data[12] != ' '))
+	if (line.size < 12 || memcmp(line.data, "HTTP/1.1 ", 9) != 0 ||
+	    (line.size > 12 && line.data[12] != ' '))
 		return false;
 	for (size_t i = 9; i < 12; i++) {
 		if (line.data[i] < '0' || line.data[i] > '9')
@@ -67,7 +68,8 @@ read_type(struct answer_reader *reader, struct slice value)
 		value.size = 0;
 	for (size_t i = 0; i < value.size; i++)
 		reader->content_type[i] =
-		    (char)(value.data[i] >= 'A' && value.data[i] <= 'Z' ? value.data[i] | 0x20 : value.data[i]);
+		    (char)(value.data[i] >= 'A' && value.data[i] <= 'Z' ? value.data[i] | 0x20
+		                                                        : value.data[i]);
 	reader->content_type[value.size] = '\0';
 }
 
@@ -75,12 +77,12 @@ read_type(struct answer_reader *reader, struct slice value)
 static bool
 read_head(struct answer_reader *reader, struct slice head)
 {
-	bool   length = false, chunked = false;
+	bool length = false, chunked = false;
 	size_t at = 0;
 
 	while (at < head.size) {
 		const uint8_t *end = memchr(head.data + at, '\n', head.size - at), *colon;
-		struct slice   line, name, value;
+		struct slice line, name, value;
 
 		if (end == NULL || end == head.data + at || end[-1] != '\r')
 			return false;
@@ -135,7 +137,7 @@ enum answer_event
 answer_reader_next(struct answer_reader *reader, struct slice *input, struct slice *data)
 {
 	const uint8_t *end;
-	size_t         size;
+	size_t size;
 
 	*data = (struct slice){NULL, 0};
 	switch (reader->state) {
@@ -168,8 +170,9 @@ answer_reader_next(struct answer_reader *reader, struct slice *input, struct sli
 			reader->state = ANSWER_STATE_OVER;
 			return ANSWER_WHOLE;
 		}
-		return reader->chunk.state == CHUNK_BROKEN || reader->chunk.state == CHUNK_TRAILER ? ANSWER_BROKEN
-		                                                                                   : ANSWER_MORE;
+		return reader->chunk.state == CHUNK_BROKEN || reader->chunk.state == CHUNK_TRAILER
+		           ? ANSWER_BROKEN
+		           : ANSWER_MORE;
 	case ANSWER_STATE_OVER:
 		return ANSWER_WHOLE;
 	}

@@ -75,7 +75,8 @@ chunk_next(struct chunk *chunk, struct slice *input, struct slice *data)
 				chunk->state = CHUNK_DATA_CR;
 			return;
 		}
-		if (chunk->state == CHUNK_DONE || chunk->state == CHUNK_BROKEN || chunk->state == CHUNK_TRAILER)
+		if (chunk->state == CHUNK_DONE || chunk->state == CHUNK_BROKEN ||
+		    chunk->state == CHUNK_TRAILER)
 			return;
 		chunk_byte(chunk, input->data[0]);
 		*input = slice_of(input->data + 1, input->size - 1);

@@ -16,8 +16,8 @@
 #include "schema/base/log.h"
 
 #define DOOR_LISTENERS  (SERVER_ADDRESSES)
-#define DOOR_ACCEPTS    64              /* in one round, so that those inside are served too */
-#define DOOR_RETRY_MS   100             /* after accept() ran out of descriptors */
+#define DOOR_ACCEPTS    64                /* in one round, so that those inside are served too */
+#define DOOR_RETRY_MS   100               /* after accept() ran out of descriptors */
 #define DOOR_LINGER_MAX ((size_t)4 << 20) /* bytes of a refused request that are read away */
 #define DOOR_PEER_SIZE  64
 
@@ -31,49 +31,49 @@ enum door_state {
 };
 
 struct door_connection {
-	struct loop_watch       watch; /* first: the watch is the connection */
-	struct loop_timer       timer; /* of the state */
-	struct loop_note        again; /* go on with what was read already */
-	struct door            *door;
+	struct loop_watch watch; /* first: the watch is the connection */
+	struct loop_timer timer; /* of the state */
+	struct loop_note again;  /* go on with what was read already */
+	struct door *door;
 	struct door_connection *next, *previous;           /* all of the door */
 	struct door_connection *next_head, *previous_head; /* those whose turn it is to speak; oldest first */
-	enum door_state         state;
-	bool                    in_heads, noted, half, shut, closing, finishing;
-	unsigned                requests;
-	size_t                  lingered;
-	struct tls_session     *tls;
-	struct buffer           in;  /* read, not yet understood */
-	struct buffer           out; /* to be sent */
-	struct head_scan        scan;
-	struct arrival         *arrival; /* while its body is read */
-	enum head_body          body;
-	size_t                  body_left;
-	struct chunk            chunk;
-	void                   *context; /* of the handler, while DOOR_WORK */
+	enum door_state state;
+	bool in_heads, noted, half, shut, closing, finishing;
+	unsigned requests;
+	size_t lingered;
+	struct tls_session *tls;
+	struct buffer in;  /* read, not yet understood */
+	struct buffer out; /* to be sent */
+	struct head_scan scan;
+	struct arrival *arrival; /* while its body is read */
+	enum head_body body;
+	size_t body_left;
+	struct chunk chunk;
+	void *context; /* of the handler, while DOOR_WORK */
 	struct sockaddr_storage address;
-	char                    peer[DOOR_PEER_SIZE];
+	char peer[DOOR_PEER_SIZE];
 };
 
 struct door_listener {
 	struct loop_watch watch;
 	struct loop_timer retry;
-	struct door      *door;
-	struct tls       *tls;
-	uint32_t          events;
+	struct door *door;
+	struct tls *tls;
+	uint32_t events;
 };
 
 struct door {
-	struct door_options     options;
-	struct loop            *loop;
-	const struct limits    *limits;
-	struct door_listener    listeners[DOOR_LISTENERS];
-	size_t                  listener_count;
+	struct door_options options;
+	struct loop *loop;
+	const struct limits *limits;
+	struct door_listener listeners[DOOR_LISTENERS];
+	size_t listener_count;
 	struct door_connection *connections, *dead;
 	struct door_connection *heads, *heads_end;
-	size_t                  count;
-	bool                    draining, full;
-	struct head             head; /* the one being read */
-	_Atomic(uint64_t)       accepted, open, requests, refused, left;
+	size_t count;
+	bool draining, full;
+	struct head head; /* the one being read */
+	_Atomic(uint64_t) accepted, open, requests, refused, left;
 };
 
 static void connection_ready(struct loop_watch *watch, uint32_t events);
@@ -128,7 +128,7 @@ static void
 connection_end(struct door_connection *c)
 {
 	struct door *door = c->door;
-	bool         working = c->state == DOOR_WORK;
+	bool working = c->state == DOOR_WORK;
 
 	if (c->state == DOOR_DEAD)
 		return;
@@ -167,7 +167,7 @@ connection_end(struct door_connection *c)
 static void
 door_bury(void *owner)
 {
-	struct door             *door = owner;
+	struct door *door = owner;
 	struct door_connection **at = &door->dead;
 
 	while (*at != NULL) {
@@ -268,7 +268,7 @@ static void
 connection_dispatch(struct door_connection *c)
 {
 	struct arrival *arrival = c->arrival;
-	struct door    *door = c->door;
+	struct door *door = c->door;
 
 	buffer_text(&arrival->storage); /* its zero */
 	if (!buffer_ok(&arrival->storage)) {
@@ -290,13 +290,13 @@ connection_dispatch(struct door_connection *c)
 static bool
 connection_head(struct door_connection *c, size_t size)
 {
-	struct door    *door = c->door;
-	struct head    *head = &door->head;
-	struct arena   *arena = loop_arena_take(door->loop);
+	struct door *door = c->door;
+	struct head *head = &door->head;
+	struct arena *arena = loop_arena_take(door->loop);
 	struct arrival *arrival;
-	struct field   *fields;
-	const uint8_t  *text;
-	enum refusal    refusal;
+	struct field *fields;
+	const uint8_t *text;
+	enum refusal refusal;
 
 	if (arena == NULL || (arrival = arena_alloc(arena, sizeof *arrival)) == NULL ||
 	    (text = arena_copy(arena, c->in.data, size)) == NULL) {
@@ -354,7 +354,7 @@ static bool
 connection_body(struct door_connection *c, struct slice *input)
 {
 	struct buffer *storage = &c->arrival->storage;
-	struct slice   data;
+	struct slice data;
 
 	if (c->body != HEAD_BODY_CHUNKED) {
 		size_t size = input->size < c->body_left ? input->size : c->body_left;
@@ -368,7 +368,8 @@ connection_body(struct door_connection *c, struct slice *input)
 	while (input->size > 0 && c->chunk.state != CHUNK_DONE) {
 		chunk_next(&c->chunk, input, &data);
 		if (c->chunk.state == CHUNK_BROKEN || c->chunk.state == CHUNK_TRAILER) {
-			connection_refuse(c, c->chunk.state == CHUNK_BROKEN ? REFUSAL_CHUNK : REFUSAL_TRAILER);
+			connection_refuse(c,
+			                  c->chunk.state == CHUNK_BROKEN ? REFUSAL_CHUNK : REFUSAL_TRAILER);
 			return false;
 		}
 		/* What is announced counts, not only what is there. */
@@ -388,8 +389,8 @@ static void
 connection_begin_body(struct door_connection *c)
 {
 	struct slice input = buffer_view(&c->in);
-	size_t       before = input.size;
-	bool         whole = connection_body(c, &input);
+	size_t before = input.size;
+	bool whole = connection_body(c, &input);
 
 	if (c->state != DOOR_BODY)
 		return;
@@ -406,7 +407,7 @@ connection_process(struct door_connection *c)
 {
 	if (c->state == DOOR_HEAD) {
 		enum refusal refusal;
-		size_t       size;
+		size_t size;
 
 		if (c->in.size == 0)
 			return;
@@ -428,7 +429,7 @@ static void
 connection_input(struct door_connection *c)
 {
 	struct door *door = c->door;
-	uint8_t     *scratch = loop_scratch(door->loop);
+	uint8_t *scratch = loop_scratch(door->loop);
 
 	while (c->state == DOOR_HEAD || c->state == DOOR_BODY) {
 		ssize_t n = connection_read(c, scratch, LOOP_SCRATCH);
@@ -450,7 +451,7 @@ connection_input(struct door_connection *c)
 		if (c->state == DOOR_BODY) {
 			/* The common way of a body: straight to where it stays. */
 			struct slice input = slice_of(scratch, (size_t)n);
-			bool         whole = connection_body(c, &input);
+			bool whole = connection_body(c, &input);
 
 			if (c->state != DOOR_BODY)
 				return;
@@ -466,7 +467,8 @@ connection_input(struct door_connection *c)
 			if (first && c->state == DOOR_HEAD && c->in.size > 0 && c->requests > 0)
 				connection_timer(c, door->limits->head_ms);
 		}
-		if (c->state != DOOR_DEAD && (!buffer_ok(&c->in) || (c->arrival != NULL && !buffer_ok(&c->arrival->storage)))) {
+		if (c->state != DOOR_DEAD &&
+		    (!buffer_ok(&c->in) || (c->arrival != NULL && !buffer_ok(&c->arrival->storage)))) {
 			connection_end(c); /* no memory: limits were looked at before */
 			return;
 		}
@@ -519,7 +521,8 @@ door_send(struct door_connection *c, struct slice bytes)
 	}
 	if (bytes.size == 0) {
 		if (c->half)
-			loop_timer_stop(c->door->loop, &c->timer); /* if he is gone, the next sending will tell */
+			loop_timer_stop(c->door->loop,
+			                &c->timer); /* if he is gone, the next sending will tell */
 		return true;
 	}
 	buffer_append(&c->out, bytes.data, bytes.size);
@@ -752,10 +755,10 @@ peer_write(char out[DOOR_PEER_SIZE], const struct sockaddr_storage *address)
 static void
 door_enter(struct door_listener *listener, int fd, const struct sockaddr_storage *address)
 {
-	struct door            *door = listener->door;
+	struct door *door = listener->door;
 	struct door_connection *c = calloc(1, sizeof *c);
-	int                     one = 1;
-	bool                    counted;
+	int one = 1;
+	bool counted;
 
 	if (c == NULL || (listener->tls != NULL && (c->tls = tls_session_new(listener->tls, fd)) == NULL)) {
 		free(c);
@@ -831,13 +834,13 @@ static void
 listener_ready(struct loop_watch *watch, uint32_t events)
 {
 	struct door_listener *listener = (struct door_listener *)(void *)watch;
-	struct door          *door = listener->door;
+	struct door *door = listener->door;
 
 	(void)events;
 	for (unsigned i = 0; i < DOOR_ACCEPTS; i++) {
 		struct sockaddr_storage address = {.ss_family = AF_UNIX};
-		socklen_t               size = sizeof address;
-		int                     fd;
+		socklen_t size = sizeof address;
+		int fd;
 
 		if (door->count >= door->limits->connections) {
 			/* Who has kept us waiting longest makes room; when all are being served, new ones wait in the kernel. */
@@ -891,7 +894,8 @@ door_listen(struct door *door, int fd, struct tls *tls, bool shared, struct faul
 	struct door_listener *listener;
 
 	if (door->listener_count == DOOR_LISTENERS)
-		return fault_set(why, FAULT_INVALID, "주소는 %d개까지입니다", "at most %d addresses", DOOR_LISTENERS);
+		return fault_set(why, FAULT_INVALID, "주소는 %d개까지입니다", "at most %d addresses",
+		                 DOOR_LISTENERS);
 	listener = &door->listeners[door->listener_count];
 	listener->door = door;
 	listener->tls = tls;

@@ -19,59 +19,59 @@
 enum connection_state { CONNECTION_CONNECT, CONNECTION_BUSY, CONNECTION_IDLE, CONNECTION_DEAD };
 
 struct engine_connection {
-	struct loop_watch         watch; /* first: the watch is the connection */
-	struct engine_pool       *pool;
-	struct engine_call       *call;
+	struct loop_watch watch; /* first: the watch is the connection */
+	struct engine_pool *pool;
+	struct engine_call *call;
 	struct engine_connection *next; /* of the idle, or of the dead */
-	enum connection_state     state;
-	bool                      used; /* served a call before: may turn out dead */
-	struct buffer             in;   /* read, but the call is paused, or the head is not whole */
-	struct answer_reader      reader;
+	enum connection_state state;
+	bool used;        /* served a call before: may turn out dead */
+	struct buffer in; /* read, but the call is paused, or the head is not whole */
+	struct answer_reader reader;
 };
 
 /* One engine, as one loop knows it. */
 struct engine_pool {
-	struct engines           *engines;
-	struct engine_pool       *next;
-	struct engine_address     address;
+	struct engines *engines;
+	struct engine_pool *next;
+	struct engine_address address;
 	struct engine_connection *idle;
-	unsigned                  idle_count, count;
-	struct engine_call       *waiting, **waiting_end;
+	unsigned idle_count, count;
+	struct engine_call *waiting, **waiting_end;
 };
 
 struct engine_call {
-	struct engine_pool       *pool;
+	struct engine_pool *pool;
 	struct engine_connection *connection; /* NULL: waits its turn, or over */
-	struct engine_request     request;
-	struct engine_callbacks   callbacks;
-	void                     *owner;
-	struct engine_call       *next; /* of the waiting, or of the dead */
-	struct loop_timer         phase, total;
-	struct loop_note          note; /* resume, or tell of a failure */
-	struct fault             *why;
-	size_t                    received, sent;
-	bool                      paused, noted, retried, over, answered, waiting;
-	size_t                    head_size;
-	char                      head[ENGINE_REQUEST_HEAD];
+	struct engine_request request;
+	struct engine_callbacks callbacks;
+	void *owner;
+	struct engine_call *next; /* of the waiting, or of the dead */
+	struct loop_timer phase, total;
+	struct loop_note note; /* resume, or tell of a failure */
+	struct fault *why;
+	size_t received, sent;
+	bool paused, noted, retried, over, answered, waiting;
+	size_t head_size;
+	char head[ENGINE_REQUEST_HEAD];
 };
 
 struct engines {
-	struct loop              *loop;
-	struct engine_pool       *pools;
+	struct loop *loop;
+	struct engine_pool *pools;
 	struct engine_connection *dead;
-	struct engine_call       *over;
+	struct engine_call *over;
 };
 
 static void connection_ready(struct loop_watch *watch, uint32_t events);
 static void connection_input(struct engine_connection *c, struct slice bytes);
-static int  call_begin(struct engine_call *call, bool fresh, struct fault *why);
+static int call_begin(struct engine_call *call, bool fresh, struct fault *why);
 
 /* ---- what a loop keeps ------------------------------------------------------------------------------------------ */
 
 static void
 engines_bury(void *owner)
 {
-	struct engines      *engines = owner;
+	struct engines *engines = owner;
 	struct engine_call **at = &engines->over;
 
 	while (engines->dead != NULL) {
@@ -117,7 +117,7 @@ connection_close(struct engine_connection *c)
 static void
 engines_free(void *owner)
 {
-	struct engines     *engines = owner;
+	struct engines *engines = owner;
 	struct engine_pool *pool;
 
 	while ((pool = engines->pools) != NULL) {
@@ -135,7 +135,7 @@ engines_free(void *owner)
 static struct engine_pool *
 engine_pool(struct loop *loop, const struct engine_address *address, struct fault *why)
 {
-	struct engines     *engines = loop_part(loop, LOOP_PART_ENGINE);
+	struct engines *engines = loop_part(loop, LOOP_PART_ENGINE);
 	struct engine_pool *pool;
 
 	if (engines == NULL) {
@@ -237,7 +237,7 @@ static void
 call_broken(struct engine_call *call)
 {
 	struct engine_connection *c = call->connection;
-	struct fault              why;
+	struct fault why;
 
 	if (c->used && !call->answered && !call->retried && c->in.size == 0) {
 		call->retried = true;
@@ -255,7 +255,7 @@ static void
 call_whole(struct engine_call *call, bool keep)
 {
 	struct engine_connection *c = call->connection;
-	struct engine_pool       *pool = call->pool;
+	struct engine_pool *pool = call->pool;
 
 	if (keep && pool->idle_count < ENGINE_IDLE) {
 		c->state = CONNECTION_IDLE;
@@ -279,21 +279,25 @@ call_phase(struct loop_timer *timer)
 	if (call->connection == NULL)
 		call_fail_text(call, FAULT_BUSY, "차례가 오지 않았습니다", "its turn did not come in time");
 	else if (call->connection->state == CONNECTION_CONNECT)
-		call_fail_text(call, FAULT_TIMEOUT, "연결되지 않습니다", "it did not accept the connection in time");
+		call_fail_text(call, FAULT_TIMEOUT, "연결되지 않습니다",
+		               "it did not accept the connection in time");
 	else
-		call_fail_text(call, FAULT_TIMEOUT, "제시간에 응답하지 않았습니다", "it did not answer in time");
+		call_fail_text(call, FAULT_TIMEOUT, "제시간에 응답하지 않았습니다",
+		               "it did not answer in time");
 }
 
 static void
 call_total(struct loop_timer *timer)
 {
-	call_fail_text(timer->owner, FAULT_TIMEOUT, "전체 제한 시간을 넘었습니다", "the whole answer took too long");
+	call_fail_text(timer->owner, FAULT_TIMEOUT, "전체 제한 시간을 넘었습니다",
+	               "the whole answer took too long");
 }
 
 static void
 call_noted(struct loop_note *note)
 {
-	struct engine_call *call = (struct engine_call *)(void *)((char *)note - offsetof(struct engine_call, note));
+	struct engine_call *call =
+	    (struct engine_call *)(void *)((char *)note - offsetof(struct engine_call, note));
 	struct engine_connection *c = call->connection;
 
 	call->noted = false;
@@ -318,12 +322,12 @@ static void
 connection_output(struct engine_connection *c)
 {
 	struct engine_call *call = c->call;
-	size_t              whole = call->head_size + call->request.body.size;
+	size_t whole = call->head_size + call->request.body.size;
 
 	while (call->sent < whole) {
-		struct iovec  parts[2];
+		struct iovec parts[2];
 		struct msghdr message = {.msg_iov = parts};
-		ssize_t       n;
+		ssize_t n;
 
 		if (call->sent < call->head_size)
 			parts[message.msg_iovlen++] =
@@ -352,7 +356,7 @@ static struct engine_connection *
 connection_open(struct engine_pool *pool, struct fault *why)
 {
 	struct engine_connection *c = calloc(1, sizeof *c);
-	int                       one = 1;
+	int one = 1;
 
 	if (c == NULL) {
 		fault_memory(why);
@@ -366,7 +370,8 @@ connection_open(struct engine_pool *pool, struct fault *why)
 		goto fail;
 	if (pool->address.kind == ENGINE_TCP)
 		setsockopt(c->watch.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	if (connect(c->watch.fd, (const struct sockaddr *)&pool->address.socket, pool->address.socket_size) == 0)
+	if (connect(c->watch.fd, (const struct sockaddr *)&pool->address.socket, pool->address.socket_size) ==
+	    0)
 		c->state = CONNECTION_BUSY;
 	else if (errno == EINPROGRESS)
 		c->state = CONNECTION_CONNECT;
@@ -392,7 +397,7 @@ close:
 static int
 call_begin(struct engine_call *call, bool fresh, struct fault *why)
 {
-	struct engine_pool       *pool = call->pool;
+	struct engine_pool *pool = call->pool;
 	struct engine_connection *c = fresh ? NULL : pool->idle;
 
 	if (c != NULL) {
@@ -423,13 +428,14 @@ static void
 connection_input(struct engine_connection *c, struct slice bytes)
 {
 	struct engine_call *call = c->call;
-	struct slice        input = bytes, data;
-	bool                kept = c->in.size > 0;
+	struct slice input = bytes, data;
+	bool kept = c->in.size > 0;
 
 	if (kept) {
 		buffer_slice(&c->in, bytes);
 		if (!buffer_ok(&c->in)) {
-			call_fail_text(call, FAULT_INVALID, "응답 헤더가 너무 큽니다", "the head of its answer is too large");
+			call_fail_text(call, FAULT_INVALID, "응답 헤더가 너무 큽니다",
+			               "the head of its answer is too large");
 			return;
 		}
 		input = buffer_view(&c->in);
@@ -447,7 +453,8 @@ connection_input(struct engine_connection *c, struct slice bytes)
 		case ANSWER_DATA:
 			call->received += data.size;
 			if (call->received > c->pool->address.answer_size) {
-				call_fail_text(call, FAULT_TOO_LARGE, "응답이 너무 큽니다", "its answer is too large");
+				call_fail_text(call, FAULT_TOO_LARGE, "응답이 너무 큽니다",
+				               "its answer is too large");
 				return;
 			}
 			call->callbacks.data(call->owner, data);
@@ -471,7 +478,8 @@ out:
 	} else if (input.size > 0) {
 		buffer_slice(&c->in, input);
 		if (!buffer_ok(&c->in))
-			call_fail_text(call, FAULT_INVALID, "응답 헤더가 너무 큽니다", "the head of its answer is too large");
+			call_fail_text(call, FAULT_INVALID, "응답 헤더가 너무 큽니다",
+			               "the head of its answer is too large");
 	}
 }
 
@@ -479,7 +487,7 @@ static void
 connection_read(struct engine_connection *c)
 {
 	struct loop *loop = c->pool->engines->loop;
-	uint8_t     *scratch;
+	uint8_t *scratch;
 
 	if (c->call->paused && c->call->answered) {
 		loop_rewatch(loop, &c->watch, 0);
@@ -489,7 +497,7 @@ connection_read(struct engine_connection *c)
 	scratch = loop_scratch(loop);
 	for (unsigned i = 0; i < 4; i++) {
 		struct engine_call *call = c->call;
-		ssize_t             n = recv(c->watch.fd, scratch, LOOP_SCRATCH, 0);
+		ssize_t n = recv(c->watch.fd, scratch, LOOP_SCRATCH, 0);
 
 		if (n == -1 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
 			return;
@@ -513,13 +521,14 @@ static void
 connection_ready(struct loop_watch *watch, uint32_t events)
 {
 	struct engine_connection *c = (struct engine_connection *)(void *)watch;
-	int                       error = 0;
-	socklen_t                 size = sizeof error;
+	int error = 0;
+	socklen_t size = sizeof error;
 
 	switch (c->state) {
 	case CONNECTION_CONNECT:
 		if (getsockopt(watch->fd, SOL_SOCKET, SO_ERROR, &error, &size) == -1 || error != 0) {
-			call_fail_text(c->call, FAULT_UNAVAILABLE, "연결을 거부했습니다", "it refused the connection");
+			call_fail_text(c->call, FAULT_UNAVAILABLE, "연결을 거부했습니다",
+			               "it refused the connection");
 			return;
 		}
 		c->state = CONNECTION_BUSY;
@@ -578,20 +587,23 @@ call_head(struct engine_call *call, struct fault *why)
 {
 	const struct engine_request *request = &call->request;
 	const struct engine_address *address = &call->pool->address;
-	char                         length[24];
+	char length[24];
 
-	if (!text_valid(request->path) || !text_valid(request->content_type) || !text_valid(request->authorization) ||
-	    !text_valid(request->request_id))
+	if (!text_valid(request->path) || !text_valid(request->content_type) ||
+	    !text_valid(request->authorization) || !text_valid(request->request_id))
 		return fault_set(why, FAULT_INTERNAL, "엔진 요청에 제어 문자가 있습니다",
 		                 "a control character in a request to an engine");
 	snprintf(length, sizeof length, "%zu", request->body.size);
 	call->head_size = 0;
-	if (!head_put(call, request->method, " ", address->base) || !head_put(call, request->path, " HTTP/1.1\r\n", "") ||
-	    !head_put(call, "Host: ", address->host, "\r\n") || !head_put(call, "Content-Length: ", length, "\r\n") ||
+	if (!head_put(call, request->method, " ", address->base) ||
+	    !head_put(call, request->path, " HTTP/1.1\r\n", "") ||
+	    !head_put(call, "Host: ", address->host, "\r\n") ||
+	    !head_put(call, "Content-Length: ", length, "\r\n") ||
 	    !head_field(call, "Content-Type: ", request->content_type) ||
 	    !head_field(call, "Authorization: ", request->authorization) ||
 	    !head_field(call, "X-Request-ID: ", request->request_id) || !head_put(call, "\r\n", "", ""))
-		return fault_set(why, FAULT_INTERNAL, "엔진 요청의 헤더가 너무 깁니다", "the head for an engine is too long");
+		return fault_set(why, FAULT_INTERNAL, "엔진 요청의 헤더가 너무 깁니다",
+		                 "the head for an engine is too long");
 	return 0;
 }
 

@@ -12,8 +12,8 @@ enum {
 	LINE = 16,  /* anything in a line of the head */
 };
 
-#define ALNUM     (TOKEN | TARGET | VALUE | HOST | LINE)
-#define SYMBOL(k) ((k) | VALUE | LINE)
+#define ALNUM                (TOKEN | TARGET | VALUE | HOST | LINE)
+#define SYMBOL(k)            ((k) | VALUE | LINE)
 #define LETTER(upper, lower) [upper] = ALNUM, [lower] = ALNUM
 
 /* clang-format off */
@@ -145,8 +145,8 @@ static enum refusal
 read_target(struct head *head)
 {
 	struct slice target = head->target;
-	size_t       dots = 0, others = 0; /* of the path's segment so far */
-	bool         in_path = true;
+	size_t dots = 0, others = 0; /* of the path's segment so far */
+	bool in_path = true;
 
 	if (target.size == 0 || target.data[0] != '/' || !all_of(target, TARGET))
 		return REFUSAL_TARGET;
@@ -191,14 +191,15 @@ static enum refusal
 read_request_line(struct head *head, struct slice line)
 {
 	const uint8_t *first = memchr(line.data, ' ', line.size), *last = last_of(line, ' ');
-	struct slice   method, version;
+	struct slice method, version;
 
 	if (first == NULL || first == last)
 		return REFUSAL_REQUEST_LINE;
 	method = slice_of(line.data, (size_t)(first - line.data));
 	head->target = slice_of(first + 1, (size_t)(last - first - 1));
 	version = slice_of(last + 1, line.size - (size_t)(last + 1 - line.data));
-	if (method.size == 0 || !all_of(method, TOKEN) || memchr(head->target.data, ' ', head->target.size) != NULL ||
+	if (method.size == 0 || !all_of(method, TOKEN) ||
+	    memchr(head->target.data, ' ', head->target.size) != NULL ||
 	    memchr(line.data, '\t', line.size) != NULL)
 		return REFUSAL_REQUEST_LINE;
 	for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
@@ -215,8 +216,8 @@ static bool
 host_valid(struct slice value)
 {
 	const uint8_t *colon;
-	struct slice   name = value;
-	size_t         digits = 0;
+	struct slice name = value;
+	size_t digits = 0;
 
 	if (value.size == 0 || value.size > 255 || !all_of(value, HOST))
 		return false;
@@ -282,13 +283,15 @@ connection_closes(struct slice value)
 {
 	while (value.size > 0) {
 		const uint8_t *comma = memchr(value.data, ',', value.size);
-		struct slice   token = slice_of(value.data, comma == NULL ? value.size : (size_t)(comma - value.data));
+		struct slice token =
+		    slice_of(value.data, comma == NULL ? value.size : (size_t)(comma - value.data));
 
 		value.data += token.size + (comma != NULL);
 		value.size -= token.size + (comma != NULL);
 		while (token.size > 0 && (token.data[0] == ' ' || token.data[0] == '\t'))
 			token = slice_of(token.data + 1, token.size - 1);
-		while (token.size > 0 && (token.data[token.size - 1] == ' ' || token.data[token.size - 1] == '\t'))
+		while (token.size > 0 &&
+		       (token.data[token.size - 1] == ' ' || token.data[token.size - 1] == '\t'))
 			token.size--;
 		if (head_name_is(token, "close"))
 			return true;
@@ -319,7 +322,7 @@ static enum refusal
 read_field(struct head *head, struct slice line, struct slice values[ONCE_COUNT])
 {
 	const uint8_t *colon = memchr(line.data, ':', line.size);
-	struct slice   name, value;
+	struct slice name, value;
 
 	if (line.data[0] == ' ' || line.data[0] == '\t')
 		return REFUSAL_FOLD;
@@ -338,11 +341,10 @@ read_field(struct head *head, struct slice line, struct slice values[ONCE_COUNT]
 		if (!head_name_is(name, once[i]))
 			continue;
 		if (values[i].data != NULL)
-			return i == ONCE_HOST             ? REFUSAL_HOST
-			       : i == ONCE_CONTENT_LENGTH ? REFUSAL_LENGTH
-			       : i == ONCE_TRANSFER_ENCODING
-			           ? REFUSAL_TRANSFER_ENCODING
-			           : REFUSAL_REPEATED;
+			return i == ONCE_HOST                ? REFUSAL_HOST
+			       : i == ONCE_CONTENT_LENGTH    ? REFUSAL_LENGTH
+			       : i == ONCE_TRANSFER_ENCODING ? REFUSAL_TRANSFER_ENCODING
+			                                     : REFUSAL_REPEATED;
 		values[i] = value;
 		return REFUSAL_NONE;
 	}
@@ -355,7 +357,7 @@ static enum refusal
 read_framing(struct head *head, const struct slice values[ONCE_COUNT], const struct limits *limits)
 {
 	const struct slice length = values[ONCE_CONTENT_LENGTH], transfer = values[ONCE_TRANSFER_ENCODING];
-	enum refusal       refusal;
+	enum refusal refusal;
 
 	if (values[ONCE_HOST].data == NULL || !host_valid(values[ONCE_HOST]))
 		return REFUSAL_HOST;
@@ -371,7 +373,8 @@ read_framing(struct head *head, const struct slice values[ONCE_COUNT], const str
 	if ((head->method == METHOD_GET || head->method == METHOD_HEAD) &&
 	    (head->body == HEAD_BODY_CHUNKED || head->length > 0))
 		return REFUSAL_BODY_UNEXPECTED;
-	if (values[ONCE_CONTENT_ENCODING].data != NULL && !head_name_is(values[ONCE_CONTENT_ENCODING], "identity"))
+	if (values[ONCE_CONTENT_ENCODING].data != NULL &&
+	    !head_name_is(values[ONCE_CONTENT_ENCODING], "identity"))
 		return REFUSAL_CONTENT_ENCODING;
 	if (values[ONCE_EXPECT].data != NULL) {
 		if (!head_name_is(values[ONCE_EXPECT], "100-continue"))
@@ -384,9 +387,11 @@ read_framing(struct head *head, const struct slice values[ONCE_COUNT], const str
 enum refusal
 head_read(struct head *head, struct slice bytes, const struct limits *limits)
 {
-	struct slice values[ONCE_COUNT] = {{NULL, 0}};
+	struct slice values[ONCE_COUNT] = {
+	    {NULL, 0}
+        };
 	enum refusal refusal;
-	size_t       at = 0;
+	size_t at = 0;
 
 	head->method = METHOD_NONE;
 	head->field_count = 0;
@@ -396,7 +401,7 @@ head_read(struct head *head, struct slice bytes, const struct limits *limits)
 	head->close = head->expect = false;
 	while (at < bytes.size) {
 		const uint8_t *end = memchr(bytes.data + at, '\r', bytes.size - at);
-		struct slice   line;
+		struct slice line;
 
 		if (end == NULL)
 			return REFUSAL_LINE_ENDING;

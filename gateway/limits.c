@@ -33,7 +33,7 @@ limits_check(const struct limits *limits, struct fault *why)
 {
 	const struct {
 		const char *name;
-		size_t      value, least, most;
+		size_t value, least, most;
 	} rows[] = {
 	    {"line_size",               limits->line_size,               256, 65536            },
 	    {"head_size",               limits->head_size,               512, 65536            },
@@ -55,26 +55,28 @@ limits_check(const struct limits *limits, struct fault *why)
 
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
 		if (rows[i].value < rows[i].least || rows[i].value > rows[i].most)
-			return fault_set(why, FAULT_INVALID, "limits.%s: %zu 은(는) %zu 에서 %zu 사이여야 합니다",
-			                 "limits.%s: %zu must be between %zu and %zu", rows[i].name, rows[i].value,
-			                 rows[i].least, rows[i].most);
+			return fault_set(why, FAULT_INVALID,
+			                 "limits.%s: %zu 은(는) %zu 에서 %zu 사이여야 합니다",
+			                 "limits.%s: %zu must be between %zu and %zu", rows[i].name,
+			                 rows[i].value, rows[i].least, rows[i].most);
 	if (limits->line_size > limits->head_size)
-		return fault_set(why, FAULT_INVALID, "limits.line_size 는 limits.head_size 보다 클 수 없습니다",
+		return fault_set(why, FAULT_INVALID,
+		                 "limits.line_size 는 limits.head_size 보다 클 수 없습니다",
 		                 "limits.line_size must not exceed limits.head_size");
 	return 0;
 }
 
 /* Open addressing with linear probing; a row whose count is 0 ends no probe unless it was never used. */
 struct address_row {
-	uint8_t  key[16];
+	uint8_t key[16];
 	unsigned count;
-	bool     used;
+	bool used;
 };
 
 struct address_count {
-	pthread_mutex_t     lock;
-	unsigned            most;
-	size_t              used, size; /* size is a power of two */
+	pthread_mutex_t lock;
+	unsigned most;
+	size_t used, size; /* size is a power of two */
 	struct address_row *rows;
 };
 
@@ -143,7 +145,7 @@ address_row(struct address_row *rows, size_t size, const uint8_t key[16])
 static bool
 address_grow(struct address_count *count)
 {
-	size_t              live = 0, size = count->size;
+	size_t live = 0, size = count->size;
 	struct address_row *rows;
 
 	for (size_t i = 0; i < count->size; i++)
@@ -166,8 +168,8 @@ bool
 address_count_enter(struct address_count *count, const struct sockaddr *address)
 {
 	struct address_row *row;
-	uint8_t             key[16];
-	bool                good = false;
+	uint8_t key[16];
+	bool good = false;
 
 	if (!address_key(key, address))
 		return true;
@@ -193,7 +195,7 @@ void
 address_count_leave(struct address_count *count, const struct sockaddr *address)
 {
 	struct address_row *row;
-	uint8_t             key[16];
+	uint8_t key[16];
 
 	if (!address_key(key, address))
 		return;

@@ -15,12 +15,12 @@
 bool
 address_parse(struct sockaddr_storage *out, socklen_t *size, const char *text)
 {
-	struct sockaddr_in  *in = (struct sockaddr_in *)(void *)out;
+	struct sockaddr_in *in = (struct sockaddr_in *)(void *)out;
 	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)(void *)out;
-	const char          *colon = strrchr(text, ':');
-	char                 host[INET6_ADDRSTRLEN], *end;
-	unsigned long        port;
-	size_t               length;
+	const char *colon = strrchr(text, ':');
+	char host[INET6_ADDRSTRLEN], *end;
+	unsigned long port;
+	size_t length;
 
 	memset(out, 0, sizeof *out);
 	if (colon == NULL || colon[1] < '0' || colon[1] > '9')
@@ -60,8 +60,8 @@ static bool
 path_free(const struct sockaddr_un *address)
 {
 	struct stat about;
-	int         fd;
-	bool        taken;
+	int fd;
+	bool taken;
 
 	if (lstat(address->sun_path, &about) == -1)
 		return errno == ENOENT;
@@ -107,14 +107,16 @@ static int
 listener_tcp(struct listener *listener, unsigned loops, struct fault *why)
 {
 	struct sockaddr_storage address;
-	struct sockaddr_in     *in = (struct sockaddr_in *)(void *)&address; /* the port is at the same place */
-	socklen_t               size;
-	int                     one = 1;
-	char                   *colon;
+	struct sockaddr_in *in = (struct sockaddr_in *)(void *)&address; /* the port is at the same place */
+	socklen_t size;
+	int one = 1;
+	char *colon;
 
 	if (!address_parse(&address, &size, listener->text))
-		return fault_set(why, FAULT_INVALID, "주소는 '127.0.0.1:8080', '[::1]:8080', 'unix:경로' 꼴이어야 합니다: %s",
-		                 "an address is '127.0.0.1:8080', '[::1]:8080' or 'unix:PATH': %s", listener->text);
+		return fault_set(why, FAULT_INVALID,
+		                 "주소는 '127.0.0.1:8080', '[::1]:8080', 'unix:경로' 꼴이어야 합니다: %s",
+		                 "an address is '127.0.0.1:8080', '[::1]:8080' or 'unix:PATH': %s",
+		                 listener->text);
 	if ((listener->fd = malloc(loops * sizeof *listener->fd)) == NULL)
 		return fault_memory(why);
 	for (unsigned i = 0; i < loops; i++)
@@ -139,11 +141,12 @@ listener_tcp(struct listener *listener, unsigned loops, struct fault *why)
 }
 
 int
-listeners_open(struct listeners *out, const char *const *addresses, size_t count, unsigned loops, struct fault *why)
+listeners_open(struct listeners *out, const char *const *addresses, size_t count, unsigned loops,
+               struct fault *why)
 {
 	if (count == 0 || count > SERVER_ADDRESSES)
-		return fault_set(why, FAULT_INVALID, "들을 주소는 1개에서 %d개까지입니다", "listen on 1 to %d addresses",
-		                 SERVER_ADDRESSES);
+		return fault_set(why, FAULT_INVALID, "들을 주소는 1개에서 %d개까지입니다",
+		                 "listen on 1 to %d addresses", SERVER_ADDRESSES);
 	out->loops = loops;
 	for (size_t i = 0; i < count; i++) {
 		struct listener *listener = &out->row[out->count++];
@@ -163,7 +166,8 @@ listeners_close(struct listeners *listeners)
 	for (size_t i = 0; i < listeners->count; i++) {
 		struct listener *listener = &listeners->row[i];
 
-		for (unsigned l = 0; listener->fd != NULL && l < (listener->shared ? 1 : listeners->loops); l++)
+		for (unsigned l = 0; listener->fd != NULL && l < (listener->shared ? 1 : listeners->loops);
+		     l++)
 			if (listener->fd[l] != -1)
 				close(listener->fd[l]);
 		free(listener->fd);

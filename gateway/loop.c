@@ -22,24 +22,24 @@ struct loop_call {
 };
 
 struct loop {
-	int               epoll;
-	unsigned          index;
-	int64_t           now;
-	atomic_bool       stopping;
-	struct loop_watch wakeup; /* an eventfd, for notes from other threads */
+	int epoll;
+	unsigned index;
+	int64_t now;
+	atomic_bool stopping;
+	struct loop_watch wakeup;            /* an eventfd, for notes from other threads */
 	_Atomic(struct loop_note *) foreign; /* last posted first */
-	struct loop_note  *own, **own_end;   /* posted on the loop's own thread, in order */
+	struct loop_note *own, **own_end;    /* posted on the loop's own thread, in order */
 	struct epoll_event events[LOOP_EVENTS];
-	int                event_at, event_count; /* the batch being dealt out */
-	int64_t            tick;                  /* every slot up to this one has been visited */
+	int event_at, event_count; /* the batch being dealt out */
+	int64_t tick;              /* every slot up to this one has been visited */
 	struct loop_timer *slots[LOOP_SLOTS];
-	uint64_t           filled[LOOP_WORDS]; /* which slots hold a timer */
-	struct loop_call   each[LOOP_CALLS], close[LOOP_CALLS];
-	size_t             each_count, close_count;
-	void              *parts[LOOP_PARTS];
-	struct arena      *arenas[LOOP_ARENAS];
-	size_t             arena_count;
-	uint8_t            scratch[LOOP_SCRATCH];
+	uint64_t filled[LOOP_WORDS]; /* which slots hold a timer */
+	struct loop_call each[LOOP_CALLS], close[LOOP_CALLS];
+	size_t each_count, close_count;
+	void *parts[LOOP_PARTS];
+	struct arena *arenas[LOOP_ARENAS];
+	size_t arena_count;
+	uint8_t scratch[LOOP_SCRATCH];
 };
 
 /* The loop that runs on this thread: its own notes need no system call. */
@@ -210,7 +210,7 @@ loop_timer_stop(struct loop *loop, struct loop_timer *timer)
 void
 loop_timer_start(struct loop *loop, struct loop_timer *timer, int64_t after_ms)
 {
-	int64_t  tick;
+	int64_t tick;
 	unsigned slot;
 
 	loop_timer_stop(loop, timer);
@@ -254,7 +254,7 @@ loop_timers(struct loop *loop)
 	int64_t last = loop->now / LOOP_TICK_NS;
 
 	while (loop->tick < last) {
-		int                ahead = loop_next_slot(loop);
+		int ahead = loop_next_slot(loop);
 		struct loop_timer *timer, *next;
 
 		if (ahead == 0 || loop->tick + ahead > last) {
@@ -284,7 +284,7 @@ void
 loop_post(struct loop *loop, struct loop_note *note)
 {
 	struct loop_note *head;
-	uint64_t          one = 1;
+	uint64_t one = 1;
 
 	if (loop == loop_here) {
 		note->next = NULL;
@@ -307,7 +307,8 @@ loop_notes(struct loop *loop)
 {
 	struct loop_note *note, *next, *ordered = NULL;
 
-	for (note = atomic_exchange_explicit(&loop->foreign, NULL, memory_order_acquire); note != NULL; note = next) {
+	for (note = atomic_exchange_explicit(&loop->foreign, NULL, memory_order_acquire); note != NULL;
+	     note = next) {
 		next = note->next;
 		note->next = ordered;
 		ordered = note;
@@ -365,7 +366,7 @@ loop_run(struct loop *loop)
 		loop->event_count = count;
 		for (loop->event_at = 0; loop->event_at < count;) {
 			struct epoll_event *event = &loop->events[loop->event_at++];
-			struct loop_watch  *watch = event->data.ptr;
+			struct loop_watch *watch = event->data.ptr;
 
 			if (watch != NULL)
 				watch->ready(watch, event->events);

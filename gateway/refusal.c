@@ -56,8 +56,8 @@ refusal_write(struct buffer *out, enum refusal refusal, bool head_only)
 {
 	const char *type = refusals[refusal].status == 429 ? "rate_limit_error" : "invalid_request_error";
 	/* The texts are ours and hold nothing that JSON would escape. */
-	size_t size = sizeof "{\"error\":{\"message\":\" \",\"type\":\"\",\"param\":null,\"code\":\"\"}}" - 1 +
-	              strlen(refusals[refusal].ko) + strlen(refusals[refusal].en) + strlen(type) +
+	size_t size = sizeof "{\"error\":{\"message\":\" \",\"type\":\"\",\"param\":null,\"code\":\"\"}}" -
+	              1 + strlen(refusals[refusal].ko) + strlen(refusals[refusal].en) + strlen(type) +
 	              strlen(refusals[refusal].code);
 
 	buffer_printf(out,
@@ -69,9 +69,10 @@ refusal_write(struct buffer *out, enum refusal refusal, bool head_only)
 	              "Connection: close\r\n"
 	              "\r\n",
 	              refusals[refusal].status, refusals[refusal].reason, size,
-	              refusal == REFUSAL_METHOD ? "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n" : "");
+	              refusal == REFUSAL_METHOD ? "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
+	                                        : "");
 	if (!head_only)
-		buffer_printf(out,
-		              "{\"error\":{\"message\":\"%s %s\",\"type\":\"%s\",\"param\":null,\"code\":\"%s\"}}",
-		              refusals[refusal].ko, refusals[refusal].en, type, refusals[refusal].code);
+		buffer_printf(
+		    out, "{\"error\":{\"message\":\"%s %s\",\"type\":\"%s\",\"param\":null,\"code\":\"%s\"}}",
+		    refusals[refusal].ko, refusals[refusal].en, type, refusals[refusal].code);
 }

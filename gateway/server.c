@@ -16,71 +16,72 @@
 #include "gateway/stream.h"
 #include "schema/base/log.h"
 
-#define SERVER_POOL     ((size_t)12288) /* libmicrohttpd's memory for one answer's head or chunk; zeroed each time */
-#define SERVER_BLOCK    16384           /* bytes of a stream in one chunk, at most */
-#define SERVER_LANES    256             /* kept for the next answers */
-#define SERVER_LOOPS    256
+#define SERVER_POOL                                                                                          \
+	((size_t)12288)          /* libmicrohttpd's memory for one answer's head or chunk; zeroed each time */
+#define SERVER_BLOCK       16384 /* bytes of a stream in one chunk, at most */
+#define SERVER_LANES       256   /* kept for the next answers */
+#define SERVER_LOOPS       256
 #define SERVER_LAST_ROUNDS 1000
-#define SERVER_GRACE_MS 3000 /* after everything was cut: for whoever still holds a request */
+#define SERVER_GRACE_MS    3000 /* after everything was cut: for whoever still holds a request */
 
 /*
  * A lane is a socket pair into libmicrohttpd: one answer at a time goes through it. We write a request line of our own
  * when an answer is ready, it writes the answer; lanes are kept and used again, by whatever connection is next.
  */
 struct lane {
-	struct bay            *bay;
-	int                    fd;         /* our end; -1 when closed */
+	struct bay *bay;
+	int fd;                            /* our end; -1 when closed */
 	struct MHD_Connection *connection; /* its end; NULL when closed */
-	struct server_call    *call;       /* NULL: the client has left, or no answer is under way */
-	struct lane           *next, *previous;
-	bool                   busy;      /* in the bay's list of answers under way */
-	bool                   suspended; /* the stream had nothing to give */
-	bool                   completed, good;
+	struct server_call *call;          /* NULL: the client has left, or no answer is under way */
+	struct lane *next, *previous;
+	bool busy;      /* in the bay's list of answers under way */
+	bool suspended; /* the stream had nothing to give */
+	bool completed, good;
 };
 
 /* One request, from the door until the answer is sent. In the arrival's arena. */
 struct server_call {
-	struct bay             *bay;
+	struct bay *bay;
 	struct door_connection *connection; /* NULL: the client has left */
-	struct arrival         *arrival;
-	void                   *context;
-	struct answer           answer;
-	struct lane            *lane;
-	struct server_call     *next; /* of those that are over, until done() is called */
-	bool                    answered, over, unheld;
+	struct arrival *arrival;
+	void *context;
+	struct answer answer;
+	struct lane *lane;
+	struct server_call *next; /* of those that are over, until done() is called */
+	bool answered, over, unheld;
 };
 
 /* What a loop has of the server. */
 struct bay {
-	struct server      *server;
-	struct loop        *loop;
-	struct door        *door;
-	struct MHD_Daemon  *daemon;
-	struct lane        *busy, *idle, *starting;
-	size_t              idle_count, arrivals;
+	struct server *server;
+	struct loop *loop;
+	struct door *door;
+	struct MHD_Daemon *daemon;
+	struct lane *busy, *idle, *starting;
+	size_t idle_count, arrivals;
 	struct server_call *over;
-	bool                dirty; /* libmicrohttpd has something to do */
-	bool                begun, failed;
-	pthread_t           thread;
-	bool                threaded;
-	struct loop_note    drain;
-	struct loop_timer   deadline;
-	bool                draining, cut;
-	unsigned            deadline_ms;
-	struct fault        why;
+	bool dirty; /* libmicrohttpd has something to do */
+	bool begun, failed;
+	pthread_t thread;
+	bool threaded;
+	struct loop_note drain;
+	struct loop_timer deadline;
+	bool draining, cut;
+	unsigned deadline_ms;
+	struct fault why;
 };
 
 struct server {
 	struct server_options options;
-	struct limits         limits;
+	struct limits limits;
 	struct address_count *addresses;
-	struct tls           *tls;
-	struct listeners      listeners;
-	struct bay            bays[SERVER_LOOPS];
-	unsigned              loops;
-	pthread_mutex_t       lock;
-	pthread_cond_t        begun;
-	unsigned              begun_count;
+	struct tls *tls;
+	struct listeners listeners;
+	struct bay bays[SERVER_LOOPS];
+	unsigned loops;
+	pthread_mutex_t lock;
+	pthread_cond_t begun;
+	unsigned begun_count;
 };
 
 /* ---- calls ------------------------------------------------------------------------------------------------------ */
@@ -180,8 +181,8 @@ static struct lane *
 lane_new(struct bay *bay)
 {
 	struct sockaddr_storage address = {.ss_family = AF_UNIX};
-	struct lane            *lane = calloc(1, sizeof *lane);
-	int                     pair[2];
+	struct lane *lane = calloc(1, sizeof *lane);
+	int pair[2];
 
 	if (lane == NULL)
 		return NULL;
@@ -194,7 +195,8 @@ lane_new(struct bay *bay)
 	lane->fd = pair[0];
 	bay->starting = lane;
 	/* The descriptor is libmicrohttpd's whatever it says. server_connection() fills lane->connection. */
-	if (MHD_add_connection(bay->daemon, pair[1], (struct sockaddr *)&address, sizeof(sa_family_t)) != MHD_YES ||
+	if (MHD_add_connection(bay->daemon, pair[1], (struct sockaddr *)&address, sizeof(sa_family_t)) !=
+	        MHD_YES ||
 	    lane->connection == NULL) {
 		log_error("server", "event=add_connection errno=%d", errno);
 		bay->starting = NULL;
@@ -210,9 +212,9 @@ lane_new(struct bay *bay)
 static void
 lane_finish(struct lane *lane)
 {
-	struct bay         *bay = lane->bay;
+	struct bay *bay = lane->bay;
 	struct server_call *call = lane->call;
-	bool                keep = lane->completed && lane->good && lane->connection != NULL && lane->fd != -1;
+	bool keep = lane->completed && lane->good && lane->connection != NULL && lane->fd != -1;
 
 	if (call->answer.stream != NULL)
 		stream_on_fill(call->answer.stream, NULL, NULL);
@@ -232,10 +234,10 @@ lane_finish(struct lane *lane)
 static void
 lane_pump(struct lane *lane)
 {
-	struct bay             *bay = lane->bay;
-	struct server_call     *call = lane->call;
+	struct bay *bay = lane->bay;
+	struct server_call *call = lane->call;
 	struct door_connection *connection = call->connection;
-	uint8_t                *scratch = loop_scratch(bay->loop);
+	uint8_t *scratch = loop_scratch(bay->loop);
 
 	if (connection == NULL) { /* the client has left; what is still written goes nowhere */
 		if (lane->completed || lane->connection == NULL)
@@ -283,9 +285,9 @@ lane_pump(struct lane *lane)
 static ssize_t
 server_read_stream(void *owner, uint64_t position, char *out, size_t size)
 {
-	struct lane   *lane = owner;
+	struct lane *lane = owner;
 	struct stream *stream;
-	size_t         n;
+	size_t n;
 
 	(void)position;
 	if (lane->call == NULL || lane->call->connection == NULL)
@@ -330,21 +332,23 @@ header_valid(const struct answer_header *header)
 static struct MHD_Response *
 server_response(struct lane *lane)
 {
-	struct server_call  *call = lane->call;
-	struct answer       *answer = &call->answer;
+	struct server_call *call = lane->call;
+	struct answer *answer = &call->answer;
 	struct MHD_Response *response;
 
 	if (answer->stream != NULL)
-		response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, SERVER_BLOCK, server_read_stream, lane, NULL);
+		response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, SERVER_BLOCK,
+		                                             server_read_stream, lane, NULL);
 	else
 		/* PERSISTENT: it only reads, and done() comes after it has read. */
-		response = MHD_create_response_from_buffer(answer->body.size, (void *)(uintptr_t)answer->body.data,
-		                                           MHD_RESPMEM_PERSISTENT);
+		response = MHD_create_response_from_buffer(
+		    answer->body.size, (void *)(uintptr_t)answer->body.data, MHD_RESPMEM_PERSISTENT);
 	if (response == NULL)
 		return NULL;
 	for (size_t i = 0; i < answer->header_count; i++)
 		if (!header_valid(&answer->headers[i]) ||
-		    MHD_add_response_header(response, answer->headers[i].name, answer->headers[i].value) != MHD_YES)
+		    MHD_add_response_header(response, answer->headers[i].name, answer->headers[i].value) !=
+		        MHD_YES)
 			log_error("server", "event=header_dropped index=%zu", i);
 	if (answer->close && MHD_add_response_header(response, "Connection", "close") != MHD_YES)
 		log_error("server", "event=header_dropped name=connection");
@@ -356,10 +360,11 @@ static enum MHD_Result
 server_access(void *owner, struct MHD_Connection *connection, const char *url, const char *method,
               const char *version, const char *upload, size_t *upload_size, void **context)
 {
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-	struct lane                    *lane = info == NULL ? NULL : info->socket_context;
-	struct MHD_Response            *response;
-	enum MHD_Result                 result;
+	const union MHD_ConnectionInfo *info =
+	    MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	struct lane *lane = info == NULL ? NULL : info->socket_context;
+	struct MHD_Response *response;
+	enum MHD_Result result;
 
 	(void)owner;
 	(void)url;
@@ -371,7 +376,8 @@ server_access(void *owner, struct MHD_Connection *connection, const char *url, c
 		*context = lane;
 		return lane == NULL ? MHD_NO : MHD_YES;
 	}
-	if (lane->call == NULL || lane->call->connection == NULL || (response = server_response(lane)) == NULL)
+	if (lane->call == NULL || lane->call->connection == NULL ||
+	    (response = server_response(lane)) == NULL)
 		return MHD_NO;
 	result = MHD_queue_response(connection, (unsigned)lane->call->answer.status, response);
 	MHD_destroy_response(response);
@@ -397,7 +403,7 @@ static void
 server_connection(void *owner, struct MHD_Connection *connection, void **context,
                   enum MHD_ConnectionNotificationCode code)
 {
-	struct bay  *bay = owner;
+	struct bay *bay = owner;
 	struct lane *lane;
 
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
@@ -421,8 +427,8 @@ server_connection(void *owner, struct MHD_Connection *connection, void **context
 static void
 server_round(void *owner)
 {
-	struct bay   *bay = owner;
-	struct lane  *next;
+	struct bay *bay = owner;
+	struct lane *next;
 	MHD_UNSIGNED_LONG_LONG timeout;
 
 	while (bay->dirty) {
@@ -450,10 +456,12 @@ static const char overloaded[] =
 static void
 server_request(struct door_connection *connection, struct arrival *arrival, void *owner)
 {
-	static const struct answer_header json[] = {{"Content-Type", "application/json; charset=utf-8"}};
-	struct bay                       *bay = owner;
-	struct server_call               *call = arena_alloc(arrival->arena, sizeof *call);
-	void                             *context;
+	static const struct answer_header json[] = {
+	    {"Content-Type", "application/json; charset=utf-8"}
+        };
+	struct bay *bay = owner;
+	struct server_call *call = arena_alloc(arrival->arena, sizeof *call);
+	void *context;
 
 	if (call == NULL) {
 		door_abort(connection);
@@ -466,7 +474,8 @@ server_request(struct door_connection *connection, struct arrival *arrival, void
 	arrival->call = call;
 	bay->arrivals++;
 	door_set(connection, call);
-	if ((context = bay->server->options.handler.request(arrival, bay->server->options.handler.owner)) != NULL) {
+	if ((context = bay->server->options.handler.request(arrival, bay->server->options.handler.owner)) !=
+	    NULL) {
 		call->context = context;
 		return;
 	}
@@ -482,9 +491,9 @@ server_request(struct door_connection *connection, struct arrival *arrival, void
 static void
 server_left(struct door_connection *connection, void *owner)
 {
-	struct bay         *bay = owner;
+	struct bay *bay = owner;
 	struct server_call *call = door_get(connection);
-	struct lane        *lane = call->lane;
+	struct lane *lane = call->lane;
 
 	call->connection = NULL;
 	if (call->answered && call->answer.stream != NULL)
@@ -504,7 +513,7 @@ static void
 server_room(struct door_connection *connection, void *owner)
 {
 	struct server_call *call = door_get(connection);
-	struct bay         *bay = owner;
+	struct bay *bay = owner;
 
 	if (call != NULL && call->lane != NULL) {
 		bay->dirty = true;
@@ -515,13 +524,13 @@ server_room(struct door_connection *connection, void *owner)
 void
 server_answer(struct server_call *call, const struct answer *answer)
 {
-	static const char  get[] = "GET / HTTP/1.1\r\nHost: haechi\r\n\r\n";
-	static const char  head[] = "HEAD / HTTP/1.1\r\nHost: haechi\r\n\r\n";
-	struct bay        *bay = call->bay;
-	struct lane       *lane;
-	bool               only_head = call->arrival->method == METHOD_HEAD;
-	const char        *request = only_head ? head : get;
-	size_t             size = only_head ? sizeof head - 1 : sizeof get - 1;
+	static const char get[] = "GET / HTTP/1.1\r\nHost: haechi\r\n\r\n";
+	static const char head[] = "HEAD / HTTP/1.1\r\nHost: haechi\r\n\r\n";
+	struct bay *bay = call->bay;
+	struct lane *lane;
+	bool only_head = call->arrival->method == METHOD_HEAD;
+	const char *request = only_head ? head : get;
+	size_t size = only_head ? sizeof head - 1 : sizeof get - 1;
 
 	if (call->connection == NULL || call->answered)
 		return;
@@ -564,27 +573,28 @@ static int
 bay_begin(struct bay *bay)
 {
 	struct server *server = bay->server;
-	struct fault  *why = &bay->why;
+	struct fault *why = &bay->why;
 
 	/*
 	 * No timeouts: every answer is made by us, and the door watches the clients. No error log: it complains in
 	 * words about each answer, since a pair of Unix sockets knows no TCP options.
 	 */
 	bay->daemon = MHD_start_daemon(
-	    MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
-	    server_access, bay, MHD_OPTION_NOTIFY_COMPLETED,
-	    server_completed, bay, MHD_OPTION_NOTIFY_CONNECTION, server_connection, bay,
-	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, SERVER_POOL, MHD_OPTION_CONNECTION_LIMIT, 1u << 20,
-	    MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_END);
+	    MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, server_access,
+	    bay, MHD_OPTION_NOTIFY_COMPLETED, server_completed, bay, MHD_OPTION_NOTIFY_CONNECTION,
+	    server_connection, bay, MHD_OPTION_CONNECTION_MEMORY_LIMIT, SERVER_POOL,
+	    MHD_OPTION_CONNECTION_LIMIT, 1u << 20, MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_END);
 	if (bay->daemon == NULL)
-		return fault_set(why, FAULT_SYSTEM, "libmicrohttpd를 시작할 수 없습니다", "cannot start libmicrohttpd");
+		return fault_set(why, FAULT_SYSTEM, "libmicrohttpd를 시작할 수 없습니다",
+		                 "cannot start libmicrohttpd");
 	if (loop_each_round(bay->loop, server_round, bay, why) == -1)
 		return -1;
 	for (size_t i = 0; i < server->listeners.count; i++) {
 		const struct listener *listener = &server->listeners.row[i];
-		int                    fd = listener->shared ? listener->fd[0] : listener->fd[loop_index(bay->loop)];
+		int fd = listener->shared ? listener->fd[0] : listener->fd[loop_index(bay->loop)];
 
-		if (door_listen(bay->door, fd, listener->shared ? NULL : server->tls, listener->shared, why) == -1)
+		if (door_listen(bay->door, fd, listener->shared ? NULL : server->tls, listener->shared,
+		                why) == -1)
 			return -1;
 	}
 	if (server->options.handler.loop_begin != NULL &&
@@ -602,7 +612,8 @@ bay_end(struct bay *bay)
 
 	door_cut(bay->door);
 	for (unsigned i = 0; i < SERVER_LAST_ROUNDS && (i == 0 || bay->busy != NULL); i++) {
-		bay->dirty = bay->daemon != NULL; /* all are resumed: libmicrohttpd panics over a suspended one */
+		bay->dirty =
+		    bay->daemon != NULL; /* all are resumed: libmicrohttpd panics over a suspended one */
 		server_round(bay);
 	}
 	if (bay->begun && bay->server->options.handler.loop_end != NULL)
@@ -618,7 +629,7 @@ bay_end(struct bay *bay)
 static void *
 bay_thread(void *owner)
 {
-	struct bay    *bay = owner;
+	struct bay *bay = owner;
 	struct server *server = bay->server;
 
 	bay->failed = bay_begin(bay) == -1;
@@ -678,10 +689,11 @@ server_begin(struct server *server, struct fault *why)
 		return -1;
 	if ((server->addresses = address_count_new(server->limits.connections_per_address)) == NULL)
 		return fault_memory(why);
-	if (listeners_open(&server->listeners, options->listen, options->listen_count, server->loops, why) == -1)
+	if (listeners_open(&server->listeners, options->listen, options->listen_count, server->loops, why) ==
+	    -1)
 		return -1;
 	for (unsigned i = 0; i < server->loops; i++) {
-		struct bay         *bay = &server->bays[i];
+		struct bay *bay = &server->bays[i];
 		struct door_options door = {
 		    .limits = &server->limits,
 		    .addresses = server->addresses,
@@ -731,7 +743,9 @@ server_start(struct server **out, const struct server_options *options, struct f
 	signal(SIGPIPE, SIG_IGN); /* OpenSSL writes without MSG_NOSIGNAL */
 	server->options = *options;
 	server->limits = options->limits;
-	server->loops = options->loops == 0 ? cores() : options->loops > SERVER_LOOPS ? SERVER_LOOPS : options->loops;
+	server->loops = options->loops == 0             ? cores()
+	                : options->loops > SERVER_LOOPS ? SERVER_LOOPS
+	                                                : options->loops;
 	pthread_mutex_init(&server->lock, NULL);
 	pthread_cond_init(&server->begun, NULL);
 	if (server_begin(server, why) == -1) {

@@ -4,13 +4,13 @@
 #include <string.h>
 
 struct stream {
-	size_t            capacity, begin, size; /* a ring: `size` bytes from `begin` */
+	size_t capacity, begin, size; /* a ring: `size` bytes from `begin` */
 	enum stream_state state;
-	bool              refused; /* a write did not fit: tell the writer when there is room */
+	bool refused; /* a write did not fit: tell the writer when there is room */
 	void (*drained)(void *owner);
 	void *drained_owner;
 	void (*filled)(void *owner);
-	void   *filled_owner;
+	void *filled_owner;
 	uint8_t bytes[];
 };
 

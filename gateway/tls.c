@@ -39,27 +39,28 @@ tls_fault(struct fault *why, const char *ko, const char *en, const char *file)
 
 /* HTTP/1.1 is all we speak; a client that offers only other protocols is told so in the handshake. */
 static int
-tls_select(SSL *ssl, const unsigned char **out, unsigned char *out_size, const unsigned char *in, unsigned in_size,
-           void *owner)
+tls_select(SSL *ssl, const unsigned char **out, unsigned char *out_size, const unsigned char *in,
+           unsigned in_size, void *owner)
 {
 	static const unsigned char ours[] = "\x08http/1.1";
-	unsigned char             *chosen;
+	unsigned char *chosen;
 
 	(void)ssl;
 	(void)owner;
-	if (SSL_select_next_proto(&chosen, out_size, ours, sizeof ours - 1, in, in_size) != OPENSSL_NPN_NEGOTIATED)
+	if (SSL_select_next_proto(&chosen, out_size, ours, sizeof ours - 1, in, in_size) !=
+	    OPENSSL_NPN_NEGOTIATED)
 		return SSL_TLSEXT_ERR_ALERT_FATAL;
 	*out = chosen;
 	return SSL_TLSEXT_ERR_OK;
 }
 
 int
-tls_open(struct tls **out, const char *certificate, const char *key, const char *client_ca, bool client_required,
-         struct fault *why)
+tls_open(struct tls **out, const char *certificate, const char *key, const char *client_ca,
+         bool client_required, struct fault *why)
 {
 	static const unsigned char session_id[] = "haechi";
-	struct tls                *tls = calloc(1, sizeof *tls);
-	int                        result = -1;
+	struct tls *tls = calloc(1, sizeof *tls);
+	int result = -1;
 
 	if (tls == NULL)
 		return fault_memory(why);
@@ -78,7 +79,8 @@ tls_open(struct tls **out, const char *certificate, const char *key, const char 
 	}
 	SSL_CTX_set_alpn_select_cb(tls->context, tls_select, NULL);
 	if (SSL_CTX_use_certificate_chain_file(tls->context, certificate) != 1) {
-		tls_fault(why, "TLS 인증서를 읽을 수 없습니다", "cannot read the TLS certificate", certificate);
+		tls_fault(why, "TLS 인증서를 읽을 수 없습니다", "cannot read the TLS certificate",
+		          certificate);
 		goto out;
 	}
 	if (SSL_CTX_use_PrivateKey_file(tls->context, key, SSL_FILETYPE_PEM) != 1 ||
@@ -98,7 +100,8 @@ tls_open(struct tls **out, const char *certificate, const char *key, const char 
 		}
 		SSL_CTX_set_client_CA_list(tls->context, names);
 		SSL_CTX_set_verify(tls->context,
-		                   SSL_VERIFY_PEER | (client_required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), NULL);
+		                   SSL_VERIFY_PEER | (client_required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
+		                   NULL);
 		SSL_CTX_set_session_id_context(tls->context, session_id, sizeof session_id - 1);
 	}
 	*out = tls;
@@ -221,24 +224,26 @@ tls_shutdown(struct tls_session *session)
 void
 tls_client(const struct tls_session *session, struct arena *arena, const char **sha256, const char **subject)
 {
-	X509         *certificate = SSL_get0_peer_certificate(session->ssl);
+	X509 *certificate = SSL_get0_peer_certificate(session->ssl);
 	unsigned char digest[32];
-	unsigned      size = sizeof digest;
-	BIO          *out;
-	char         *text;
-	long          length;
+	unsigned size = sizeof digest;
+	BIO *out;
+	char *text;
+	long length;
 
 	*sha256 = *subject = "";
 	if (certificate == NULL || SSL_get_verify_result(session->ssl) != X509_V_OK)
 		return;
 	*sha256 = *subject = NULL;
-	if (X509_digest(certificate, EVP_sha256(), digest, &size) != 1 || (text = arena_alloc(arena, 65)) == NULL)
+	if (X509_digest(certificate, EVP_sha256(), digest, &size) != 1 ||
+	    (text = arena_alloc(arena, 65)) == NULL)
 		return;
 	hex_encode(text, digest, size);
 	*sha256 = text;
 	if ((out = BIO_new(BIO_s_mem())) == NULL)
 		return;
-	X509_NAME_print_ex(out, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB);
+	X509_NAME_print_ex(out, X509_get_subject_name(certificate), 0,
+	                   XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB);
 	length = BIO_get_mem_data(out, &text);
 	*subject = arena_text(arena, slice_of(text, length > 0 ? (size_t)length : 0));
 	BIO_free(out);

@@ -17,12 +17,12 @@
 static struct engine_address engine;
 
 struct relay {
-	struct arrival      *arrival;
-	struct engine_call  *call;
-	struct buffer        body;
-	struct stream       *stream;
-	int                  status;
-	bool                 left, done;
+	struct arrival *arrival;
+	struct engine_call *call;
+	struct buffer body;
+	struct stream *stream;
+	int status;
+	bool left, done;
 	struct answer_header headers[1];
 };
 
@@ -59,8 +59,10 @@ relay_head(void *owner, int status, const char *content_type)
 	struct relay *relay = owner;
 
 	relay->status = status;
-	relay->headers[0] = (struct answer_header){"Content-Type", arena_string(relay->arrival->arena, content_type)};
-	if (strcmp(content_type, "text/event-stream") == 0 && (relay->stream = stream_new(4 * STREAM_SIZE)) != NULL) {
+	relay->headers[0] =
+	    (struct answer_header){"Content-Type", arena_string(relay->arrival->arena, content_type)};
+	if (strcmp(content_type, "text/event-stream") == 0 &&
+	    (relay->stream = stream_new(4 * STREAM_SIZE)) != NULL) {
 		stream_on_drain(relay->stream, relay_drained, relay);
 		relay_answer(relay, status);
 	}
@@ -81,7 +83,8 @@ relay_data(void *owner, struct slice bytes)
 	}
 	if (stream_room(relay->stream) < 2 * LOOP_SCRATCH) {
 		engine_pause(relay->call);
-		(void)stream_write(relay->stream, slice_of(NULL, stream_room(relay->stream) + 1)); /* asks to be told */
+		(void)stream_write(relay->stream,
+		                   slice_of(NULL, stream_room(relay->stream) + 1)); /* asks to be told */
 	}
 }
 
@@ -106,9 +109,10 @@ static void *
 relay_request(struct arrival *arrival, void *owner)
 {
 	static const struct engine_callbacks callbacks = {relay_head, relay_data, relay_end};
-	struct relay                        *relay = arena_alloc(arrival->arena, sizeof *relay);
-	struct engine_request request = {.method = "POST", .content_type = "application/json", .body = arrival->body};
-	struct fault          why;
+	struct relay *relay = arena_alloc(arrival->arena, sizeof *relay);
+	struct engine_request request = {
+	    .method = "POST", .content_type = "application/json", .body = arrival->body};
+	struct fault why;
 
 	(void)owner;
 	if (relay == NULL)
@@ -145,11 +149,13 @@ relay_done(void *context)
 int
 main(int count, char **arguments)
 {
-	struct server_options options = {.handler = {.request = relay_request, .left = relay_left, .done = relay_done}};
-	struct server        *server;
-	struct fault          why;
-	sigset_t              set;
-	int                   number;
+	struct server_options options = {
+	    .handler = {.request = relay_request, .left = relay_left, .done = relay_done}
+        };
+	struct server *server;
+	struct fault why;
+	sigset_t set;
+	int number;
 
 	if (count < 3 || engine_address_parse(&engine, arguments[2], &why) == -1) {
 		fprintf(stderr, "usage: bare LISTEN ENGINE [LOOPS]\n");

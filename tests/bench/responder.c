@@ -27,35 +27,39 @@
 #define INPUT_SIZE 131072
 
 struct client {
-	char  *in;
+	char *in;
 	size_t size;
 };
 
 static struct client clients[CLIENTS];
-static bool          listening[CLIENTS];
-static char          plain[4096], events[16384];
-static size_t        plain_size, events_size;
+static bool listening[CLIENTS];
+static char plain[4096], events[16384];
+static size_t plain_size, events_size;
 
 static void
 make_answers(void)
 {
 	static const char body[] =
-	    "{\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion\",\"created\":1767225600,\"model\":\"bench\","
-	    "\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"안녕하세요. 무엇을 도와드릴까요? "
+	    "{\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion\",\"created\":1767225600,\"model\":"
+	    "\"bench\","
+	    "\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"안녕하세요. 무엇을 "
+	    "도와드릴까요? "
 	    "주민등록등본은 정부24에서 발급받을 수 있습니다.\"},\"finish_reason\":\"stop\"}],"
 	    "\"usage\":{\"prompt_tokens\":21,\"completion_tokens\":32,\"total_tokens\":53}}";
-	char   text[8192];
+	char text[8192];
 	size_t size = 0;
 
-	plain_size = (size_t)snprintf(plain, sizeof plain,
-	                              "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
-	                              sizeof body - 1, body);
+	plain_size = (size_t)snprintf(
+	    plain, sizeof plain,
+	    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+	    sizeof body - 1, body);
 	for (int i = 0; i < TOKENS; i++)
-		size += (size_t)snprintf(text + size, sizeof text - size,
-		                         "data: {\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\","
-		                         "\"created\":1767225600,\"model\":\"bench\",\"choices\":[{\"index\":0,\"delta\":"
-		                         "{\"content\":\"말 \"},\"finish_reason\":%s}]}\n\n",
-		                         i == TOKENS - 1 ? "\"stop\"" : "null");
+		size += (size_t)snprintf(
+		    text + size, sizeof text - size,
+		    "data: {\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\","
+		    "\"created\":1767225600,\"model\":\"bench\",\"choices\":[{\"index\":0,\"delta\":"
+		    "{\"content\":\"말 \"},\"finish_reason\":%s}]}\n\n",
+		    i == TOKENS - 1 ? "\"stop\"" : "null");
 	size += (size_t)snprintf(text + size, sizeof text - size, "data: [DONE]\n\n");
 	events_size = (size_t)snprintf(events, sizeof events,
 	                               "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
@@ -76,7 +80,7 @@ static size_t
 request_size(const char *in, size_t size, bool *stream)
 {
 	const char *end = memmem(in, size, "\r\n\r\n", 4);
-	size_t      head, body = 0;
+	size_t head, body = 0;
 
 	if (end == NULL)
 		return 0;
@@ -94,9 +98,9 @@ static void
 client_ready(int fd)
 {
 	struct client *client = &clients[fd];
-	ssize_t        n;
-	size_t         size;
-	bool           stream = false;
+	ssize_t n;
+	size_t size;
+	bool stream = false;
 
 	if (client->in == NULL && (client->in = malloc(INPUT_SIZE)) == NULL) {
 		client_close(fd);
@@ -113,7 +117,8 @@ client_ready(int fd)
 	while ((size = request_size(client->in, client->size, &stream)) > 0) {
 		memmove(client->in, client->in + size, client->size - size);
 		client->size -= size;
-		if (send(fd, stream ? events : plain, stream ? events_size : plain_size, MSG_NOSIGNAL) == -1) {
+		if (send(fd, stream ? events : plain, stream ? events_size : plain_size, MSG_NOSIGNAL) ==
+		    -1) {
 			client_close(fd);
 			return;
 		}
@@ -136,7 +141,7 @@ listen_at(const char *text)
 		chmod(address.sun_path, 0666);
 	} else {
 		struct sockaddr_in address = {.sin_family = AF_INET};
-		const char        *colon = strrchr(text, ':');
+		const char *colon = strrchr(text, ':');
 
 		address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 		address.sin_port = htons((uint16_t)atoi(colon + 1));
@@ -166,7 +171,7 @@ main(int count, char **arguments)
 	}
 	for (;;) {
 		struct epoll_event ready[128];
-		int                n = epoll_wait(set, ready, 128, -1);
+		int n = epoll_wait(set, ready, 128, -1);
 
 		for (int i = 0; i < n; i++) {
 			int fd = ready[i].data.fd, one = 1;
@@ -181,7 +186,8 @@ main(int count, char **arguments)
 					continue;
 				}
 				setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-				epoll_ctl(set, EPOLL_CTL_ADD, fd, &(struct epoll_event){.events = EPOLLIN, .data.fd = fd});
+				epoll_ctl(set, EPOLL_CTL_ADD, fd,
+				          &(struct epoll_event){.events = EPOLLIN, .data.fd = fd});
 			}
 		}
 	}
