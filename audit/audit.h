@@ -20,7 +20,7 @@ struct signer;
 /*
  * Fork the signer before any thread exists. Keys are read from `directory` (log.ed25519, log.p256.pem; mode 0600, made by
  * signer_keys_make()); the last signed head is kept in directory/last-head and outlives restarts. The child exits when
- * the parent does.
+ * the parent does. It ignores SIGINT, SIGTERM and SIGHUP: the parent ends it by signer_stop(), after ledger_close().
  */
 MUST_CHECK int signer_start(struct signer **out, const char *directory, const char *origin,
                             struct fault *why);
@@ -36,18 +36,26 @@ int signer_pid(const struct signer *signer);
 
 struct sealer;
 
-/* kek file: 32 random bytes, mode 0600, made when absent. Content cipher: ARIA-256-GCM. */
-MUST_CHECK int sealer_open(struct sealer **out, const char *directory, struct fault *why);
-void sealer_close(struct sealer *sealer); /* NULL is fine */
 /*
- * Seal `content` for the entry `id` as `part` ("prompt", "answer"): a fresh key and salt. The blob is self-describing
- * (version, wrapped key, salt inside the ciphertext, nonce, tag) and bound to id and part; the commitment is filled in.
+ * kek: 32 random bytes; content.keys: the keys it wraps (audit/keytree.h); both mode 0600, both made when neither is there. Content
+ * cipher: ARIA-256-GCM. Any number of threads; another process may use the same directory.
+ */
+MUST_CHECK int sealer_open(struct sealer **out, const char *directory, struct fault *why);
+void           sealer_close(struct sealer *sealer); /* NULL is fine */
+/*
+ * Seal `content` for the entry `id` (a UUIDv7) as `part` ("prompt", "answer") under the entry's own key and a fresh salt,
+ * appending to *blob. The blob is bound to id and part; the salt is inside the ciphertext; the commitment is filled in.
  */
 MUST_CHECK int sealer_seal(struct sealer *sealer, const char *id, const char *part, struct slice content,
                            struct buffer *blob, struct commitment *commitment, struct fault *why);
 /* Back again; checks the commitment when `expected` is not NULL. FAULT_NOT_FOUND when the key was destroyed. */
 MUST_CHECK int sealer_open_content(struct sealer *sealer, const char *id, const char *part, struct slice blob,
                                    const char *expected, struct buffer *content, struct fault *why);
+/*
+ * Destroy the keys of these entries' content, on disk when this returns 0: not even an old copy of the database can be
+ * opened with what is left. Costs at most 3 KB of key file an entry, and one write of that file a call.
+ */
+MUST_CHECK int sealer_forget(struct sealer *sealer, const char *const *ids, size_t count, struct fault *why);
 /* Keyed hash of an end user's name: the pseudonym in entries. 32 hex digits. */
 void sealer_pseudonym(struct sealer *sealer, const char *agency, const char *user, char out[33]);
 
