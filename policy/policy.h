@@ -59,11 +59,21 @@ struct policy_facts {
 	const char           *approver;      /* reviewer of a granted hold; NULL when not approved */
 	const char           *approver_role;
 	int64_t               approval_expires_ms;
+	uint32_t              cannot; /* POLICY_DUTY_* bits that this way cannot perform: needing one denies */
 };
 
+#define POLICY_DUTY_LABEL         1u
+#define POLICY_DUTY_NOTIFY        2u
+#define POLICY_DUTY_RETAIN        4u
+#define POLICY_DUTY_LOG           8u
+#define POLICY_DUTY_REDACT_ANSWER 16u
+
 /*
- * Access, then duties. Never fails open: any evaluation error, missing permit or lack of memory is ACCESS_DENY with
- * the reason in out->errors. @remedy("hold"|"redact") forbids are preconditions; a forbid without remedy is final.
+ * Access, then duties. Never fails open: an evaluation error or lack of memory is ACCESS_DENY with the reason in
+ * out->errors; no permit at all is ACCESS_DENY for the reason "default-deny". @remedy("hold"|"redact") forbids are
+ * preconditions; a forbid without remedy is final. A remedy that would not lead to a permit is not offered: DENY.
+ * After masking ask again with redacted_kinds, after an approval with the approver: the answer is then PERMIT.
+ * The decision needs at most 64 KiB of the arena plus its permits and forbids.
  */
 void policy_decide(const struct policy *policy, const struct policy_facts *facts, struct arena *arena,
                    struct decision *out);

@@ -1,0 +1,48 @@
+/*
+ * snapshot -- what a loaded policy set is made of; for the policy wing only (policy.h is the door).
+ */
+#ifndef HAECHI_POLICY_SNAPSHOT_H
+#define HAECHI_POLICY_SNAPSHOT_H
+
+#include <stdatomic.h>
+
+#include "policy/cedar/cedar.h"
+#include "policy/policy.h"
+
+enum remedy { REMEDY_NONE = 0, REMEDY_HOLD, REMEDY_REDACT };
+
+/* A policy's annotations, read once when it is loaded. Strings are the set's. */
+struct meaning {
+	struct policy_reason reason;
+	enum remedy remedy;
+	bool redact_found;    /* @redact("*"): whatever was found */
+	struct duties duties; /* of a duty: what it asks; of a forbid: redact_kinds, approver, hold */
+};
+
+/* The rules that came into force on one day; an id of an earlier day is replaced. */
+struct layer {
+	char date[11]; /* "2026-01-22" */
+	struct cedar_policies *policies;
+};
+
+#define LAYERS_LIMIT 64
+
+struct policy {
+	atomic_uint holds;
+	struct cedar_schema *schema;
+	struct cedar_policies *agency;
+	struct meaning *meanings;          /* by policy number of `agency` */
+	struct layer layers[LAYERS_LIMIT]; /* ascending by date */
+	size_t layer_count;
+	struct arena *arena; /* of `actions` */
+	struct cedar_entities *actions;
+	char bundle[65];
+};
+
+/* Read and check the annotations of one policy: the closed vocabulary. */
+MUST_CHECK int meaning_read(struct meaning *out, const struct cedar_policies *policies, uint32_t number,
+                            struct fault *why);
+/* The same for a rule of the Act. */
+MUST_CHECK int rule_check(const struct cedar_policies *policies, uint32_t number, struct fault *why);
+
+#endif
