@@ -1,0 +1,253 @@
+/*
+ * haechi usecase -- registered uses of AI: what the Act says of them, and what officials need on paper.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/commands/commands.h"
+#include "gateway/commands/rules.h"
+
+#define FILE_LIMIT  ((size_t)16 << 20)
+#define ARENA_LIMIT ((size_t)16 << 20)
+
+struct assess_options {
+	const char *as_of, *share;
+	bool json;
+};
+
+/* ---- one assessment, for programs and for people ----------------------------------------------------------------- */
+
+static void
+write_member(struct buffer *out, const char *name, const char *value, bool comma)
+{
+	buffer_printf(out, "\"%s\":", name);
+	json_quote(out, slice_string(value));
+	if (comma)
+		buffer_byte(out, ',');
+}
+
+static void
+write_json(struct buffer *out, const struct usecase *usecase, const struct assessment *assessment)
+{
+	buffer_byte(out, '{');
+	write_member(out, "id", usecase->id, true);
+	write_member(out, "verdict", verdict_name(assessment->verdict), true);
+	buffer_string(out, "\"domains\":[");
+	for (size_t i = 0; i < assessment->domain_count; i++)
+		buffer_printf(out, "%s\"%s\"", i > 0 ? "," : "", domain_name(assessment->domains[i]));
+	buffer_string(out, "],\"rules\":[");
+	for (size_t i = 0; i < assessment->rule_count; i++) {
+		const struct rule_hit *rule = &assessment->rules[i];
+
+		buffer_string(out, i > 0 ? ",{" : "{");
+		write_member(out, "id", rule->id, true);
+		write_member(out, "law", rule->law, true);
+		write_member(out, "says", rule->says, true);
+		write_member(out, "status", rule->status, true);
+		write_member(out, "title_ko", rule->title_ko, true);
+		write_member(out, "title_en", rule->title_en, false);
+		buffer_byte(out, '}');
+	}
+	buffer_string(out, "],");
+	write_member(out, "ruleset", assessment->ruleset, true);
+	buffer_string(out, "\"missing_facts\":[");
+	for (size_t i = 0; i < assessment->missing_count; i++) {
+		const struct missing_fact *missing = &assessment->missing[i];
+
+		buffer_string(out, i > 0 ? ",{" : "{");
+		write_member(out, "field", missing->field, true);
+		write_member(out, "question_ko", missing->question_ko, true);
+		write_member(out, "question_en", missing->question_en, false);
+		buffer_byte(out, '}');
+	}
+	buffer_string(out, "],\"duties\":[");
+	for (size_t i = 0; i < assessment->duty_count; i++)
+		buffer_printf(out, "%s\"%s\"", i > 0 ? "," : "", assessment->duties[i]);
+	buffer_printf(out, "],\"stricter_reading\":%s}\n", assessment->stricter_reading ? "true" : "false");
+}
+
+static void
+write_text(struct buffer *out, const struct usecase *usecase, const struct assessment *assessment)
+{
+	buffer_printf(out, "%s  %s (%s)  [%s]\n", usecase->id, verdict_title(assessment->verdict),
+	              verdict_name(assessment->verdict), assessment->ruleset);
+	if (usecase->title_ko[0] != '\0')
+		buffer_printf(out, "  %s\n", usecase->title_ko);
+	for (size_t i = 0; i < assessment->domain_count; i++)
+		buffer_printf(out, "  영역 domain   %s (%s)\n", domain_title(assessment->domains[i]),
+		              domain_name(assessment->domains[i]));
+	for (size_t i = 0; i < assessment->rule_count; i++) {
+		const struct rule_hit *rule = &assessment->rules[i];
+
+		buffer_printf(out,
+		              "  규칙 rule     %-22s %s\n                %s\n                (%s; %s; %s)\n",
+		              rule->id, rule->title_ko, rule->title_en, rule->says, rule->law, rule->status);
+	}
+	for (size_t i = 0; i < assessment->missing_count; i++) {
+		const struct missing_fact *missing = &assessment->missing[i];
+
+		buffer_printf(out, "  질문 missing  %s: %s\n                %s\n", missing->field,
+		              missing->question_ko, missing->question_en);
+	}
+	if (assessment->stricter_reading)
+		buffer_string(out, "  자료가 엇갈려 엄격한 쪽을 따랐습니다 / sources conflict: the stricter "
+		                   "reading stands\n");
+	for (size_t i = 0; i < assessment->duty_count; i++)
+		buffer_printf(out, "%s%s", i == 0 ? "  의무 duties   " : ", ", assessment->duties[i]);
+	buffer_string(out, assessment->duty_count > 0 ? "\n\n" : "\n");
+}
+
+/* ---- assess ------------------------------------------------------------------------------------------------------ */
+
+static int
+assess_one(const struct policy *policy, const struct assess_options *options, json_t *value,
+           struct arena *arena, struct buffer *out, struct fault *why)
+{
+	struct buffer text;
+	struct usecase usecase;
+	struct assessment assessment;
+	int result = -1;
+
+	arena_reset(arena);
+	buffer_reset(out);
+	buffer_init(&text, FILE_LIMIT);
+	json_write(&text, value);
+	if (!buffer_ok(&text)) {
+		fault_memory(why);
+		goto out;
+	}
+	if (usecase_parse(&usecase, buffer_view(&text), arena, why) == -1)
+		goto out;
+	if (policy_assess(policy, &usecase, options->as_of, arena, &assessment, why) == 0) {
+		if (options->json)
+			write_json(out, &usecase, &assessment);
+		else
+			write_text(out, &usecase, &assessment);
+		result = buffer_ok(out) ? 0 : fault_memory(why);
+	}
+	usecase_release(&usecase);
+out:
+	buffer_free(&text);
+	return result;
+}
+
+/* A file holds one use case or a list of them. What cannot be read is told, and costs the others nothing. */
+static int
+assess_file(const struct policy *policy, const struct assess_options *options, const char *path,
+            struct arena *arena)
+{
+	struct fault why = {0};
+	struct buffer out;
+	json_t *document = json_read_file(path, FILE_LIMIT, &why);
+	size_t count = json_is_array(document) ? json_array_size(document) : 1;
+	int status = EXIT_GOOD;
+
+	buffer_init(&out, FILE_LIMIT);
+	for (size_t i = 0; i < count; i++) {
+		json_t *one = json_is_array(document) ? json_array_get(document, i) : document;
+
+		if (one == NULL || assess_one(policy, options, one, arena, &out, &why) == -1) {
+			const char *id = json_get_string(one, "id");
+
+			if (count > 1)
+				fault_prefix(&why, "%s[%zu]", "%s[%zu]", path, i);
+			else if (one != NULL)
+				fault_prefix(&why, "%s", "%s", path);
+			fault_print(stderr, "haechi usecase", &why);
+			status = EXIT_USAGE;
+			buffer_reset(&out);
+			if (options->json) {
+				buffer_string(&out, "{\"id\":");
+				if (id != NULL)
+					json_quote(&out, slice_string(id));
+				else
+					buffer_string(&out, "null");
+				buffer_string(&out, ",\"error\":{\"ko\":");
+				json_quote(&out, slice_string(why.ko));
+				buffer_string(&out, ",\"en\":");
+				json_quote(&out, slice_string(why.en));
+				buffer_string(&out, "}}\n");
+			}
+		}
+		if (fwrite(out.data, 1, out.size, stdout) != out.size)
+			status = EXIT_USAGE;
+	}
+	buffer_free(&out);
+	json_decref(document);
+	return status;
+}
+
+static void
+usage(FILE *to)
+{
+	fputs("사용법: haechi usecase assess 파일... [--as-of 날짜] [--share 폴더] [--json]\n"
+	      "usage:  haechi usecase assess FILE... [--as-of YYYY-MM-DD] [--share FOLDER] [--json]\n\n"
+	      "  파일은 schema/usecase.schema.json에 따른 용도 하나 또는 목록입니다 (\"-\": 표준 입력)\n"
+	      "  FILE holds one use case by schema/usecase.schema.json, or a list of them (\"-\": standard "
+	      "input)\n"
+	      "  --as-of  그날 시행 중인 규칙으로 판단합니다 / by the rules in force on that day\n",
+	      to);
+}
+
+static int
+usecase_assess(int argc, char **argv)
+{
+	struct assess_options options = {0};
+	struct policy *policy = NULL;
+	struct arena *arena = NULL;
+	struct fault why = {0};
+	int status = EXIT_GOOD, files = 0;
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--json") == 0) {
+			options.json = true;
+		} else if (strcmp(argv[i], "--as-of") == 0 && i + 1 < argc) {
+			options.as_of = argv[++i];
+		} else if (strcmp(argv[i], "--share") == 0 && i + 1 < argc) {
+			options.share = argv[++i];
+		} else if (strcmp(argv[i], "--help") == 0) {
+			usage(stdout);
+			return EXIT_GOOD;
+		} else if (argv[i][0] == '-' && argv[i][1] != '\0') {
+			usage(stderr);
+			return EXIT_USAGE;
+		} else {
+			argv[files++] = argv[i];
+		}
+	}
+	if (files == 0) {
+		usage(stderr);
+		return EXIT_USAGE;
+	}
+	if ((arena = arena_new(ARENA_LIMIT)) == NULL) {
+		fault_memory(&why);
+		goto failed;
+	}
+	if (command_load_policy(&policy, options.share, &why) == -1)
+		goto failed;
+	for (int i = 0; i < files; i++) {
+		if (assess_file(policy, &options, argv[i], arena) != EXIT_GOOD)
+			status = EXIT_USAGE;
+	}
+	policy_release(policy);
+	arena_free(arena);
+	return status;
+failed:
+	fault_print(stderr, "haechi usecase", &why);
+	arena_free(arena);
+	return EXIT_USAGE;
+}
+
+int
+command_usecase(int argc, char **argv)
+{
+	if (argc >= 2 && strcmp(argv[1], "assess") == 0)
+		return usecase_assess(argc - 1, argv + 1);
+	if (argc >= 2 && strcmp(argv[1], "--help") == 0) {
+		usage(stdout);
+		return EXIT_GOOD;
+	}
+	usage(stderr);
+	return EXIT_USAGE;
+}
