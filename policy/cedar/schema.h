@@ -13,7 +13,7 @@
 /* ---- resolved ------------------------------------------------------------------------------------------------- */
 
 enum cedar_type_kind {
-	CEDAR_TYPE_NEVER = 0, /* of the elements of an empty set; part of everything */
+	CEDAR_TYPE_NEVER = 0, /* none: no value is of it */
 	CEDAR_TYPE_BOOL,
 	CEDAR_TYPE_TRUE, /* only in validation: known to be true */
 	CEDAR_TYPE_FALSE,

@@ -375,7 +375,7 @@ read_action(struct json_reading *reading, const struct cedar_json *json)
 		return;
 	check_members(reading, json, known, "actions");
 	check_annotations(reading, json);
-	if (attributes != NULL && attributes->kind != CEDAR_JSON_NULL && attributes->count > 0)
+	if (attributes != NULL && attributes->kind != CEDAR_JSON_NULL)
 		complain(reading, "행위에는 속성이 없습니다", "actions have no attributes");
 	read_groups(reading, cedar_json_get(json, "memberOf"), &action);
 	if (applies != NULL && applies->kind != CEDAR_JSON_NULL)

@@ -206,6 +206,14 @@ complain_twice(struct resolution *resolution, uint32_t offset, const struct ceda
 	         name->data);
 }
 
+static void
+complain_shadow(struct resolution *resolution, const struct draft_name *name)
+{
+	complain(resolution, name->offset, "다른 이름을 쓰십시오", "choose another name",
+	         "'%.*s'은(는) 이름공간 밖에도 있습니다", "'%.*s' is also declared outside of the namespace",
+	         (int)name->name.size, name->name.data);
+}
+
 /* In a namespace nothing may be called as something in the empty one. */
 static void
 check_shadow(struct resolution *resolution, const struct cedar_string *namespace,
@@ -215,10 +223,7 @@ check_shadow(struct resolution *resolution, const struct cedar_string *namespace
 		return;
 	if (find_named(&resolution->entity_names, &name->name) != NULL ||
 	    find_named(&resolution->common_names, &name->name) != NULL)
-		complain(resolution, name->offset, "다른 이름을 쓰십시오", "choose another name",
-		         "'%.*s'은(는) 이름공간 밖에도 있습니다",
-		         "'%.*s' is also declared outside of the namespace", (int)name->name.size,
-		         name->name.data);
+		complain_shadow(resolution, name);
 }
 
 static void
@@ -297,8 +302,13 @@ resolve_whole(struct resolution *resolution, const struct cedar_string *name, co
 
 	if (type->kind != DRAFT_ENTITY_NAME && (found = find_named(&resolution->common_names, name)) != NULL)
 		return resolve_common(resolution, &resolution->commons[found->number], type->offset);
-	if (type->kind != DRAFT_COMMON_NAME && (found = find_named(&resolution->entity_names, name)) != NULL)
+	if (type->kind == DRAFT_COMMON_NAME)
+		return NULL;
+	if ((found = find_named(&resolution->entity_names, name)) != NULL)
 		return resolution->entities[found->number].self;
+	for (uint32_t i = resolution->draft->entity_count; i < resolution->entity_count; i++)
+		if (cedar_string_equal(&resolution->entities[i].name, name))
+			return resolution->entities[i].self; /* attributes may name actions */
 	return NULL;
 }
 
@@ -674,37 +684,56 @@ resolve_action(struct resolution *resolution, const struct cedar_action_type *co
 		         draft->id.name.data);
 }
 
-static bool
-resolve_actions(struct resolution *resolution, struct cedar_schema *schema)
+/* Their names, before any type is resolved: attributes may be of the type of actions. */
+static const struct cedar_action_type **
+name_actions(struct resolution *resolution)
 {
+	static const struct cedar_string nowhere;
 	const struct schema_draft *draft = resolution->draft;
 	const struct cedar_action_type **sorted = take(resolution, draft->action_count, sizeof *sorted);
-	struct cedar_entities *store = cedar_entities_new(resolution->arena, NULL);
-	struct fault why;
 
-	if (resolution->memory || store == NULL)
-		return false;
-	for (uint32_t i = 0; i < draft->action_count; i++) {
+	for (uint32_t i = 0; i < draft->action_count && !resolution->memory; i++) {
 		const struct draft_action *action = &draft->actions[i];
 
 		resolution->actions[i].uid = action_uid(resolution, &action->namespace, &action->id.name);
 		if (resolution->memory)
-			return false;
+			break;
 		resolution->actions[i].type = action_type(resolution, &resolution->actions[i].uid->type);
 		sorted[i] = &resolution->actions[i];
 	}
+	if (resolution->memory)
+		return NULL;
 	sort_actions(sorted, draft->action_count);
 	for (uint32_t i = 1; i < draft->action_count; i++)
 		if (cedar_uid_equal(sorted[i - 1]->uid, sorted[i]->uid))
 			complain_twice(resolution, draft->actions[sorted[i] - resolution->actions].id.offset,
 			               &sorted[i]->uid->id);
+	for (uint32_t i = 0; i < draft->action_count; i++) {
+		const struct draft_action *action = &draft->actions[i];
+		const struct cedar_uid *plain = action_uid(resolution, &nowhere, &action->id.name);
+
+		if (plain != NULL && action->namespace.size > 0 &&
+		    find_action(resolution, sorted, plain) != NULL)
+			complain_shadow(resolution, &action->id);
+	}
+	return sorted;
+}
+
+static bool
+resolve_actions(struct resolution *resolution, const struct cedar_action_type **sorted,
+                struct cedar_schema *schema)
+{
+	static const struct cedar_value none;
+	const struct schema_draft *draft = resolution->draft;
+	struct cedar_entities *store = cedar_entities_new(resolution->arena, NULL);
+	struct fault why;
+
 	for (uint32_t i = 0; i < draft->action_count; i++)
 		resolve_action(resolution, sorted, i);
-	if (resolution->memory)
+	if (resolution->memory || store == NULL)
 		return false;
 	for (uint32_t i = 0; i < draft->action_count; i++)
-		if (cedar_entities_add(store, sorted[i]->uid, (struct cedar_value){CEDAR_NONE, {false}},
-		                       (struct cedar_value){CEDAR_NONE, {false}}, sorted[i]->parents,
+		if (cedar_entities_add(store, sorted[i]->uid, none, none, sorted[i]->parents,
 		                       sorted[i]->parent_count, &why) == -1)
 			return false;
 	if (cedar_entities_seal(store, &why) == -1) {
@@ -746,6 +775,7 @@ schema_resolve(const struct schema_draft *draft, struct cedar_schema *schema)
 {
 	struct resolution resolution = {
 	    .draft = draft, .arena = draft->arena, .entity_count = draft->entity_count};
+	const struct cedar_action_type **sorted;
 
 	if (draft->entity_count > TYPE_LIMIT || draft->action_count > TYPE_LIMIT) {
 		complain(&resolution, 0, NULL, NULL, "종류나 행위가 너무 많습니다 (한도 %d)",
@@ -766,6 +796,7 @@ schema_resolve(const struct schema_draft *draft, struct cedar_schema *schema)
 	}
 	if (!resolution.memory)
 		collect_names(&resolution);
+	sorted = name_actions(&resolution);
 	if (resolution.memory)
 		return false;
 	check_names(&resolution);
@@ -773,7 +804,7 @@ schema_resolve(const struct schema_draft *draft, struct cedar_schema *schema)
 		resolve_common(&resolution, &resolution.commons[i], resolution.commons[i].draft->name.offset);
 	for (uint32_t i = 0; i < draft->entity_count; i++)
 		resolve_entity(&resolution, i);
-	if (!resolve_actions(&resolution, schema))
+	if (!resolve_actions(&resolution, sorted, schema))
 		return false;
 	close_hierarchy(&resolution);
 	return !resolution.memory && sort_entities(&resolution, schema);

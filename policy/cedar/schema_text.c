@@ -78,7 +78,7 @@ parse_path(struct parser *parser, struct draft_name *name)
 	return parser_path(parser, &name->name, NULL, NULL);
 }
 
-/* Path | '[' Path,* ']' */
+/* Path | '[' Path,* ']' without a last comma */
 static bool
 parse_paths(struct parser *parser, const struct draft_name **names, uint32_t *count, bool *listed)
 {
@@ -107,11 +107,16 @@ parse_paths(struct parser *parser, const struct draft_name **names, uint32_t *co
 	return !parser->lost;
 }
 
-/* Id | STR */
+/* Id | STR; of attributes and actions, where __cedar is a name like others. */
 static bool
 parse_id_or_string(struct parser *parser, struct draft_name *name)
 {
 	name->offset = parser->token.offset;
+	if (parser_at_word(parser, "__cedar")) {
+		name->name = cedar_string_of(parser->token.text);
+		parser_advance(parser);
+		return true;
+	}
 	if (parser->token.kind == TOKEN_STRING)
 		return parser_string(parser, &name->name);
 	return parser_identifier(parser, &name->name);
@@ -340,7 +345,7 @@ parse_groups(struct parser *parser, struct draft_action *action)
 		action->parent_count++;
 		if (!listed)
 			break;
-	} while (parser_accept(parser, TOKEN_COMMA) && parser->token.kind != TOKEN_CLOSE_SQUARE);
+	} while (parser_accept(parser, TOKEN_COMMA));
 	action->parents = list;
 	return !listed || parser_expect(parser, TOKEN_CLOSE_SQUARE, "',' 또는 ']'", "',' or ']'");
 }

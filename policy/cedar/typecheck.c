@@ -1,0 +1,927 @@
+#include "policy/cedar/typecheck.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#define complain(check, expr, hint_ko, hint_en, ...)                                                         \
+	typecheck_complain(check, CEDAR_ERROR, (expr)->offset, hint_ko, hint_en, __VA_ARGS__)
+
+void
+typecheck_complain(struct checking *check, enum cedar_severity severity, uint32_t offset, const char *hint_ko,
+                   const char *hint_en, const char *ko, const char *en, ...)
+{
+	struct cedar_notes *notes = check->notes;
+	size_t before = notes->count;
+	char korean[FAULT_TEXT_SIZE], english[FAULT_TEXT_SIZE];
+	struct cedar_note *note;
+	va_list arguments;
+
+	va_start(arguments, en);
+	vsnprintf(korean, sizeof korean, ko, arguments);
+	va_end(arguments);
+	va_start(arguments, en);
+	vsnprintf(english, sizeof english, en, arguments);
+	va_end(arguments);
+	cedar_complain(notes, severity, check->policy->source, offset, hint_ko, hint_en, "%s%.0s", "%.0s%s",
+	               korean, english);
+	if (notes->count == before)
+		return;
+	note = &notes->items[before];
+	note->policy = check->number;
+	note->policy_id = check->policy_id;
+	for (size_t i = check->first_note; i < before; i++) {
+		const struct cedar_note *other = &notes->items[i];
+
+		if (other->severity != severity || other->line != note->line ||
+		    other->column != note->column || strcmp(other->en, note->en) != 0)
+			continue;
+		notes->count = before; /* another environment said so already */
+		if (severity == CEDAR_ERROR)
+			notes->errors--;
+		else
+			notes->warnings--;
+		break;
+	}
+}
+
+/* ---- expressions alike ----------------------------------------------------------------------------------------- */
+
+static bool
+same_lists(const struct cedar_expr *a, const struct cedar_expr *b)
+{
+	if (a->as.list.count != b->as.list.count)
+		return false;
+	for (uint32_t i = 0; i < a->as.list.count; i++) {
+		if (!cedar_expr_same(a->as.list.items[i], b->as.list.items[i]))
+			return false;
+		if (a->op == CEDAR_RECORD_OF &&
+		    !cedar_string_equal(&a->as.list.names[i], &b->as.list.names[i]))
+			return false;
+	}
+	return a->op != CEDAR_CALL || a->as.list.function == b->as.list.function;
+}
+
+static bool
+same_patterns(const struct cedar_pattern *a, const struct cedar_pattern *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (uint32_t i = 0; i < a->count; i++)
+		if (!slice_equal(a->pieces[i], b->pieces[i]))
+			return false;
+	return true;
+}
+
+static bool
+same_or_absent(const struct cedar_expr *a, const struct cedar_expr *b)
+{
+	return a == NULL || b == NULL ? a == b : cedar_expr_same(a, b);
+}
+
+bool
+cedar_expr_same(const struct cedar_expr *a, const struct cedar_expr *b)
+{
+	if (a == b)
+		return true;
+	if (a->op != b->op || a->height != b->height)
+		return false;
+	switch ((enum cedar_op)a->op) {
+	case CEDAR_LITERAL:
+		return cedar_equal(a->value, b->value);
+	case CEDAR_VARIABLE:
+		return a->as.variable == b->as.variable;
+	case CEDAR_IF:
+		return cedar_expr_same(a->as.choice.guard, b->as.choice.guard) &&
+		       cedar_expr_same(a->as.choice.yes, b->as.choice.yes) &&
+		       cedar_expr_same(a->as.choice.no, b->as.choice.no);
+	case CEDAR_ATTRIBUTE:
+	case CEDAR_HAS:
+		if (a->as.member.count != b->as.member.count ||
+		    !cedar_expr_same(a->as.member.left, b->as.member.left))
+			return false;
+		for (uint32_t i = 0; i < a->as.member.count; i++)
+			if (!cedar_string_equal(&a->as.member.names[i], &b->as.member.names[i]))
+				return false;
+		return true;
+	case CEDAR_LIKE:
+		return same_patterns(a->as.like.pattern, b->as.like.pattern) &&
+		       cedar_expr_same(a->as.like.left, b->as.like.left);
+	case CEDAR_IS:
+		return cedar_string_equal(&a->as.is.type, &b->as.is.type) &&
+		       cedar_expr_same(a->as.is.left, b->as.is.left) &&
+		       same_or_absent(a->as.is.in, b->as.is.in);
+	case CEDAR_AND:
+	case CEDAR_OR:
+	case CEDAR_SET_OF:
+	case CEDAR_RECORD_OF:
+	case CEDAR_CALL:
+		return same_lists(a, b);
+	default:
+		return cedar_expr_same(a->as.pair.left, b->as.pair.left) &&
+		       same_or_absent(a->as.pair.right, b->as.pair.right);
+	}
+}
+
+/* ---- capabilities ---------------------------------------------------------------------------------------------- */
+
+static bool
+is_known(const struct capability *known, const struct capability *end, const struct cedar_expr *of,
+         const struct cedar_string *name, const struct cedar_expr *tag)
+{
+	for (; known != end; known = known->next) {
+		if ((known->name == NULL) != (name == NULL) || !cedar_expr_same(known->of, of))
+			continue;
+		if (name != NULL ? cedar_string_equal(known->name, name) : cedar_expr_same(known->tag, tag))
+			return true;
+	}
+	return false;
+}
+
+static const struct capability *
+add_known(struct checking *check, const struct capability *known, const struct cedar_expr *of,
+          const struct cedar_string *name, const struct cedar_expr *tag)
+{
+	struct capability *made = arena_alloc(check->arena, sizeof *made);
+
+	if (made == NULL) {
+		check->memory = true;
+		return known;
+	}
+	*made = (struct capability){known, of, name, tag};
+	return made;
+}
+
+/* What `adds` holds, put before `known`. */
+static const struct capability *
+unite(struct checking *check, const struct capability *known, struct capabilities adds)
+{
+	for (const struct capability *item = adds.head; item != adds.end; item = item->next)
+		known = add_known(check, known, item->of, item->name, item->tag);
+	return known;
+}
+
+static struct capabilities
+intersect(struct checking *check, struct capabilities a, struct capabilities b)
+{
+	struct capabilities both = {NULL, NULL};
+
+	for (const struct capability *item = a.head; item != a.end; item = item->next)
+		if (is_known(b.head, b.end, item->of, item->name, item->tag))
+			both.head = add_known(check, both.head, item->of, item->name, item->tag);
+	return both;
+}
+
+/* ---- types ----------------------------------------------------------------------------------------------------- */
+
+static const struct cedar_type *
+simple(enum cedar_type_kind kind)
+{
+	return cedar_type_simple(kind);
+}
+
+static bool
+is_bool(const struct cedar_type *type)
+{
+	return type->kind == CEDAR_TYPE_BOOL || type->kind == CEDAR_TYPE_TRUE ||
+	       type->kind == CEDAR_TYPE_FALSE;
+}
+
+static const struct cedar_type *
+truth(bool value)
+{
+	return simple(value ? CEDAR_TYPE_TRUE : CEDAR_TYPE_FALSE);
+}
+
+static const struct cedar_type *
+set_of(struct checking *check, const struct cedar_type *element)
+{
+	struct cedar_type *made = arena_alloc(check->arena, sizeof *made);
+
+	if (made == NULL) {
+		check->memory = true;
+		return NULL;
+	}
+	*made = (struct cedar_type){.kind = CEDAR_TYPE_SET, .element = element};
+	return made;
+}
+
+/* The least type that holds both; NULL: there is none. */
+static const struct cedar_type *
+join(struct checking *check, const struct cedar_type *a, const struct cedar_type *b)
+{
+	const struct cedar_type *part;
+	struct cedar_attribute *list;
+	struct cedar_type *made;
+	bool same = true;
+
+	if (a == b)
+		return a;
+	if (is_bool(a) && is_bool(b))
+		return a->kind == b->kind ? a : simple(CEDAR_TYPE_BOOL);
+	if (a->kind != b->kind)
+		return NULL;
+	switch (a->kind) {
+	case CEDAR_TYPE_ENTITY:
+		return a->entity == b->entity ? a : NULL;
+	case CEDAR_TYPE_SET:
+		if ((part = join(check, a->element, b->element)) == NULL)
+			return NULL;
+		return part == a->element ? a : part == b->element ? b : set_of(check, part);
+	case CEDAR_TYPE_RECORD:
+		if (a->count != b->count)
+			return NULL;
+		if (a->count == 0)
+			return a;
+		if ((list = arena_array(check->arena, a->count, sizeof *list)) == NULL ||
+		    (made = arena_alloc(check->arena, sizeof *made)) == NULL) {
+			check->memory = true;
+			return NULL;
+		}
+		for (uint32_t i = 0; i < a->count; i++) {
+			const struct cedar_attribute *left = &a->attributes[i], *right = &b->attributes[i];
+
+			list[i] = *left;
+			if (!cedar_string_equal(&left->name, &right->name) ||
+			    left->required != right->required ||
+			    (list[i].type = join(check, left->type, right->type)) == NULL)
+				return NULL;
+			same = same && list[i].type == left->type;
+		}
+		if (same)
+			return a;
+		*made = (struct cedar_type){.kind = CEDAR_TYPE_RECORD, .count = a->count, .attributes = list};
+		return made;
+	default:
+		return a;
+	}
+}
+
+static const char *
+show(struct checking *check, const struct cedar_type *type)
+{
+	struct buffer text;
+	const char *kept;
+
+	buffer_init(&text, 4096);
+	cedar_type_write(&text, type);
+	kept = buffer_ok(&text)
+	           ? arena_text(check->arena, slice_of(text.data, text.size < 120 ? text.size : 120))
+	           : NULL;
+	buffer_free(&text);
+	return kept == NULL ? "?" : kept;
+}
+
+static const struct cedar_type *
+wrong_type(struct checking *check, const struct cedar_expr *expr, const char *wanted,
+           const struct cedar_type *got)
+{
+	complain(check, expr, NULL, NULL, "%s이(가) 와야 하는데 %s입니다", "wanted %s, got %s", wanted,
+	         show(check, got));
+	return NULL;
+}
+
+static const struct cedar_type *
+not_joined(struct checking *check, const struct cedar_expr *expr, const struct cedar_type *a,
+           const struct cedar_type *b)
+{
+	if (!check->memory)
+		complain(check, expr, "두 쪽의 형을 맞추십시오", "make both sides the same type",
+		         "형이 서로 맞지 않습니다: %s, %s", "the types do not go together: %s and %s",
+		         show(check, a), show(check, b));
+	return NULL;
+}
+
+/* ---- parts of typecheck_of() ----------------------------------------------------------------------------------- */
+
+/* A type whose additions do not matter. */
+static const struct cedar_type *
+type_of(struct checking *check, const struct cedar_expr *expr, const struct capability *known)
+{
+	struct capabilities dropped = {NULL, NULL};
+
+	return typecheck_of(check, expr, known, &dropped);
+}
+
+static const struct cedar_type *
+bool_of(struct checking *check, const struct cedar_expr *expr, const struct capability *known,
+        struct capabilities *adds)
+{
+	const struct cedar_type *type;
+
+	*adds = (struct capabilities){NULL, NULL};
+	type = typecheck_of(check, expr, known, adds);
+	return type == NULL || is_bool(type) ? type : wrong_type(check, expr, "Bool", type);
+}
+
+/* The action stands for itself: it is a literal in each environment. */
+static const struct cedar_uid *
+literal_uid(const struct checking *check, const struct cedar_expr *expr)
+{
+	if (expr->op == CEDAR_VARIABLE && expr->as.variable == CEDAR_ACTION)
+		return check->action->uid;
+	return expr->op == CEDAR_LITERAL && expr->value.kind == CEDAR_ENTITY ? expr->value.as.entity : NULL;
+}
+
+static const struct cedar_type *
+of_literal(struct checking *check, const struct cedar_expr *expr)
+{
+	const struct cedar_uid *uid;
+	const struct cedar_entity_type *type;
+
+	switch (expr->value.kind) {
+	case CEDAR_BOOL:
+		return truth(expr->value.as.boolean);
+	case CEDAR_LONG:
+		return simple(CEDAR_TYPE_LONG);
+	case CEDAR_STRING:
+		return simple(CEDAR_TYPE_STRING);
+	default:
+		break;
+	}
+	uid = expr->value.as.entity;
+	type = cedar_schema_entity(check->schema, &uid->type);
+	if (type == NULL)
+		return NULL; /* complained about already, once for the whole policy */
+	if (type->action ? cedar_schema_action(check->schema, uid) == NULL
+	                 : !cedar_entity_type_allows(type, &uid->id))
+		return NULL;
+	return type->self;
+}
+
+static const struct cedar_type *
+of_variable(struct checking *check, enum cedar_variable variable)
+{
+	switch (variable) {
+	case CEDAR_PRINCIPAL:
+		return check->principal->self;
+	case CEDAR_ACTION:
+		return check->action->type->self;
+	case CEDAR_RESOURCE:
+		return check->resource->self;
+	case CEDAR_CONTEXT:
+		break;
+	}
+	return check->action->context;
+}
+
+/* One more operand of &&: false ends it, capabilities pile up. */
+static const struct cedar_type *
+and_type(const struct cedar_type *left, const struct cedar_type *right)
+{
+	if (left->kind == CEDAR_TYPE_FALSE || right->kind == CEDAR_TYPE_FALSE)
+		return simple(CEDAR_TYPE_FALSE);
+	if (right->kind == CEDAR_TYPE_TRUE)
+		return left;
+	return simple(CEDAR_TYPE_BOOL);
+}
+
+static const struct cedar_type *
+of_and(struct checking *check, const struct cedar_expr *const *items, uint32_t count,
+       const struct capability *known, struct capabilities *adds)
+{
+	const struct cedar_type *type = simple(CEDAR_TYPE_TRUE);
+	const struct capability *now = known;
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct capabilities more;
+		const struct cedar_type *item = bool_of(check, items[i], now, &more);
+
+		if (item == NULL)
+			return NULL;
+		type = and_type(type, item);
+		if (type->kind == CEDAR_TYPE_FALSE)
+			return type;
+		now = unite(check, now, more);
+	}
+	*adds = (struct capabilities){now, known};
+	return type;
+}
+
+static const struct cedar_type *
+of_or(struct checking *check, const struct cedar_expr *expr, const struct capability *known,
+      struct capabilities *adds)
+{
+	const struct cedar_type *type = simple(CEDAR_TYPE_FALSE);
+
+	for (uint32_t i = 0; i < expr->as.list.count; i++) {
+		struct capabilities more;
+		const struct cedar_type *item = bool_of(check, expr->as.list.items[i], known, &more);
+
+		if (item == NULL)
+			return NULL;
+		if (type->kind == CEDAR_TYPE_FALSE) {
+			type = item;
+			*adds = more;
+		} else if (item->kind == CEDAR_TYPE_TRUE) {
+			type = item;
+		} else if (item->kind != CEDAR_TYPE_FALSE) {
+			type = simple(CEDAR_TYPE_BOOL);
+			*adds = intersect(check, *adds, more);
+		}
+		if (type->kind == CEDAR_TYPE_TRUE) {
+			*adds = (struct capabilities){NULL, NULL};
+			return type; /* the rest is never reached */
+		}
+	}
+	return type;
+}
+
+static const struct cedar_type *
+of_if(struct checking *check, const struct cedar_expr *expr, const struct capability *known,
+      struct capabilities *adds)
+{
+	struct capabilities guard_adds, yes_adds = {NULL, NULL}, no_adds = {NULL, NULL};
+	const struct cedar_type *guard = bool_of(check, expr->as.choice.guard, known, &guard_adds), *yes, *no,
+	                        *both;
+	const struct capability *then;
+
+	if (guard == NULL)
+		return NULL;
+	if (guard->kind == CEDAR_TYPE_FALSE)
+		return typecheck_of(check, expr->as.choice.no, known, adds);
+	then = unite(check, known, guard_adds);
+	yes = typecheck_of(check, expr->as.choice.yes, then, &yes_adds);
+	yes_adds = (struct capabilities){unite(check, unite(check, NULL, guard_adds), yes_adds), NULL};
+	if (guard->kind == CEDAR_TYPE_TRUE) {
+		*adds = yes_adds;
+		return yes;
+	}
+	no = typecheck_of(check, expr->as.choice.no, known, &no_adds);
+	if (yes == NULL || no == NULL)
+		return NULL;
+	if ((both = join(check, yes, no)) == NULL)
+		return not_joined(check, expr, yes, no);
+	*adds = intersect(check, yes_adds, no_adds);
+	return both;
+}
+
+static const struct cedar_type *
+of_equal(struct checking *check, const struct cedar_expr *expr, const struct capability *known)
+{
+	const struct cedar_expr *left = expr->as.pair.left, *right = expr->as.pair.right;
+	const struct cedar_type *a = type_of(check, left, known), *b = type_of(check, right, known);
+	const struct cedar_uid *a_uid = literal_uid(check, left), *b_uid = literal_uid(check, right);
+
+	if (a == NULL || b == NULL)
+		return NULL;
+	if ((a_uid != NULL || left->op == CEDAR_LITERAL) && (b_uid != NULL || right->op == CEDAR_LITERAL)) {
+		if (a_uid != NULL && b_uid != NULL)
+			return truth(cedar_uid_equal(a_uid, b_uid));
+		return truth(a_uid == NULL && b_uid == NULL && cedar_equal(left->value, right->value));
+	}
+	if (a->kind == CEDAR_TYPE_ENTITY && b->kind == CEDAR_TYPE_ENTITY)
+		return a->entity == b->entity ? simple(CEDAR_TYPE_BOOL) : simple(CEDAR_TYPE_FALSE);
+	return join(check, a, b) != NULL ? simple(CEDAR_TYPE_BOOL) : not_joined(check, expr, a, b);
+}
+
+static bool
+action_under(const struct checking *check, const struct cedar_uid *action, const struct cedar_uid *above)
+{
+	return cedar_uid_equal(action, above) ||
+	       cedar_row_under(cedar_entities_find(check->schema->action_store, action), above);
+}
+
+/* All members are literal entities. */
+static bool
+literal_uids(const struct checking *check, const struct cedar_expr *expr)
+{
+	if (expr->op != CEDAR_SET_OF)
+		return false;
+	for (uint32_t i = 0; i < expr->as.list.count; i++)
+		if (literal_uid(check, expr->as.list.items[i]) == NULL)
+			return false;
+	return true;
+}
+
+static const struct cedar_type *
+of_in(struct checking *check, const struct cedar_expr *left, const struct cedar_expr *right,
+      const struct capability *known)
+{
+	const struct cedar_type *a = type_of(check, left, known), *b = type_of(check, right, known);
+	const struct cedar_uid *uid = literal_uid(check, left);
+
+	if (a == NULL || b == NULL)
+		return NULL;
+	if (a->kind != CEDAR_TYPE_ENTITY)
+		return wrong_type(check, left, "개체/entity", a);
+	if (b->kind != CEDAR_TYPE_ENTITY &&
+	    (b->kind != CEDAR_TYPE_SET || b->element->kind != CEDAR_TYPE_ENTITY))
+		return wrong_type(check, right, "개체/entity, Set<개체/entity>", b);
+	if (uid != NULL && a->entity->action) {
+		if (literal_uid(check, right) != NULL)
+			return truth(action_under(check, uid, literal_uid(check, right)));
+		if (literal_uids(check, right)) {
+			for (uint32_t i = 0; i < right->as.list.count; i++)
+				if (action_under(check, uid, literal_uid(check, right->as.list.items[i])))
+					return truth(true);
+			return truth(false);
+		}
+	}
+	if (b->kind == CEDAR_TYPE_SET)
+		b = b->element;
+	return cedar_entity_type_under(a->entity, b->entity) ? simple(CEDAR_TYPE_BOOL) : truth(false);
+}
+
+static const struct cedar_type *
+of_is(struct checking *check, const struct cedar_expr *expr, const struct capability *known)
+{
+	const struct cedar_type *left = type_of(check, expr->as.is.left, known), *in;
+
+	if (left == NULL)
+		return NULL;
+	if (left->kind != CEDAR_TYPE_ENTITY)
+		return wrong_type(check, expr->as.is.left, "개체/entity", left);
+	if (!cedar_string_equal(&left->entity->name, &expr->as.is.type))
+		return truth(false);
+	if (expr->as.is.in == NULL)
+		return truth(true);
+	in = of_in(check, expr->as.is.left, expr->as.is.in, known);
+	return in == NULL ? NULL : and_type(truth(true), in);
+}
+
+static const struct cedar_type *
+of_compare(struct checking *check, const struct cedar_expr *expr, const struct capability *known)
+{
+	const struct cedar_type *a = type_of(check, expr->as.pair.left, known),
+	                        *b = type_of(check, expr->as.pair.right, known);
+
+	if (a == NULL || b == NULL)
+		return NULL;
+	if (a->kind != CEDAR_TYPE_LONG && a->kind != CEDAR_TYPE_DATETIME && a->kind != CEDAR_TYPE_DURATION)
+		return wrong_type(check, expr->as.pair.left, "Long, datetime, duration", a);
+	return a->kind == b->kind ? simple(CEDAR_TYPE_BOOL)
+	                          : wrong_type(check, expr->as.pair.right, show(check, a), b);
+}
+
+static const struct cedar_type *
+of_arithmetic(struct checking *check, const struct cedar_expr *expr, const struct capability *known)
+{
+	const struct cedar_type *a = type_of(check, expr->as.pair.left, known), *b = simple(CEDAR_TYPE_LONG);
+
+	if (expr->as.pair.right != NULL)
+		b = type_of(check, expr->as.pair.right, known);
+	if (a == NULL || b == NULL)
+		return NULL;
+	if (a->kind != CEDAR_TYPE_LONG)
+		return wrong_type(check, expr->as.pair.left, "Long", a);
+	return b->kind == CEDAR_TYPE_LONG ? b : wrong_type(check, expr->as.pair.right, "Long", b);
+}
+
+static const struct cedar_type *
+of_contains(struct checking *check, const struct cedar_expr *expr, const struct capability *known)
+{
+	const struct cedar_type *a = type_of(check, expr->as.pair.left, known),
+	                        *b = type_of(check, expr->as.pair.right, known);
+
+	if (a == NULL || b == NULL)
+		return NULL;
+	if (a->kind != CEDAR_TYPE_SET)
+		return wrong_type(check, expr->as.pair.left, "Set", a);
+	if (expr->op != CEDAR_CONTAINS) {
+		if (b->kind != CEDAR_TYPE_SET)
+			return wrong_type(check, expr->as.pair.right, "Set", b);
+		b = b->element;
+	}
+	return join(check, a->element, b) != NULL ? simple(CEDAR_TYPE_BOOL)
+	                                          : not_joined(check, expr, a->element, b);
+}
+
+static const struct cedar_type *
+of_tag(struct checking *check, const struct cedar_expr *expr, const struct capability *known,
+       struct capabilities *adds)
+{
+	const struct cedar_expr *left = expr->as.pair.left, *key = expr->as.pair.right;
+	const struct cedar_type *a = type_of(check, left, known), *b = type_of(check, key, known);
+	bool certain;
+
+	if (a == NULL || b == NULL)
+		return NULL;
+	if (a->kind != CEDAR_TYPE_ENTITY)
+		return wrong_type(check, left, "개체/entity", a);
+	if (b->kind != CEDAR_TYPE_STRING)
+		return wrong_type(check, key, "String", b);
+	certain = a->entity->tags != NULL && is_known(known, NULL, left, NULL, key);
+	if (expr->op == CEDAR_HAS_TAG) {
+		if (a->entity->tags == NULL)
+			return truth(false);
+		if (certain)
+			return truth(true);
+		*adds = (struct capabilities){add_known(check, NULL, left, NULL, key), NULL};
+		return simple(CEDAR_TYPE_BOOL);
+	}
+	if (certain)
+		return a->entity->tags;
+	if (a->entity->tags == NULL)
+		complain(check, expr, NULL, NULL, "%.*s 종류에는 태그가 없습니다",
+		         "entities of type %.*s have no tags", (int)a->entity->name.size,
+		         a->entity->name.data);
+	else
+		complain(check, expr, "먼저 hasTag(…)로 물으십시오", "ask with hasTag(…) first",
+		         "태그가 없을 수 있습니다", "the tag may be absent");
+	return NULL;
+}
+
+static const struct cedar_type *
+shape_of(const struct cedar_type *type)
+{
+	if (type->kind == CEDAR_TYPE_RECORD)
+		return type;
+	return type->kind == CEDAR_TYPE_ENTITY ? type->entity->shape : NULL;
+}
+
+static const struct cedar_type *
+of_attribute(struct checking *check, const struct cedar_expr *expr, const struct capability *known)
+{
+	const struct cedar_expr *left = expr->as.member.left;
+	const struct cedar_string *name = expr->as.member.names;
+	const struct cedar_type *a = type_of(check, left, known), *shape;
+	const struct cedar_attribute *attribute;
+
+	if (a == NULL)
+		return NULL;
+	if ((shape = shape_of(a)) == NULL)
+		return wrong_type(check, left, "개체/entity, Record", a);
+	if ((attribute = cedar_type_attribute(shape, name)) == NULL) {
+		complain(check, expr, "스키마에 있는 속성인지 확인하십시오", "see whether the schema has it",
+		         "속성 '%.*s'이(가) 없습니다: %s", "there is no attribute '%.*s': %s",
+		         (int)name->size, name->data, show(check, a));
+		return NULL;
+	}
+	if (attribute->required || is_known(known, NULL, left, name, NULL))
+		return attribute->type;
+	complain(check, expr, "먼저 has로 물으십시오: 값 has 속성 && …",
+	         "ask with has first: value has attribute && …", "속성 '%.*s'이(가) 없을 수 있습니다",
+	         "attribute '%.*s' may be absent", (int)name->size, name->data);
+	return NULL;
+}
+
+/* One step of has: left has name. */
+static const struct cedar_type *
+of_has_one(struct checking *check, const struct cedar_expr *left, const struct cedar_string *name,
+           const struct capability *known, struct capabilities *adds)
+{
+	const struct cedar_type *a = type_of(check, left, known), *shape;
+	const struct cedar_attribute *attribute;
+
+	*adds = (struct capabilities){NULL, NULL};
+	if (a == NULL)
+		return NULL;
+	if ((shape = shape_of(a)) == NULL)
+		return wrong_type(check, left, "개체/entity, Record", a);
+	if ((attribute = cedar_type_attribute(shape, name)) == NULL)
+		return truth(false);
+	if (is_known(known, NULL, left, name, NULL) || (attribute->required && a->kind == CEDAR_TYPE_RECORD))
+		return truth(true);
+	*adds = (struct capabilities){add_known(check, NULL, left, name, NULL), NULL};
+	return simple(CEDAR_TYPE_BOOL);
+}
+
+/* t has a.b.c is t has a && t.a has b && t.a.b has c; the inner t.a is made here, in the arena of the check. */
+static const struct cedar_type *
+of_has(struct checking *check, const struct cedar_expr *expr, const struct capability *known,
+       struct capabilities *adds)
+{
+	const struct cedar_expr *left = expr->as.member.left;
+	const struct cedar_type *type = simple(CEDAR_TYPE_TRUE);
+	const struct capability *now = known;
+
+	for (uint32_t i = 0; i < expr->as.member.count; i++) {
+		const struct cedar_string *name = &expr->as.member.names[i];
+		struct cedar_expr *inner;
+		struct capabilities more;
+		const struct cedar_type *step = of_has_one(check, left, name, now, &more);
+
+		if (step == NULL)
+			return NULL;
+		type = and_type(type, step);
+		if (type->kind == CEDAR_TYPE_FALSE)
+			return type;
+		now = unite(check, now, more);
+		if ((inner = cedar_expr_new(check->arena, CEDAR_ATTRIBUTE, expr->offset)) == NULL) {
+			check->memory = true;
+			return NULL;
+		}
+		inner->as.member.left = left;
+		inner->as.member.names = name;
+		inner->as.member.count = 1;
+		inner->height = (uint16_t)(left->height + 1);
+		left = inner;
+	}
+	*adds = (struct capabilities){now, known};
+	return type;
+}
+
+static const struct cedar_type *
+of_set(struct checking *check, const struct cedar_expr *expr, const struct capability *known)
+{
+	const struct cedar_type *element = NULL;
+	bool failed = false;
+
+	if (expr->as.list.count == 0) {
+		complain(check, expr, "원소를 적거나 isEmpty()로 물으십시오",
+		         "write its elements, or ask with isEmpty()", "빈 집합은 형을 알 수 없습니다",
+		         "the type of an empty set is not known");
+		return NULL;
+	}
+	for (uint32_t i = 0; i < expr->as.list.count; i++) {
+		const struct cedar_type *item = type_of(check, expr->as.list.items[i], known), *both;
+
+		if (item == NULL || failed) {
+			failed = true;
+			continue;
+		}
+		both = element == NULL ? item : join(check, element, item);
+		if (both == NULL) {
+			not_joined(check, expr->as.list.items[i], element, item);
+			failed = true;
+		}
+		element = both;
+	}
+	return failed ? NULL : set_of(check, element);
+}
+
+static int
+order_names(const struct cedar_string *a, const struct cedar_string *b)
+{
+	if (a->hash != b->hash)
+		return a->hash < b->hash ? -1 : 1;
+	return slice_compare(cedar_string_slice(a), cedar_string_slice(b));
+}
+
+static const struct cedar_type *
+of_record(struct checking *check, const struct cedar_expr *expr, const struct capability *known)
+{
+	uint32_t count = expr->as.list.count;
+	struct cedar_attribute *list = arena_array(check->arena, (size_t)count + 1, sizeof *list);
+	struct cedar_type *made = arena_alloc(check->arena, sizeof *made);
+
+	if (list == NULL || made == NULL) {
+		check->memory = true;
+		return NULL;
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		struct cedar_attribute attribute = {expr->as.list.names[i], NULL, true};
+		uint32_t at = i;
+
+		if ((attribute.type = type_of(check, expr->as.list.items[i], known)) == NULL)
+			return NULL;
+		for (; at > 0 && order_names(&list[at - 1].name, &attribute.name) > 0; at--)
+			list[at] = list[at - 1];
+		list[at] = attribute;
+	}
+	*made = (struct cedar_type){.kind = CEDAR_TYPE_RECORD, .count = count, .attributes = list};
+	return made;
+}
+
+static const struct cedar_type *
+extension_type(enum cedar_kind kind)
+{
+	static const enum cedar_type_kind types[] = {[CEDAR_NONE] = CEDAR_TYPE_NEVER,
+	                                             [CEDAR_BOOL] = CEDAR_TYPE_BOOL,
+	                                             [CEDAR_LONG] = CEDAR_TYPE_LONG,
+	                                             [CEDAR_STRING] = CEDAR_TYPE_STRING,
+	                                             [CEDAR_ENTITY] = CEDAR_TYPE_NEVER,
+	                                             [CEDAR_SET] = CEDAR_TYPE_NEVER,
+	                                             [CEDAR_RECORD] = CEDAR_TYPE_NEVER,
+	                                             [CEDAR_DECIMAL] = CEDAR_TYPE_DECIMAL,
+	                                             [CEDAR_IP] = CEDAR_TYPE_IP,
+	                                             [CEDAR_DATETIME] = CEDAR_TYPE_DATETIME,
+	                                             [CEDAR_DURATION] = CEDAR_TYPE_DURATION};
+
+	return simple(types[kind]);
+}
+
+static const struct cedar_type *
+of_call(struct checking *check, const struct cedar_expr *expr, const struct capability *known)
+{
+	const struct cedar_signature *signature = cedar_signature(expr->as.list.function);
+	uint32_t count = expr->as.list.count;
+
+	if (count != signature->arity) {
+		complain(check, expr, NULL, NULL, "%s(…)에는 인수가 %d개 있어야 하는데 %u개입니다",
+		         "%s(…) takes %d argument(s), not %u", signature->name, signature->arity, count);
+		return NULL;
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		const struct cedar_type *wanted = extension_type(signature->arguments[i]);
+		const struct cedar_type *got = type_of(check, expr->as.list.items[i], known);
+
+		if (got == NULL)
+			return NULL;
+		if (got->kind != wanted->kind)
+			return wrong_type(check, expr->as.list.items[i], show(check, wanted), got);
+	}
+	if (!signature->method && expr->as.list.items[0]->op != CEDAR_LITERAL) {
+		complain(check, expr, "값이 든 문자열을 그대로 적으십시오", "write the text itself there",
+		         "%s(…)에는 문자열을 그대로 적어야 합니다", "%s(…) takes a text written out",
+		         signature->name);
+		return NULL;
+	}
+	if (!signature->method && !expr->constant) {
+		complain(check, expr, NULL, NULL, "%s(…)이(가) 읽을 수 없는 글입니다",
+		         "%s(…) cannot read this text", signature->name);
+		return NULL;
+	}
+	return extension_type(signature->result);
+}
+
+const struct cedar_type *
+typecheck_of(struct checking *check, const struct cedar_expr *expr, const struct capability *known,
+             struct capabilities *adds)
+{
+	struct capabilities dropped;
+	const struct cedar_type *type;
+
+	*adds = (struct capabilities){NULL, NULL};
+	if (check->memory)
+		return NULL;
+	switch ((enum cedar_op)expr->op) {
+	case CEDAR_LITERAL:
+		return of_literal(check, expr);
+	case CEDAR_VARIABLE:
+		return of_variable(check, expr->as.variable);
+	case CEDAR_AND:
+		return of_and(check, expr->as.list.items, expr->as.list.count, known, adds);
+	case CEDAR_OR:
+		return of_or(check, expr, known, adds);
+	case CEDAR_IF:
+		return of_if(check, expr, known, adds);
+	case CEDAR_NOT:
+		type = bool_of(check, expr->as.pair.left, known, &dropped);
+		return type == NULL || type->kind == CEDAR_TYPE_BOOL ? type
+		                                                     : truth(type->kind == CEDAR_TYPE_FALSE);
+	case CEDAR_EQUAL:
+		return of_equal(check, expr, known);
+	case CEDAR_NOT_EQUAL:
+		type = of_equal(check, expr, known);
+		return type == NULL || type->kind == CEDAR_TYPE_BOOL ? type
+		                                                     : truth(type->kind == CEDAR_TYPE_FALSE);
+	case CEDAR_LESS:
+	case CEDAR_LESS_EQUAL:
+	case CEDAR_GREATER:
+	case CEDAR_GREATER_EQUAL:
+		return of_compare(check, expr, known);
+	case CEDAR_IN:
+		return of_in(check, expr->as.pair.left, expr->as.pair.right, known);
+	case CEDAR_NEGATE:
+	case CEDAR_ADD:
+	case CEDAR_SUBTRACT:
+	case CEDAR_MULTIPLY:
+		return of_arithmetic(check, expr, known);
+	case CEDAR_CONTAINS:
+	case CEDAR_CONTAINS_ALL:
+	case CEDAR_CONTAINS_ANY:
+		return of_contains(check, expr, known);
+	case CEDAR_IS_EMPTY:
+		type = type_of(check, expr->as.pair.left, known);
+		if (type == NULL)
+			return NULL;
+		return type->kind == CEDAR_TYPE_SET ? simple(CEDAR_TYPE_BOOL)
+		                                    : wrong_type(check, expr->as.pair.left, "Set", type);
+	case CEDAR_GET_TAG:
+	case CEDAR_HAS_TAG:
+		return of_tag(check, expr, known, adds);
+	case CEDAR_ATTRIBUTE:
+		return of_attribute(check, expr, known);
+	case CEDAR_HAS:
+		return of_has(check, expr, known, adds);
+	case CEDAR_LIKE:
+		type = type_of(check, expr->as.like.left, known);
+		if (type == NULL)
+			return NULL;
+		return type->kind == CEDAR_TYPE_STRING
+		           ? simple(CEDAR_TYPE_BOOL)
+		           : wrong_type(check, expr->as.like.left, "String", type);
+	case CEDAR_IS:
+		return of_is(check, expr, known);
+	case CEDAR_SET_OF:
+		return of_set(check, expr, known);
+	case CEDAR_RECORD_OF:
+		return of_record(check, expr, known);
+	case CEDAR_CALL:
+		return of_call(check, expr, known);
+	}
+	return NULL;
+}
+
+const struct cedar_type *
+typecheck_conditions(struct checking *check)
+{
+	const struct cedar_type *type = simple(CEDAR_TYPE_TRUE);
+	const struct capability *known = NULL;
+
+	for (uint32_t i = 0; i < check->policy->condition_count && type->kind != CEDAR_TYPE_FALSE; i++) {
+		const struct cedar_condition *condition = &check->policy->conditions[i];
+		struct capabilities adds;
+		const struct cedar_type *item = bool_of(check, condition->body, known, &adds);
+
+		if (item == NULL)
+			return NULL;
+		if (!condition->unless)
+			known = unite(check, known, adds);
+		else if (item->kind != CEDAR_TYPE_BOOL)
+			item = truth(item->kind == CEDAR_TYPE_FALSE);
+		type = and_type(type, item);
+	}
+	return type;
+}

@@ -1,0 +1,51 @@
+/*
+ * typecheck -- the type of an expression in one request environment (an action, a type of principal, a type of
+ * resource), as Cedar's strict validation defines it.
+ *
+ * A type may say true or false alone: so that what can never be reached is not checked. What `has` and hasTag() make
+ * certain further on is carried along as capabilities.
+ */
+#ifndef HAECHI_POLICY_CEDAR_TYPECHECK_H
+#define HAECHI_POLICY_CEDAR_TYPECHECK_H
+
+#include "policy/cedar/schema.h"
+
+struct capability {
+	const struct capability *next;
+	const struct cedar_expr *of;     /* this expression … */
+	const struct cedar_string *name; /* … has this attribute, or when NULL … */
+	const struct cedar_expr *tag;    /* … the tag that this gives */
+};
+
+/* From `head` up to but without `end`: what one expression adds stands before what was known. */
+struct capabilities {
+	const struct capability *head, *end;
+};
+
+struct checking {
+	const struct cedar_schema *schema;
+	const struct cedar_policy *policy;
+	const struct cedar_action_type *action;
+	const struct cedar_entity_type *principal, *resource;
+	struct arena *arena; /* emptied between environments */
+	struct cedar_notes *notes;
+	const char *policy_id;
+	uint32_t number;   /* of the policy, or CEDAR_NO_POLICY for a template */
+	size_t first_note; /* of this policy: the same is said once */
+	bool memory;
+};
+
+/* NULL: complained, or memory. *adds gets what is certain when the expression is true. */
+const struct cedar_type *typecheck_of(struct checking *check, const struct cedar_expr *expr,
+                                      const struct capability *known, struct capabilities *adds);
+/* All conditions of the policy, in order. NULL as above. */
+const struct cedar_type *typecheck_conditions(struct checking *check);
+
+/* A complaint about this policy, said once for each place and text. */
+void typecheck_complain(struct checking *check, enum cedar_severity severity, uint32_t offset,
+                        const char *hint_ko, const char *hint_en, const char *ko, const char *en, ...)
+    __attribute__((format(printf, 6, 8), format(printf, 7, 8)));
+
+bool cedar_expr_same(const struct cedar_expr *a, const struct cedar_expr *b);
+
+#endif
