@@ -7,6 +7,7 @@ struct json_parse {
 	struct slice text;
 	size_t at;
 	unsigned depth;
+	unsigned deepest;
 	struct fault *why;
 };
 
@@ -241,7 +242,7 @@ read_items(struct json_parse *parse, struct cedar_json *value, bool object)
 	uint32_t count = 0, capacity = 0;
 	uint8_t close = object ? '}' : ']';
 
-	if (++parse->depth > CEDAR_JSON_DEPTH)
+	if (++parse->depth > parse->deepest)
 		return refuse(parse, "너무 깊이 겹쳤습니다", "nested too deeply");
 	parse->at++;
 	skip_space(parse);
@@ -326,9 +327,10 @@ read_value(struct json_parse *parse, struct cedar_json *value)
 }
 
 int
-cedar_json_read(const struct cedar_json **out, struct arena *arena, struct slice text, struct fault *why)
+cedar_json_read(const struct cedar_json **out, struct arena *arena, struct slice text, unsigned depth,
+                struct fault *why)
 {
-	struct json_parse parse = {.arena = arena, .text = text, .why = why};
+	struct json_parse parse = {.arena = arena, .text = text, .deepest = depth, .why = why};
 	struct cedar_json *value;
 
 	*out = NULL;

@@ -11,8 +11,9 @@
 #include "schema/base/arena.h"
 #include "schema/base/bytes.h"
 
-#define CEDAR_JSON_DEPTH 128
-#define CEDAR_JSON_LIMIT ((size_t)64 << 20)
+#define CEDAR_JSON_DEPTH        128  /* of data; that is the reference's limit too */
+#define CEDAR_JSON_DEPTH_POLICY 1024 /* of policies: an operator in an operator takes two levels */
+#define CEDAR_JSON_LIMIT        ((size_t)64 << 20)
 
 enum cedar_json_kind {
 	CEDAR_JSON_NULL = 0,
@@ -36,9 +37,9 @@ struct cedar_json {
 	} as;
 };
 
-/* The tree and its texts lie in the arena; nothing points into `text`. */
+/* The tree and its texts lie in the arena; nothing points into `text`. Deeper than `depth` is refused. */
 MUST_CHECK int cedar_json_read(const struct cedar_json **out, struct arena *arena, struct slice text,
-                               struct fault *why);
+                               unsigned depth, struct fault *why);
 /* A member; NULL when absent or when `object` is none. */
 const struct cedar_json *cedar_json_get(const struct cedar_json *object, const char *name);
 /* "object", "number" … in JSON's words, for messages. */

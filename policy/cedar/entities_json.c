@@ -314,7 +314,7 @@ cedar_entities_read(struct cedar_entities **out, struct arena *arena, struct sli
 	*out = NULL;
 	if (entities == NULL)
 		return fault_memory(why);
-	if (cedar_json_read(&json, arena, text, why) == -1)
+	if (cedar_json_read(&json, arena, text, CEDAR_JSON_DEPTH, why) == -1)
 		return -1;
 	if (json->kind != CEDAR_JSON_ARRAY)
 		return refuse(&reading, "개체의 배열", "an array of entities", json);
@@ -395,7 +395,7 @@ cedar_request_read(struct cedar_request *out, struct arena *arena, struct slice 
 {
 	const struct cedar_json *json;
 
-	if (cedar_json_read(&json, arena, text, why) == -1)
+	if (cedar_json_read(&json, arena, text, CEDAR_JSON_DEPTH, why) == -1)
 		return -1;
 	return cedar_request_from(out, arena, json, schema, check, why);
 }

@@ -446,7 +446,7 @@ schema_read_json(struct schema_draft *draft)
 	const struct cedar_json *json;
 	struct fault why;
 
-	if (cedar_json_read(&json, draft->arena, draft->source->text, &why) == -1) {
+	if (cedar_json_read(&json, draft->arena, draft->source->text, CEDAR_JSON_DEPTH, &why) == -1) {
 		if (why.kind == FAULT_MEMORY)
 			return false;
 		complain(&reading, "%s%.0s", "%.0s%s", why.ko, why.en);
