@@ -17,6 +17,7 @@ static const struct {
     {"classify", command_classify, "글의 신호: 영역과 개인식별자", "what a text gives away: domains, identifiers"},
     {"db", command_db, "데이터베이스: 테이블, 로그인", "the database: tables, logins"},
     {"help", command_help, "명령 목록", "this list"},
+    {"policy", command_policy, "정책: 판정, 검증", "policies: decide, validate"},
 };
 
 static void
