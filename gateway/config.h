@@ -8,6 +8,8 @@
 #ifndef HAECHI_GATEWAY_CONFIG_H
 #define HAECHI_GATEWAY_CONFIG_H
 
+#include <stdatomic.h>
+
 #include "gateway/engine.h"
 #include "gateway/limits.h"
 #include "gateway/openai.h"
@@ -61,6 +63,44 @@ struct config_label {
 	char *chat, *voice, *export; /* where the notice goes: "member" "append" "prepend" */
 };
 
+struct config_ledger {
+	char *directory, *keys, *seal;
+	uint64_t max_unshipped, reserve; /* bytes */
+	uint32_t segment;                /* bytes */
+};
+
+struct config_database {
+	char *conninfo;             /* of libpq; when absent it is made from: */
+	char *socket, *name, *user; /* the directory of the Unix socket */
+	char *cache;                /* copy of the registry, for starting while PostgreSQL is away */
+};
+
+struct config_policy {
+	char *agency, *act, *schema;
+};
+
+/* What a client meets; gateway/limits.h has the meaning of most. Bytes, milliseconds, counts. */
+struct config_limits {
+	uint64_t body, head, line, answer;
+	uint32_t messages, text, tools, choices, depth;
+	uint32_t output_tokens; /* max_tokens is cut to it; 0: as asked */
+	uint32_t connections, connections_per_address, requests_per_connection;
+	uint32_t tls_ms, head_ms, body_ms, idle_ms, send_ms;
+	uint32_t drain_ms; /* at SIGTERM */
+};
+
+struct config_review {
+	uint32_t hold_seconds;   /* life of a ticket when the policy does not say */
+	uint32_t answer_seconds; /* how long an approval may be used */
+	uint32_t window;         /* T12: this many decisions of a use case are looked at */
+	struct config_reviewer *reviewers;
+	uint32_t reviewers_count;
+};
+
+struct config_log {
+	char *level; /* "debug" "info" "warn" "error" */
+};
+
 struct config {
 	char *agency, *node;
 	char *state;   /* directory */
@@ -69,45 +109,19 @@ struct config {
 	uint32_t listen_count;
 	struct config_tls *tls; /* on every TCP address; NULL: plain HTTP */
 	uint32_t loops;         /* 0: one per core */
-	struct {
-		char *directory, *keys, *seal;
-		uint64_t max_unshipped, reserve; /* bytes */
-		uint32_t segment;                /* bytes */
-	} ledger;
-	struct {
-		char *conninfo; /* of libpq; or: */
-		char *socket, *name, *user;
-		char *cache; /* registry snapshot for starting without PostgreSQL */
-	} database;
-	struct {
-		char *agency, *act, *schema;
-	} policy;
+	struct config_ledger ledger;
+	struct config_database database;
+	struct config_policy policy;
 	struct config_engine *engines;
 	uint32_t engines_count;
-	struct config_limits {
-		uint64_t body, head, line, answer; /* bytes */
-		uint32_t messages, text, tools, choices, depth;
-		uint32_t output_tokens;
-		uint32_t connections, connections_per_address, requests_per_connection;
-		uint32_t tls_ms, head_ms, body_ms, idle_ms, send_ms;
-		uint32_t drain_ms; /* at SIGTERM */
-	} limits;
-	struct {
-		uint32_t hold_seconds;   /* life of a ticket when the policy does not say */
-		uint32_t answer_seconds; /* how long an approval may be used */
-		uint32_t window,
-		    least_changed; /* T12: of the last `window` decisions, changes in thousandths below which ... */
-		struct config_reviewer *reviewers;
-		uint32_t reviewers_count;
-	} review;
+	struct config_limits limits;
+	struct config_review review;
 	struct config_label label;
-	struct {
-		char *level; /* "debug" "info" "warn" "error" */
-	} log;
+	struct config_log log;
 	bool require_confinement;
-	char *console; /* directory of further console pages; NULL */
 
 	/* understood; see config.c */
+	atomic_size_t holders;
 	char origin[128]; /* "haechi.<agency>/<node>" */
 	char digest[65];  /* SHA-256 of the file, hex */
 	struct openai_limits openai;
@@ -128,7 +142,8 @@ MUST_CHECK int config_load(struct config **out, const char *path, const char *st
 /* The same from bytes; `name` is for messages. */
 MUST_CHECK int config_parse(struct config **out, struct slice text, const char *name, const char *state,
                             struct fault *why);
-void config_free(struct config *config); /* NULL is fine */
+struct config *config_hold(struct config *config);
+void config_release(struct config *config); /* NULL is fine */
 /* What was understood, as YAML, secrets absent. */
 MUST_CHECK int config_print(const struct config *config, FILE *to, struct fault *why);
 /* The first route of a model; NULL when none serves it. */

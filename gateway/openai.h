@@ -25,6 +25,7 @@ struct openai_limits {
 	size_t text_bytes; /* of one text */
 	size_t tools;
 	size_t texts;          /* strings of a request in all, names in schemas included */
+	unsigned depth;        /* of the JSON */
 	unsigned choices;      /* n */
 	int64_t output_tokens; /* max_tokens is cut to it; 0: as asked */
 };
@@ -65,9 +66,9 @@ void openai_free(struct openai_request *request); /* NULL is fine */
 /* Put `masked` in the place of text `number`. -1 FAULT_UNSUPPORTED when that text cannot be changed. */
 MUST_CHECK int openai_mask(struct openai_request *request, size_t number, struct slice masked,
                            struct fault *why);
-/* The document for an engine that calls the model `model`; streams are asked to tell their usage. */
+/* The document for an engine that calls the model so; streams are asked to tell their usage. */
 void openai_write(struct buffer *out, const struct openai_request *request, const char *model);
-/* The texts alone, in canonical JSON with the document: what commitments, seals and approvals are about. */
+/* The document as the client asked for it, without streaming: what commitments, seals and approvals are about. */
 void openai_content(struct buffer *out, const struct openai_request *request);
 
 /* ---- answers ---------------------------------------------------------------------------------------------------- */
@@ -98,7 +99,6 @@ struct openai_choice {
 
 struct openai_answer {
 	enum openai_kind kind;
-	int64_t created;
 	const char *model;       /* as the engine names it */
 	const char *fingerprint; /* system_fingerprint; "" */
 	struct openai_choice *choices;
@@ -118,6 +118,7 @@ void openai_answer_free(struct openai_answer *answer); /* NULL is fine */
 struct openai_mark {
 	const char *id;    /* of the answer: "chatcmpl-…" */
 	const char *model; /* as the client asked */
+	int64_t created;   /* seconds since 1970 */
 	const char *entry, *decision, *verdict;
 	const char *notice_ko, *notice_en; /* Art. 31; NULL: no notice here */
 	const char *label;                 /* "none" "metadata" "notice" */
