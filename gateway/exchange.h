@@ -1,9 +1,9 @@
 /*
  * exchange -- one request and its answer on their way: what is known about it and when things happened.
  *
- * An exchange lives in the arena of its arrival, on the loop that accepted it, and never changes threads. The server
- * makes it (exchange_new) and frees it (exchange_free) once both it and the pipeline are done; see gateway/server.h. Other
- * threads only hand a verdict back through loop_wake(&x->wake, verdict).
+ * An exchange lives in the arena of its arrival, on the loop that accepted it, and never changes threads. It is freed
+ * once the server holds nothing of it any more (done) and the pipeline has ended (entries durable or refused); see
+ * gateway/server.h. Other threads only hand a verdict back through loop_wake(&x->wake, verdict).
  */
 #ifndef HAECHI_GATEWAY_EXCHANGE_H
 #define HAECHI_GATEWAY_EXCHANGE_H
@@ -23,14 +23,16 @@ struct bench;        /* gateway/bench.h: what one loop keeps for its requests */
 struct config_route; /* gateway/config.h */
 struct engine_call;  /* gateway/engine.h */
 struct gateway;      /* gateway/gateway.h */
-struct labelling;    /* gateway/steps/labelling.h */
-struct registered;   /* gateway/registry.h */
-struct ticket;       /* gateway/review.h */
-struct view;         /* gateway/bench.h: the snapshots this request began with */
+struct governance_wait;
+struct labelling;  /* gateway/steps/labelling.h */
+struct registered; /* gateway/registry.h */
+struct ticket;     /* gateway/review.h */
+struct view;       /* gateway/bench.h: the snapshots this request began with */
 
 /* What a step says. REFUSE is for our own faults and fails closed; a denial is an answer and goes on. */
 enum step_result { REFUSE = 0, GO_ON, WAIT };
 
+#define ANSWER_HEADERS           16
 #define EXCHANGE_REQUEST_ID_SIZE 129 /* 1-128 of [A-Za-z0-9._-], and a zero */
 
 /* Nanoseconds of CLOCK_MONOTONIC; 0: did not happen. */
@@ -48,7 +50,8 @@ enum evidence_state {
 
 struct exchange {
 	struct arrival *arrival; /* the request as the door read it; its arena is ours too */
-	struct reply reply;
+	struct answer answer;    /* what goes back; status 0: nothing decided yet */
+	struct answer_header headers[ANSWER_HEADERS];
 
 	struct gateway *gateway;
 	struct bench *bench;
@@ -71,9 +74,10 @@ struct exchange {
 	uint32_t found[IDENTIFIER_KINDS];
 	uint32_t masked_kinds; /* bits that were masked in the prompt */
 	const struct config_route
-	    *route;            /* engine and model that would serve it; NULL: nobody serves that model */
-	struct ticket *ticket; /* of an approved hold that is being answered; NULL else */
-	const char *held;      /* id of the ticket this request was parked under; NULL else */
+	    *route; /* engine and model that would serve it; NULL: nobody serves that model */
+	const struct config_route *last_route; /* the one that was asked last */
+	struct ticket *ticket;                 /* of an approved hold that is being answered; NULL else */
+	const char *held;                      /* id of the ticket this request was parked under; NULL else */
 
 	/* evidence: at most one item is under way at a time */
 	char decision_id[ENTRY_ID_SIZE], outcome_id[ENTRY_ID_SIZE];
@@ -81,6 +85,7 @@ struct exchange {
 	struct ledger_item item;
 	struct buffer entry, sealed;
 	struct commitment prompt;
+	uint8_t salt[32]; /* of a commitment whose content is not kept: the caller's */
 	struct entry_outcome outcome;
 
 	/* the engine's answer */
@@ -90,39 +95,49 @@ struct exchange {
 	struct buffer body;     /* a plain answer as the engine sent it, bounded */
 	int engine_status;
 	bool engine_done, engine_ok, engine_streams;
-	struct fault engine_fault;
+	struct fault engine_fault, stream_fault;
 	struct labelling *labelling; /* heap; the answer in the making */
 
 	struct exchange_times times;
 	struct loop_wake wake;
+	int64_t step_begun;  /* monotonic ns */
 	size_t step;         /* of the pipeline's table: the one that runs or waits */
 	bool waiting;        /* it answered WAIT */
 	bool in_step;        /* a step is running: callbacks only take note */
 	bool evidence_waits; /* the ledger holds `item` and will wake us */
 	bool asked;          /* review or registry holds us and will wake us */
-	bool reply_begun, client_gone, ended;
-	struct fault why; /* of a REFUSE */
-	void *governance; /* state of a governance route that waits */
+	bool answer_begun;   /* server_answer() was called */
+	bool client_gone;
+	bool server_done;                   /* the server holds nothing of it */
+	bool ended;                         /* the pipeline will not touch it again */
+	struct fault why;                   /* of a REFUSE */
+	struct governance_wait *governance; /* a governance route that waits; NULL else */
 };
 
-/* The loop's bench is found by the arrival's loop. NULL: no memory. */
+/* The loop's bench is found by the arrival's loop; the arrival is ours from now on. NULL: no memory, nothing taken. */
 struct exchange *exchange_new(struct arrival *arrival);
-/* By the server, last. Buffers, document and snapshots go; the arena is the server's. */
+/* Buffers, document, snapshots and the arrival with its arena. */
 void exchange_free(struct exchange *x);
 
+/* Put a header into the answer, in place of one of the same name; both texts must live as long as the exchange. */
+void exchange_header(struct exchange *x, const char *name, const char *value);
 /*
- * The reply is an OpenAI error object: {"error":{"message","type","param","code","haechi"?}}, message Korean first,
- * then English. What was put into the reply's body before is replaced, headers stay.
+ * The answer is an OpenAI error object: {"error":{"message","type","param","code","haechi"?}}, message Korean first,
+ * then English. A body put there before is replaced, headers stay.
  */
 void exchange_error(struct exchange *x, int status, const char *type, const char *code, const char *param,
                     const struct fault *why);
 /* The same with further members of the error object, whole: "\"haechi\":{…}". */
 void exchange_error_with(struct exchange *x, int status, const char *type, const char *code,
                          const char *param, const struct fault *why, struct slice members);
-/* The reply is this body (copied into the arena). */
+/* An error by the kind of the fault alone. */
+void exchange_fault(struct exchange *x, const struct fault *why);
+/* The answer is this body, copied into the arena. */
 void exchange_body(struct exchange *x, int status, const char *content_type, struct slice body);
 /* The one place where a fault's kind becomes an HTTP status, and the API's word for it. */
 int exchange_status(enum fault_kind kind);
-const char *exchange_error_type(enum fault_kind kind);
+const char *exchange_error_type(int status);
+/* Microseconds between two moments of CLOCK_MONOTONIC; -1 when one of them did not happen. */
+int64_t exchange_us(int64_t from_ns, int64_t to_ns);
 
 #endif

@@ -25,6 +25,18 @@ openai_action(enum openai_kind kind)
 	return kind == OPENAI_EMBEDDING ? "embed" : "chat";
 }
 
+enum openai_kind
+openai_kind_of(struct slice content)
+{
+	json_t *document = json_read(content, content.size, JSON_DEPTH_LIMIT, NULL);
+	const enum openai_kind kind = json_object_get(document, "input") != NULL    ? OPENAI_EMBEDDING
+	                              : json_object_get(document, "prompt") != NULL ? OPENAI_COMPLETION
+	                                                                            : OPENAI_CHAT;
+
+	json_decref(document);
+	return kind;
+}
+
 /* ---- reading a request --------------------------------------------------------------------------------------------- */
 
 struct reading {

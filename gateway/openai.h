@@ -19,6 +19,9 @@ const char *openai_path(enum openai_kind kind);
 /* "chat" or "embed": the policy's word for it. */
 const char *openai_action(enum openai_kind kind);
 
+/* Which kind a document made by openai_content() is, by the member that only that kind has. */
+enum openai_kind openai_kind_of(struct slice content);
+
 struct openai_limits {
 	size_t body_bytes; /* of a request */
 	size_t messages;   /* also prompts and inputs */
@@ -122,6 +125,7 @@ struct openai_mark {
 	const char *entry, *decision, *verdict;
 	const char *notice_ko, *notice_en; /* Art. 31; NULL: no notice here */
 	const char *label;                 /* "none" "metadata" "notice" */
+	bool notify;                       /* Art. 31(1): the channel must have told people beforehand */
 	const uint32_t *masked;            /* by identifier kind; NULL: nothing was masked */
 };
 

@@ -230,6 +230,8 @@ write_mark(struct buffer *out, const struct openai_mark *mark)
 		quoted(out, ",\"en\":", mark->notice_en);
 		buffer_byte(out, '}');
 	}
+	if (mark->notify)
+		buffer_string(out, ",\"notify\":true");
 	quoted(out, ",\"entry\":", mark->entry);
 	quoted(out, ",\"decision\":", mark->decision);
 	quoted(out, ",\"verdict\":", mark->verdict);

@@ -9,8 +9,8 @@
  *   - A known caller whose request is malformed (bad JSON, over a limit, a member we do not know) or names a use case
  *     its key is not bound to is denied by the gateway itself (reasons "gateway.malformed-request", 400, and
  *     "gateway.unbound-usecase", 403) and both entries are written.
- *   - What the server refuses before a request is complete (framing, head, rate, a malformed X-Request-ID) is no request: it
- *     leaves a log line and a count, no entry.
+ *   - What the server refuses before a request is complete (framing, head, rate) is no request: it leaves a log line
+ *     and a count, no entry. A malformed X-Request-ID is a malformed request and gets one of our making.
  *
  * Steps run on the loop's thread only. REFUSE is our own fault (no memory, no evidence): the answer is 5xx without
  * content, and the outcome entry is still written when the ledger lets us.
@@ -20,19 +20,22 @@
 
 #include "gateway/exchange.h"
 
-/*
- * The request is complete: route it. Governance routes are answered (or WAIT) by gateway/governance.c, the rest goes
- * through the steps. server_reply_begin(x) is called once, sooner or later, unless the client leaves first;
- * server_exchange_end(x) always and last.
- */
-void pipeline_start(struct exchange *x);
+/* For server_options.handler; `owner` is the gateway. */
+void *pipeline_request(struct arrival *arrival, void *owner);
+void pipeline_left(void *x); /* the client is gone: the engine is cancelled, settle writes what happened */
+void pipeline_done(void *x);
+
 /* After WAIT, on the exchange's own thread: by loop_wake() of whoever was asked, or by a callback of the engine. */
 void pipeline_resume(struct exchange *x, enum step_result verdict);
-/* The client is gone before the answer was sent whole: the engine is cancelled, settle writes what happened. */
-void pipeline_client_left(struct exchange *x);
+/* Begin the seven steps; for governance.c, when a ticket is answered. */
+void pipeline_steps(struct exchange *x);
+/* Send x->answer; once. */
+void pipeline_answer(struct exchange *x);
+/* Nothing more will happen here: free the exchange when the server is done too. Last touch. */
+void pipeline_end(struct exchange *x);
 
 /* Names of the steps in order, as in logs and metrics; NULL behind the last. */
-const char *pipeline_step_name(size_t step);
+const char *pipeline_step_name(size_t number);
 size_t pipeline_step_count(void);
 
 #endif

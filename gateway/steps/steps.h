@@ -35,6 +35,9 @@ void record_head(struct exchange *x, struct entry_head *head, enum entry_kind ki
 /* Give x->entry and what was sealed with it to the ledger, which wakes the exchange. */
 void record_append(struct exchange *x, struct slice prompt, struct slice answer);
 
+/* The ledger answered for the decision entry: decision_state says what, x->why why not. */
+void record_arrived(struct exchange *x, enum step_result verdict);
+
 /* steps/forward.c: the engine is told to stop; nothing of it comes back afterwards. */
 void forward_cancel(struct exchange *x);
 

@@ -1,0 +1,13 @@
+/*
+ * console_page -- the bilingual status page of /console/.
+ * The hashes name its only style and its only script in Content-Security-Policy (tests/unit/test_console_page.c checks them).
+ */
+#ifndef HAECHI_GATEWAY_CONSOLE_PAGE_H
+#define HAECHI_GATEWAY_CONSOLE_PAGE_H
+
+#define CONSOLE_STYLE_HASH  "G/2BY5SihJ4jl0KFrwtums0cLrBa3iL5FCS/LfwzdDQ="
+#define CONSOLE_SCRIPT_HASH "HenPrZTyG+5+8E3kgKA1dHAGWUKJmOI5hR/y3Rnktxw="
+
+extern const char console_page[];
+
+#endif

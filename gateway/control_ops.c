@@ -1,0 +1,541 @@
+#include "gateway/control_ops.h"
+
+#include <sodium.h>
+#include <string.h>
+
+#include "gateway/describe.h"
+#include "gateway/gateway.h"
+#include "gateway/identity.h"
+#include "gateway/registrar.h"
+#include "gateway/registry.h"
+#include "schema/base/clock.h"
+
+typedef int operation(struct gateway *gateway, const struct control_caller *caller, const json_t *request,
+                      json_t **result, struct fault *why);
+
+/* ---- status ------------------------------------------------------------------------------------------------------------ */
+
+static int
+status(struct gateway *gateway, const struct control_caller *caller, const json_t *request, json_t **result,
+       struct fault *why)
+{
+	(void)caller;
+	(void)request;
+	return (*result = describe_gateway(gateway)) == NULL ? fault_memory(why) : 0;
+}
+
+static int
+reload(struct gateway *gateway, const struct control_caller *caller, const json_t *request, json_t **result,
+       struct fault *why)
+{
+	if (gateway_reload(gateway, caller->user, why) == -1)
+		return -1;
+	return status(gateway, caller, request, result, why);
+}
+
+/* ---- keys ---------------------------------------------------------------------------------------------------------------- */
+
+/* PostgreSQL's text form of an array of names. */
+static int
+array_text(struct buffer *out, const json_t *list, struct fault *why)
+{
+	buffer_byte(out, '{');
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *const text = json_string_value(json_array_get(list, i));
+
+		if (text == NULL || strlen(text) == 0 || strlen(text) > 64 ||
+		    strpbrk(text, "\"\\{},") != NULL)
+			return fault_set(why, FAULT_INVALID, "용도나 역할의 이름이 아닙니다",
+			                 "not a name of a use case or role");
+		if (i > 0)
+			buffer_byte(out, ',');
+		buffer_printf(out, "\"%s\"", text);
+	}
+	buffer_byte(out, '}');
+	return buffer_text(out) == NULL ? fault_memory(why) : 0;
+}
+
+static void
+note_text(struct entry_note *note, const char *name, const char *text)
+{
+	note->facts[note->fact_count].name = name;
+	note->facts[note->fact_count++].text = text;
+}
+
+struct statement {
+	const char *sql;
+	size_t count;
+	const char *const *parameters;
+	size_t rows; /* that came back */
+};
+
+static int
+run_statement(struct database *database, void *owner, struct fault *why)
+{
+	struct statement *statement = owner;
+	struct database_rows *rows = NULL;
+
+	if (database_ask(&rows, database, statement->sql, statement->count, statement->parameters, why) == -1)
+		return -1;
+	statement->rows = database_count(rows);
+	database_rows_free(rows);
+	return 0;
+}
+
+/* Is PostgreSQL there? Asked before an entry tells of a change that could not be made. */
+static int
+database_there(struct gateway *gateway, struct fault *why)
+{
+	struct statement statement = {.sql = "SELECT 1"};
+
+	return registrar_run(gateway->registrar, run_statement, &statement, false, why);
+}
+
+static int
+check_usecases(const struct control_caller *caller, const char *agency, const json_t *usecases,
+               struct fault *why)
+{
+	if (json_array_size(usecases) == 0)
+		return fault_set(why, FAULT_INVALID, "용도(usecase)가 하나는 있어야 합니다",
+		                 "at least one use case is needed");
+	for (size_t i = 0; i < json_array_size(usecases); i++) {
+		const char *const id = json_string_value(json_array_get(usecases, i));
+
+		if (id == NULL ||
+		    registry_usecase(caller->snapshots->registry, agency, slice_string(id)) == NULL)
+			return fault_set(why, FAULT_NOT_FOUND, "%s에 등록되지 않은 용도입니다: %s",
+			                 "not a registered use case of %s: %s", agency,
+			                 id == NULL ? "?" : id);
+	}
+	return 0;
+}
+
+static int
+key_create(struct gateway *gateway, const struct control_caller *caller, const json_t *request,
+           json_t **result, struct fault *why)
+{
+	const char *const agency = json_get_string(request, "agency"), *const service = json_get_string(
+	                                                                   request, "service");
+	const char *const certificate = json_get_string(request, "certificate");
+	const int64_t expires_ms = json_get_integer(request, "expires_ms", 0);
+	struct entry_note note = {.action = "create"};
+	char id[65], key[IDENTITY_KEY_SIZE] = "", entry[ENTRY_ID_SIZE], hex[2 * REGISTRY_HASH_SIZE + 1],
+	             until[32];
+	uint8_t hash[REGISTRY_HASH_SIZE];
+	struct buffer usecases, roles;
+	const char *parameters[9];
+	struct statement statement = {
+	    .sql = "INSERT INTO haechi.api_key (key_id, agency, service, secret_hash, usecases, roles, "
+	           "created_by, expires_at,"
+	           " entry_id) VALUES ($1, $2, $3, decode($4, 'hex'), $5::text[], $6::text[], $7,"
+	           " to_timestamp($8::float8 / 1000), $9)",
+	    .count = 9,
+	    .parameters = parameters};
+	int outcome = -1;
+
+	buffer_init(&usecases, 16 * 1024);
+	buffer_init(&roles, 16 * 1024);
+	if (agency == NULL || service == NULL || agency[0] == '\0' || service[0] == '\0' ||
+	    strlen(agency) > 64 || strlen(service) > 64) {
+		fault_set(why, FAULT_INVALID, "agency와 service가 있어야 합니다 (64자까지)",
+		          "agency and service are needed (64 at most)");
+		goto out;
+	}
+	if (check_usecases(caller, agency, json_object_get(request, "usecases"), why) == -1 ||
+	    array_text(&usecases, json_object_get(request, "usecases"), why) == -1 ||
+	    array_text(&roles, json_object_get(request, "roles"), why) == -1 ||
+	    database_there(gateway, why) == -1)
+		goto out;
+	if (certificate != NULL) {
+		uint8_t digest[32];
+
+		if (!hex_decode(digest, sizeof digest, slice_string(certificate))) {
+			fault_set(why, FAULT_INVALID, "certificate는 SHA-256의 16진수 64자입니다",
+			          "certificate is SHA-256 in 64 hex digits");
+			goto out;
+		}
+		hex_encode(id, digest, sizeof digest);
+		memset(hash, 0, sizeof hash);
+	} else {
+		char made[IDENTITY_ID_SIZE];
+
+		identity_make(made, key, hash);
+		snprintf(id, sizeof id, "%s", made);
+	}
+	note_text(&note, "agency", agency);
+	note_text(&note, "by", caller->user);
+	note_text(&note, "key", id);
+	note_text(&note, "roles", buffer_text(&roles));
+	note_text(&note, "service", service);
+	note_text(&note, "usecases", buffer_text(&usecases));
+	if (gateway_note(gateway, ENTRY_KEY, &note, agency, caller->user, entry, why) == -1)
+		goto out;
+	hex_encode(hex, hash, sizeof hash);
+	snprintf(until, sizeof until, "%lld", (long long)expires_ms);
+	parameters[0] = id;
+	parameters[1] = agency;
+	parameters[2] = service;
+	parameters[3] = hex;
+	parameters[4] = buffer_text(&usecases);
+	parameters[5] = buffer_text(&roles);
+	parameters[6] = caller->user;
+	parameters[7] = expires_ms > 0 ? until : NULL;
+	parameters[8] = entry;
+	if (registrar_run(gateway->registrar, run_statement, &statement, true, why) == -1)
+		goto out;
+	*result = certificate != NULL
+	              ? json_pack("{s:s, s:s}", "key_id", id, "entry", entry)
+	              : json_pack("{s:s, s:s, s:s}", "key_id", id, "key", key, "entry", entry);
+	outcome = *result == NULL ? fault_memory(why) : 0;
+out:
+	sodium_memzero(key, sizeof key);
+	buffer_free(&usecases);
+	buffer_free(&roles);
+	return outcome;
+}
+
+struct listing {
+	json_t *rows;
+};
+
+static int
+list_keys(struct database *database, void *owner, struct fault *why)
+{
+	struct listing *listing = owner;
+	struct database_rows *rows = NULL;
+	int result = -1;
+
+	if (database_ask(
+	        &rows, database,
+	        "SELECT key_id, agency, service, array_to_string(usecases, ','), array_to_string(roles, ','),"
+	        " created_by, (extract(epoch FROM created_at) * 1000)::bigint,"
+	        " coalesce((extract(epoch FROM expires_at) * 1000)::bigint, 0),"
+	        " CASE WHEN revoked_at IS NOT NULL THEN 'revoked' WHEN expires_at < clock_timestamp() THEN "
+	        "'expired'"
+	        " ELSE 'active' END FROM haechi.api_key ORDER BY created_at",
+	        0, NULL, why) == -1)
+		return -1;
+	if ((listing->rows = json_array()) == NULL) {
+		fault_memory(why);
+		goto out;
+	}
+	for (size_t i = 0; i < database_count(rows); i++) {
+		char created[CLOCK_TEXT_SIZE], expires[CLOCK_TEXT_SIZE] = "";
+
+		clock_text(created, database_integer(rows, i, 6));
+		if (database_integer(rows, i, 7) > 0)
+			clock_text(expires, database_integer(rows, i, 7));
+		if (json_array_append_new(
+		        listing->rows,
+		        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "key_id",
+		                  database_text(rows, i, 0), "agency", database_text(rows, i, 1), "service",
+		                  database_text(rows, i, 2), "usecases", database_text(rows, i, 3), "roles",
+		                  database_text(rows, i, 4), "created_by", database_text(rows, i, 5),
+		                  "created_at", created, "expires_at", expires, "state",
+		                  database_text(rows, i, 8))) == -1) {
+			fault_memory(why);
+			goto out;
+		}
+	}
+	result = 0;
+out:
+	database_rows_free(rows);
+	return result;
+}
+
+static int
+key_list(struct gateway *gateway, const struct control_caller *caller, const json_t *request, json_t **result,
+         struct fault *why)
+{
+	struct listing listing = {0};
+	const int outcome = registrar_run(gateway->registrar, list_keys, &listing, false, why);
+
+	(void)caller;
+	(void)request;
+	if (outcome == 0)
+		*result = listing.rows;
+	else
+		json_decref(listing.rows);
+	return outcome;
+}
+
+static int
+key_revoke(struct gateway *gateway, const struct control_caller *caller, const json_t *request,
+           json_t **result, struct fault *why)
+{
+	const char *const id = json_get_string(request, "key_id");
+	const struct registered_key *key =
+	    id == NULL ? NULL : registry_key(caller->snapshots->registry, slice_string(id));
+	const char *const parameters[] = {id};
+	struct statement statement = {.sql = "UPDATE haechi.api_key SET revoked_at = clock_timestamp() WHERE "
+	                                     "key_id = $1 AND revoked_at IS NULL"
+	                                     " RETURNING key_id",
+	                              .count = 1,
+	                              .parameters = parameters};
+	struct entry_note note = {.action = "revoke"};
+	char entry[ENTRY_ID_SIZE];
+
+	if (key == NULL)
+		return fault_set(why, FAULT_NOT_FOUND, "그런 키는 없습니다", "there is no such key");
+	if (key->revoked)
+		return fault_set(why, FAULT_CONFLICT, "이미 폐지된 키입니다: %s",
+		                 "the key is revoked already: %s", id);
+	note_text(&note, "agency", key->subject.agency);
+	note_text(&note, "by", caller->user);
+	note_text(&note, "key", id);
+	note_text(&note, "service", key->subject.service);
+	if (database_there(gateway, why) == -1 ||
+	    gateway_note(gateway, ENTRY_KEY, &note, key->subject.agency, caller->user, entry, why) == -1 ||
+	    registrar_run(gateway->registrar, run_statement, &statement, true, why) == -1)
+		return -1;
+	*result = json_pack("{s:s, s:s}", "key_id", id, "entry", entry);
+	return *result == NULL ? fault_memory(why) : 0;
+}
+
+/* ---- use cases --------------------------------------------------------------------------------------------------------------- */
+
+/* The next version of a use case: the entry, the row, the registry. */
+static int
+register_usecase(struct gateway *gateway, const struct control_caller *caller, const struct usecase *usecase,
+                 struct slice document, const char *action, json_t **result, struct fault *why)
+{
+	const struct registered *before =
+	    registry_usecase(caller->snapshots->registry, usecase->agency, slice_string(usecase->id));
+	struct registered made = {.usecase = *usecase};
+	struct arena *arena = arena_new((size_t)16 << 20);
+	struct entry_note note = {.action = action};
+	uint8_t digest[crypto_hash_sha256_BYTES];
+	char hex[65], version[32], entry[ENTRY_ID_SIZE];
+	char *bytes = NULL, *assessment_text = NULL;
+	json_t *described = NULL;
+	struct buffer text;
+	struct statement statement = {.sql = "INSERT INTO haechi.usecase (agency, id, version, document, "
+	                                     "digest, verdict, ruleset, assessment, retired,"
+	                                     " created_by, entry_id) VALUES ($1, $2, $3::bigint, decode($4, "
+	                                     "'hex'), $5, $6, $7, $8::jsonb, $11::boolean,"
+	                                     " $9, $10)",
+	                              .count = 11};
+	const char *all[11];
+	int outcome = -1;
+
+	buffer_init(&text, (size_t)4 << 20);
+	if (arena == NULL) {
+		fault_memory(why);
+		goto out;
+	}
+	made.usecase.version = before == NULL ? 1 : before->usecase.version + 1;
+	made.usecase.retired = strcmp(action, "retire") == 0;
+	if (policy_assess(caller->snapshots->policy, &made.usecase, NULL, arena, &made.assessment, why) == -1)
+		goto out;
+	if ((described = describe_usecase(&made)) == NULL) {
+		fault_memory(why);
+		goto out;
+	}
+	json_write(&text, described);
+	crypto_hash_sha256(digest, document.data, document.size);
+	hex_encode(hex, digest, sizeof digest);
+	snprintf(version, sizeof version, "%lld", (long long)made.usecase.version);
+	bytes = arena_alloc(arena, 2 * document.size + 1);
+	assessment_text = buffer_text(&text);
+	if (bytes == NULL || assessment_text == NULL) {
+		fault_memory(why);
+		goto out;
+	}
+	hex_encode(bytes, document.data, document.size);
+	note_text(&note, "agency", usecase->agency);
+	note_text(&note, "by", caller->user);
+	note_text(&note, "digest", hex);
+	note_text(&note, "ruleset", made.assessment.ruleset == NULL ? "" : made.assessment.ruleset);
+	note_text(&note, "usecase", usecase->id);
+	note_text(&note, "verdict", verdict_name(made.assessment.verdict));
+	note.facts[note.fact_count].name = "version";
+	note.facts[note.fact_count++].number = made.usecase.version;
+	if (database_there(gateway, why) == -1 ||
+	    gateway_note(gateway, ENTRY_USECASE, &note, usecase->agency, caller->user, entry, why) == -1)
+		goto out;
+	all[0] = usecase->agency;
+	all[1] = usecase->id;
+	all[2] = version;
+	all[3] = bytes;
+	all[4] = hex;
+	all[5] = verdict_name(made.assessment.verdict);
+	all[6] = made.assessment.ruleset == NULL ? "" : made.assessment.ruleset;
+	all[7] = assessment_text;
+	all[8] = caller->user;
+	all[9] = entry;
+	all[10] = made.usecase.retired ? "true" : "false";
+	statement.parameters = all;
+	if (registrar_run(gateway->registrar, run_statement, &statement, true, why) == -1)
+		goto out;
+	json_object_set_new(described, "entry", json_string(entry));
+	*result = json_incref(described);
+	outcome = 0;
+out:
+	json_decref(described);
+	buffer_free(&text);
+	arena_free(arena);
+	return outcome;
+}
+
+static int
+usecase_add(struct gateway *gateway, const struct control_caller *caller, const json_t *request,
+            json_t **result, struct fault *why)
+{
+	const json_t *document = json_object_get(request, "document");
+	const struct slice text = slice_of(json_string_value(document), json_string_length(document));
+	struct arena *arena = arena_new((size_t)16 << 20);
+	struct usecase usecase;
+	int outcome = -1;
+
+	if (arena == NULL)
+		return fault_memory(why);
+	if (!json_is_string(document)) {
+		fault_set(why, FAULT_INVALID, "document(글)가 있어야 합니다", "document, a text, is needed");
+	} else if (usecase_parse(&usecase, text, arena, why) == 0) {
+		outcome = register_usecase(gateway, caller, &usecase, text,
+		                           registry_usecase(caller->snapshots->registry, usecase.agency,
+		                                            slice_string(usecase.id)) == NULL
+		                               ? "add"
+		                               : "edit",
+		                           result, why);
+		usecase_release(&usecase);
+	}
+	arena_free(arena);
+	return outcome;
+}
+
+static int
+usecase_retire(struct gateway *gateway, const struct control_caller *caller, const json_t *request,
+               json_t **result, struct fault *why)
+{
+	const char *const agency = json_get_string(request, "agency"), *const id =
+	                                                                   json_get_string(request, "id");
+	const struct registered *registered =
+	    agency == NULL || id == NULL
+	        ? NULL
+	        : registry_usecase(caller->snapshots->registry, agency, slice_string(id));
+	struct buffer text;
+	int outcome;
+
+	if (registered == NULL)
+		return fault_set(why, FAULT_NOT_FOUND, "그런 용도는 없습니다", "there is no such use case");
+	buffer_init(&text, (size_t)4 << 20);
+	json_write(&text, registered->usecase.document);
+	outcome = buffer_ok(&text) ? register_usecase(gateway, caller, &registered->usecase,
+	                                              buffer_view(&text), "retire", result, why)
+	                           : fault_memory(why);
+	buffer_free(&text);
+	return outcome;
+}
+
+static int
+usecase_list(struct gateway *gateway, const struct control_caller *caller, const json_t *request,
+             json_t **result, struct fault *why)
+{
+	const struct registry *registry = caller->snapshots->registry;
+
+	(void)gateway;
+	(void)request;
+	if ((*result = json_array()) == NULL)
+		return fault_memory(why);
+	for (size_t i = 0; i < registry_usecase_count(registry); i++)
+		json_array_append_new(*result, describe_usecase(registry_usecase_at(registry, i)));
+	return 0;
+}
+
+/* ---- review -------------------------------------------------------------------------------------------------------------------- */
+
+static int
+list_reviews(struct gateway *gateway, const struct control_caller *caller, const json_t *request,
+             json_t **result, struct fault *why)
+{
+	(void)caller;
+	return review_list(gateway->review, json_get_bool(request, "all", false), result, why);
+}
+
+static const char *
+ticket_of(const json_t *request, struct fault *why)
+{
+	const char *const ticket = json_get_string(request, "ticket");
+
+	if (ticket == NULL)
+		fault_set(why, FAULT_INVALID, "ticket이 있어야 합니다", "ticket is needed");
+	return ticket;
+}
+
+static int
+show_review(struct gateway *gateway, const struct control_caller *caller, const json_t *request,
+            json_t **result, struct fault *why)
+{
+	const char *const ticket = ticket_of(request, why);
+
+	return ticket == NULL ? -1 : review_show(gateway->review, ticket, &caller->reviewer, result, why);
+}
+
+static int
+decide_review(struct gateway *gateway, const struct control_caller *caller, const json_t *request,
+              json_t **result, struct fault *why)
+{
+	const char *const action = strchr(json_get_string(request, "op"), '.') + 1;
+	const char *const reason = json_get_string(request, "reason");
+	const char *const edited = json_get_string(request, "request");
+	const char *const ticket = ticket_of(request, why);
+	char entry[ENTRY_ID_SIZE];
+
+	if (ticket == NULL)
+		return -1;
+	if (reason == NULL || reason[0] == '\0' || strlen(reason) > 500)
+		return fault_set(why, FAULT_INVALID, "이유(reason)를 500바이트까지 적어야 합니다",
+		                 "a reason is needed, 500 bytes at most");
+	if ((strcmp(action, "edit") == 0) != (edited != NULL))
+		return fault_set(why, FAULT_INVALID, "고친 요청(request)은 edit에만, 반드시 있어야 합니다",
+		                 "edit, and only edit, needs the changed request");
+	if (review_decide(gateway->review, ticket, action, &caller->reviewer,
+	                  json_get_string(request, "role"), reason, slice_string(edited), entry, why) == -1)
+		return -1;
+	*result = json_pack("{s:s, s:s, s:s, s:s}", "ticket", ticket, "action", action, "reviewer",
+	                    caller->reviewer.name, "entry", entry);
+	return *result == NULL ? fault_memory(why) : 0;
+}
+
+/* ---- the table ------------------------------------------------------------------------------------------------------------------- */
+
+enum who { OWNER = 0, REVIEWER };
+
+static const struct {
+	const char *name;
+	operation *run;
+	enum who who; /* who may, besides the owner */
+} operations[] = {
+    {"status",         status,         REVIEWER},
+    {"reload",         reload,         OWNER   },
+    {"key.create",     key_create,     OWNER   },
+    {"key.list",       key_list,       OWNER   },
+    {"key.revoke",     key_revoke,     OWNER   },
+    {"usecase.add",    usecase_add,    OWNER   },
+    {"usecase.list",   usecase_list,   REVIEWER},
+    {"usecase.retire", usecase_retire, OWNER   },
+    {"review.list",    list_reviews,   REVIEWER},
+    {"review.show",    show_review,    REVIEWER},
+    {"review.approve", decide_review,  REVIEWER},
+    {"review.refuse",  decide_review,  REVIEWER},
+    {"review.edit",    decide_review,  REVIEWER},
+};
+
+int
+control_run(struct gateway *gateway, const struct control_caller *caller, const char *op,
+            const json_t *request, json_t **result, struct fault *why)
+{
+	for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
+		if (strcmp(operations[i].name, op) != 0)
+			continue;
+		/* Reviews are done by named reviewers alone: root may run the machine, but is no one's supervisor. */
+		if (strncmp(op, "review.", 7) == 0
+		        ? !caller->is_reviewer
+		        : !caller->owner && !(operations[i].who == REVIEWER && caller->is_reviewer))
+			return fault_set(why, FAULT_FORBIDDEN, "계정 %s은(는) 이 일을 할 수 없습니다: %s",
+			                 "account %s may not do this: %s", caller->user, op);
+		return operations[i].run(gateway, caller, request, result, why);
+	}
+	return fault_set(why, FAULT_UNSUPPORTED, "모르는 op입니다", "unknown op");
+}

@@ -1,0 +1,102 @@
+#include "gateway/describe.h"
+
+#include "gateway/gateway.h"
+#include "gateway/registrar.h"
+#include "gateway/registry.h"
+#include "gateway/server.h"
+#include "schema/base/clock.h"
+
+#define VERSION "0.1.0"
+
+static const char *
+text(const char *value)
+{
+	return value == NULL ? "" : value;
+}
+
+static json_t *
+describe_engines(const struct config *config)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; list != NULL && i < config->engines_count; i++) {
+		const struct config_engine *engine = &config->engines[i];
+		json_t *models = json_array();
+
+		for (uint32_t j = 0; j < engine->models_count; j++)
+			json_array_append_new(models, json_string(engine->models[j].name));
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:o}", "name", engine->name, "zone",
+		                                      engine->zone, "grade", grade_name(engine->zone_grade),
+		                                      "models", models));
+	}
+	return list;
+}
+
+json_t *
+describe_gateway(struct gateway *gateway)
+{
+	struct snapshots *snapshots = gateway_hold(gateway);
+	struct ledger_status ledger = {0};
+	char started[CLOCK_TEXT_SIZE];
+	json_t *result = NULL;
+
+	if (snapshots == NULL)
+		return NULL;
+	clock_text(started, gateway->started_ms);
+	if (gateway->ledger != NULL)
+		ledger_status(gateway->ledger, &ledger);
+	result = json_pack(
+	    "{s:s, s:s, s:s, s:s, s:I, s:b, s:{s:s, s:I, s:s}, s:{s:I, s:I, s:b}, s:{s:b, s:I, s:I, s:I, "
+	    "s:b, s:s}, s:o, "
+	    "s:s}",
+	    "version", VERSION, "agency", snapshots->config->agency, "origin", gateway->origin, "started_at",
+	    started, "uptime_seconds", (json_int_t)((clock_wall_ms() - gateway->started_ms) / 1000),
+	    "draining", (int)atomic_load(&gateway->draining), "policy", "bundle",
+	    policy_bundle(snapshots->policy), "policies", (json_int_t)policy_count(snapshots->policy),
+	    "config", snapshots->config->digest, "registry", "usecases",
+	    (json_int_t)(snapshots->registry == NULL ? 0 : registry_usecase_count(snapshots->registry)),
+	    "keys", (json_int_t)(snapshots->registry == NULL ? 0 : registry_key_count(snapshots->registry)),
+	    "database_up", (int)(gateway->registrar != NULL && registrar_up(gateway->registrar)), "ledger",
+	    "writable", (int)ledger.writable, "entries", (json_int_t)ledger.size, "shipped",
+	    (json_int_t)ledger.shipped, "unshipped_bytes", (json_int_t)ledger.unshipped_bytes, "database_up",
+	    (int)ledger.database_up, "refusal", ledger.refusal, "engines",
+	    describe_engines(snapshots->config), "confinement", gateway->confinement);
+	snapshots_release(snapshots);
+	return result;
+}
+
+json_t *
+describe_usecase(const struct registered *registered)
+{
+	const struct usecase *usecase = &registered->usecase;
+	const struct assessment *assessment = &registered->assessment;
+	json_t *domains = json_array(), *rules = json_array(), *missing = json_array(),
+	       *duties = json_array();
+
+	for (size_t i = 0; i < assessment->domain_count; i++)
+		json_array_append_new(domains, json_string(domain_name(assessment->domains[i])));
+	for (size_t i = 0; i < assessment->rule_count; i++) {
+		const struct rule_hit *rule = &assessment->rules[i];
+
+		json_array_append_new(rules,
+		                      json_pack("{s:s, s:s, s:s, s:{s:s, s:s}}", "id", text(rule->id), "law",
+		                                text(rule->law), "says", text(rule->says), "title", "ko",
+		                                text(rule->title_ko), "en", text(rule->title_en)));
+	}
+	for (size_t i = 0; i < assessment->missing_count; i++) {
+		const struct missing_fact *fact = &assessment->missing[i];
+
+		json_array_append_new(missing, json_pack("{s:s, s:{s:s, s:s}}", "field", text(fact->field),
+		                                         "question", "ko", text(fact->question_ko), "en",
+		                                         text(fact->question_en)));
+	}
+	for (size_t i = 0; i < assessment->duty_count; i++)
+		json_array_append_new(duties, json_string(assessment->duties[i]));
+	return json_pack("{s:s, s:s, s:I, s:b, s:{s:s, s:s}, s:s, s:s, s:s, s:o, s:o, s:s, s:o, s:o}", "id",
+	                 usecase->id, "agency", usecase->agency, "version", (json_int_t)usecase->version,
+	                 "retired", (int)usecase->retired, "title", "ko", text(usecase->title_ko), "en",
+	                 text(usecase->title_en), "channel", text(usecase->channel), "grade",
+	                 grade_name(usecase->grade), "verdict", verdict_name(assessment->verdict), "domains",
+	                 domains, "rules", rules, "ruleset", text(assessment->ruleset), "missing_facts",
+	                 missing, "duties", duties);
+}

@@ -1,0 +1,171 @@
+#include "gateway/exchange.h"
+
+#include <string.h>
+
+#include "gateway/bench.h"
+#include "gateway/pipeline.h"
+#include "gateway/review.h"
+#include "gateway/steps/labelling.h"
+#include "gateway/stream.h"
+#include "schema/base/clock.h"
+#include "schema/base/log.h"
+
+static void
+resume(void *owner, int verdict)
+{
+	pipeline_resume(owner, (enum step_result)verdict);
+}
+
+struct exchange *
+exchange_new(struct arrival *arrival)
+{
+	struct bench *bench = bench_of(arrival->loop);
+	struct exchange *x = arena_alloc(arrival->arena, sizeof *x);
+
+	if (x == NULL)
+		return NULL;
+	x->arrival = arrival;
+	x->arena = arrival->arena;
+	x->bench = bench;
+	x->gateway = bench->gateway;
+	x->view = bench_view(bench);
+	x->answer.headers = x->headers;
+	x->wake = (struct loop_wake){.loop = arrival->loop, .resume = resume, .owner = x};
+	x->times.begun = arrival->complete_ns;
+	buffer_init(&x->entry, ENTRY_SIZE_LIMIT);
+	x->outcome.prompt_tokens = x->outcome.completion_tokens = -1;
+	x->outcome.decide_us = x->outcome.record_us = x->outcome.first_byte_us = x->outcome.total_us = -1;
+	return x;
+}
+
+void
+exchange_free(struct exchange *x)
+{
+	if (x == NULL)
+		return;
+	labelling_free(x->labelling);
+	review_forget(x->ticket);
+	stream_free(x->answer.stream);
+	openai_free(x->request);
+	buffer_free(&x->entry);
+	buffer_wipe(&x->sealed);
+	buffer_wipe(&x->upstream);
+	buffer_wipe(&x->body);
+	bench_release(x->view);
+	arrival_free(x->arrival);
+}
+
+void
+exchange_header(struct exchange *x, const char *name, const char *value)
+{
+	for (size_t i = 0; i < x->answer.header_count; i++)
+		if (strcmp(x->headers[i].name, name) == 0) {
+			x->headers[i].value = value;
+			return;
+		}
+	if (x->answer.header_count == ANSWER_HEADERS) {
+		log_error("exchange", "event=header-dropped name=%s", name);
+		return;
+	}
+	x->headers[x->answer.header_count++] = (struct answer_header){name, value};
+}
+
+void
+exchange_body(struct exchange *x, int status, const char *content_type, struct slice body)
+{
+	x->answer.status = status;
+	x->answer.body = arena_slice(x->arena, body);
+	if (body.size > 0 && x->answer.body.data == NULL) {
+		/* Not even room for the body: the status alone must do. */
+		x->answer.status = 503;
+		return;
+	}
+	if (content_type != NULL)
+		exchange_header(x, "Content-Type", content_type);
+}
+
+void
+exchange_error_with(struct exchange *x, int status, const char *type, const char *code, const char *param,
+                    const struct fault *why, struct slice members)
+{
+	struct buffer body;
+
+	buffer_init(&body, 64 * 1024);
+	openai_error_write(&body, type, code, param, why, members);
+	exchange_body(x, status, "application/json", buffer_view(&body));
+	buffer_free(&body);
+}
+
+void
+exchange_error(struct exchange *x, int status, const char *type, const char *code, const char *param,
+               const struct fault *why)
+{
+	exchange_error_with(x, status, type, code, param, why, (struct slice){0});
+}
+
+void
+exchange_fault(struct exchange *x, const struct fault *why)
+{
+	const int status = exchange_status(why->kind);
+
+	exchange_error(x, status, exchange_error_type(status), fault_kind_name(why->kind), NULL, why);
+}
+
+int
+exchange_status(enum fault_kind kind)
+{
+	switch (kind) {
+	case FAULT_USAGE:
+	case FAULT_INVALID:
+	case FAULT_UNSUPPORTED:
+		return 400;
+	case FAULT_UNIDENTIFIED:
+		return 401;
+	case FAULT_FORBIDDEN:
+		return 403;
+	case FAULT_NOT_FOUND:
+		return 404;
+	case FAULT_CONFLICT:
+		return 409;
+	case FAULT_TOO_LARGE:
+		return 413;
+	case FAULT_BUSY:
+		return 429;
+	case FAULT_TIMEOUT:
+		return 504;
+	case FAULT_UNAVAILABLE:
+	case FAULT_SYSTEM:
+	case FAULT_MEMORY:
+	case FAULT_TAMPERED:
+		return 503;
+	case FAULT_INTERNAL:
+		return 500;
+	}
+	return 500;
+}
+
+const char *
+exchange_error_type(int status)
+{
+	switch (status) {
+	case 401:
+		return "authentication_error";
+	case 403:
+		return "permission_error";
+	case 429:
+		return "rate_limit_error";
+	case 500:
+	case 502:
+	case 503:
+	case 504:
+		return "server_error";
+	default:
+		return "invalid_request_error";
+	}
+}
+
+int64_t
+exchange_us(int64_t from_ns, int64_t to_ns)
+{
+	return from_ns == 0 || to_ns == 0 || to_ns < from_ns ? -1 : (to_ns - from_ns) / 1000;
+}
