@@ -1,0 +1,265 @@
+/* haechi review: requests that wait for a person (Art. 34(1)4), through the running gateway. */
+#include <getopt.h>
+#include <string.h>
+
+#include "gateway/commands/asking.h"
+#include "gateway/commands/commands.h"
+#include "gateway/commands/common.h"
+
+#define REQUEST_MOST ((size_t)64 << 20)
+
+static void
+usage(FILE *to)
+{
+	fputs("사용법 / usage:\n"
+	      "  haechi review list [--all] [--socket PATH] [--json]\n"
+	      "  haechi review show TICKET                        내용을 봅니다 (기록됨) / look at it "
+	      "(recorded)\n"
+	      "  haechi review approve TICKET --reason 이유 [--role R]\n"
+	      "  haechi review refuse TICKET --reason 이유 [--role R]\n"
+	      "  haechi review edit TICKET --reason 이유 --request FILE [--role R]\n",
+	      to);
+}
+
+struct options {
+	const char *socket, *reason, *role, *request;
+	bool json, all;
+};
+
+static int
+read_options(struct options *options, int argc, char **argv)
+{
+	static const struct option known[] = {
+	    {"socket",  required_argument, NULL, 'S'},
+            {"reason",  required_argument, NULL, 'r'},
+	    {"role",    required_argument, NULL, 'R'},
+            {"request", required_argument, NULL, 'q'},
+	    {"all",     no_argument,       NULL, 'a'},
+            {"json",    no_argument,       NULL, 'j'},
+	    {"help",    no_argument,       NULL, 'h'},
+            {NULL,      0,                 NULL, 0  }
+        };
+	int option;
+
+	optind = 1;
+	while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1)
+		switch (option) {
+		case 'S':
+			options->socket = optarg;
+			break;
+		case 'r':
+			options->reason = optarg;
+			break;
+		case 'R':
+			options->role = optarg;
+			break;
+		case 'q':
+			options->request = optarg;
+			break;
+		case 'a':
+			options->all = true;
+			break;
+		case 'j':
+			options->json = true;
+			break;
+		default:
+			usage(option == 'h' ? stdout : stderr);
+			return option == 'h' ? EXIT_GOOD : EXIT_USAGE;
+		}
+	return -1;
+}
+
+static const char *
+state_title(const char *state)
+{
+	static const char *const titles[][2] = {
+	    {"waiting",  "대기"},
+            {"approved", "승인"},
+            {"refused",  "거절"},
+	    {"expired",  "만료"},
+            {"answered", "답함"},
+            {"failed",   "실패"}
+        };
+
+	for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
+		if (state != NULL && strcmp(titles[i][0], state) == 0)
+			return titles[i][1];
+	return state;
+}
+
+static int
+list(const struct options *options)
+{
+	static const char *const titles[] = {"검토표", "상태", "기관", "서비스", "용도",
+	                                     "역할",   "접수", "기한", "검토자"};
+	static const char *const members[] = {"ticket",     "state",      "agency",
+	                                      "service",    "usecase",    "approver_role",
+	                                      "created_at", "expires_at", "reviewer"};
+	json_t *result = NULL;
+	struct table table;
+	struct fault why;
+	int status = EXIT_GOOD;
+
+	if (asking_ask(options->socket,
+	               json_pack("{s:s, s:b}", "op", "review.list", "all", (int)options->all), &result,
+	               &why) == -1)
+		return command_fail(&why);
+	if (options->json) {
+		for (size_t i = 0; i < json_array_size(result) && status == EXIT_GOOD; i++)
+			status = asking_print(json_array_get(result, i));
+		json_decref(result);
+		return status;
+	}
+	table_init(&table, 9, titles);
+	for (size_t i = 0; i < json_array_size(result); i++) {
+		const char *cells[9];
+
+		for (size_t j = 0; j < 9; j++)
+			cells[j] = json_get_string(json_array_get(result, i), members[j]);
+		cells[1] = state_title(cells[1]);
+		table_row(&table, cells);
+	}
+	if (table_print(&table, stdout, &why) == -1)
+		status = command_fail(&why);
+	table_free(&table);
+	json_decref(result);
+	return status;
+}
+
+/* A text to a terminal: control bytes but line ends and tabs become '?', so that no request can steer it. */
+static void
+print_text(const char *text)
+{
+	for (; text != NULL && *text != '\0'; text++)
+		putchar(((unsigned char)*text < 0x20 && *text != '\n' && *text != '\t') || *text == 0x7f
+		            ? '?'
+		            : *text);
+	putchar('\n');
+}
+
+static void
+print_request(const json_t *request)
+{
+	const json_t *messages = json_object_get(request, "messages");
+	const char *const prompt = json_get_string(request, "prompt");
+
+	for (size_t i = 0; i < json_array_size(messages); i++) {
+		const json_t *message = json_array_get(messages, i);
+
+		printf("--- %s\n", json_get_string(message, "role"));
+		print_text(json_get_string(message, "content"));
+	}
+	if (prompt != NULL)
+		print_text(prompt);
+	if (messages == NULL && prompt == NULL)
+		(void)asking_print(request);
+}
+
+static int
+show(const struct options *options, const char *ticket)
+{
+	static const char *const members[][2] = {
+	    {"ticket",        "검토표"},
+            {"state",         "상태"   },
+            {"agency",        "기관"   },
+            {"service",       "서비스"},
+	    {"usecase",       "용도"   },
+            {"entry",         "기록"   },
+            {"approver_role", "역할"   },
+            {"created_at",    "접수"   },
+	    {"expires_at",    "기한"   },
+            {"reviewer",      "검토자"},
+            {"reason",        "이유"   }
+        };
+	json_t *result = NULL;
+	struct fault why;
+	int status = EXIT_GOOD;
+
+	if (asking_ask(options->socket, json_pack("{s:s, s:s}", "op", "review.show", "ticket", ticket),
+	               &result, &why) == -1)
+		return command_fail(&why);
+	if (options->json) {
+		status = asking_print(result);
+	} else {
+		for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+			const char *const text = json_get_string(result, members[i][0]);
+
+			if (text != NULL && text[0] != '\0')
+				printf("%s (%s): %s\n", members[i][1], members[i][0], text);
+		}
+		print_request(json_object_get(result, "request"));
+	}
+	json_decref(result);
+	return status;
+}
+
+static int
+decide(const struct options *options, const char *action, const char *ticket)
+{
+	json_t *request = NULL, *result = NULL;
+	char op[32];
+	struct buffer edited;
+	struct fault why;
+	int status = EXIT_GOOD;
+
+	buffer_init(&edited, REQUEST_MOST);
+	if (options->reason == NULL || (strcmp(action, "edit") == 0) != (options->request != NULL)) {
+		usage(stderr);
+		return EXIT_USAGE;
+	}
+	if (options->request != NULL && file_read(&edited, options->request, REQUEST_MOST, &why) == -1)
+		return command_fail(&why);
+	snprintf(op, sizeof op, "review.%s", action);
+	request = json_pack("{s:s, s:s, s:s}", "op", op, "ticket", ticket, "reason", options->reason);
+	if (request != NULL && options->role != NULL)
+		json_object_set_new(request, "role", json_string(options->role));
+	if (request != NULL && options->request != NULL)
+		json_object_set_new(
+		    request, "request",
+		    json_stringn(edited.data == NULL ? "" : (const char *)edited.data, edited.size));
+	buffer_wipe(&edited);
+	if (asking_ask(options->socket, request, &result, &why) == -1) {
+		/* The gateway said no: that is an answer. */
+		status = command_fail(&why);
+		return why.kind == FAULT_FORBIDDEN || why.kind == FAULT_CONFLICT ||
+		               why.kind == FAULT_NOT_FOUND
+		           ? EXIT_NO
+		           : status;
+	}
+	if (options->json)
+		status = asking_print(result);
+	else
+		printf("%s (%s): %s\n", strcmp(action, "refuse") == 0 ? "거절했습니다" : "승인했습니다",
+		       action, json_get_string(result, "entry"));
+	json_decref(result);
+	return status;
+}
+
+int
+command_review(int argc, char **argv)
+{
+	const char *const word = argc > 1 ? argv[1] : "";
+	struct options options = {0};
+	int status, left;
+
+	if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+		usage(stdout);
+		return EXIT_GOOD;
+	}
+	if (argc < 2) {
+		usage(stderr);
+		return EXIT_USAGE;
+	}
+	if ((status = read_options(&options, argc - 1, argv + 1)) != -1)
+		return status;
+	left = argc - 1 - optind;
+	if (strcmp(word, "list") == 0 && left == 0)
+		return list(&options);
+	if (strcmp(word, "show") == 0 && left == 1)
+		return show(&options, argv[1 + optind]);
+	if ((strcmp(word, "approve") == 0 || strcmp(word, "refuse") == 0 || strcmp(word, "edit") == 0) &&
+	    left == 1)
+		return decide(&options, word, argv[1 + optind]);
+	usage(stderr);
+	return EXIT_USAGE;
+}
