@@ -17,7 +17,10 @@ static const struct {
     {"classify", command_classify, "글의 신호: 영역과 개인식별자", "what a text gives away: domains, identifiers"},
     {"db", command_db, "데이터베이스: 테이블, 로그인", "the database: tables, logins"},
     {"help", command_help, "명령 목록", "this list"},
+    {"key", command_key, "API 키: 만들기, 목록, 폐지", "API keys: create, list, revoke"},
     {"policy", command_policy, "정책: 판정, 검증", "policies: decide, validate"},
+    {"review", command_review, "보류된 요청의 검토", "requests that wait for a person"},
+    {"status", command_status, "게이트웨이의 상태", "the state of the gateway"},
 };
 
 static void
