@@ -122,8 +122,8 @@ word_authorize(const struct policy_options *options)
 	} else if (options->policy_count == 0 || options->entities == NULL || options->request == NULL) {
 		missing("--policies, --entities, --request");
 	} else if ((options->schema != NULL &&
-	            policy_load_schema(&schema, options->schema, &notes, &why) == -1) ||
-	           policy_load(&policies, options->policies, options->policy_count,
+	            policy_files_load_schema(&schema, options->schema, &notes, &why) == -1) ||
+	           policy_files_load(&policies, options->policies, options->policy_count,
 	                       options->ids_from_annotation, &notes, &why) == -1) {
 		fail_notes(&notes, &why);
 	} else if (read_entities(&entities, options->entities, schema, arena, &why) == -1 ||
@@ -167,8 +167,8 @@ word_validate(const struct policy_options *options)
 		fail(&why);
 	} else if (options->policy_count == 0 || options->schema == NULL) {
 		missing("--policies, --schema");
-	} else if (policy_load_schema(&schema, options->schema, &notes, &why) == -1 ||
-	           policy_load(&policies, options->policies, options->policy_count,
+	} else if (policy_files_load_schema(&schema, options->schema, &notes, &why) == -1 ||
+	           policy_files_load(&policies, options->policies, options->policy_count,
 	                       options->ids_from_annotation, &notes, &why) == -1) {
 		/* A text that is no policy is an answer of this word: the set is not valid. */
 		if (notes.errors == 0) {

@@ -121,7 +121,7 @@ ends_in(const char *path, const char *end)
 }
 
 int
-policy_load(struct cedar_policies **out, const char *const *paths, size_t count, bool ids_from_annotation,
+policy_files_load(struct cedar_policies **out, const char *const *paths, size_t count, bool ids_from_annotation,
             struct cedar_notes *notes, struct fault *why)
 {
 	struct policy_texts texts;
@@ -141,7 +141,7 @@ policy_load(struct cedar_policies **out, const char *const *paths, size_t count,
 }
 
 int
-policy_load_schema(struct cedar_schema **out, const char *path, struct cedar_notes *notes, struct fault *why)
+policy_files_load_schema(struct cedar_schema **out, const char *path, struct cedar_notes *notes, struct fault *why)
 {
 	struct buffer text;
 	int result = -1;

@@ -38,9 +38,9 @@ MUST_CHECK int policy_texts_read(struct policy_texts *texts, const char *const *
 void policy_texts_free(struct policy_texts *texts);
 
 /* A file ending in .json is the JSON form (alone), everything else is text. */
-MUST_CHECK int policy_load(struct cedar_policies **out, const char *const *paths, size_t count,
+MUST_CHECK int policy_files_load(struct cedar_policies **out, const char *const *paths, size_t count,
                            bool ids_from_annotation, struct cedar_notes *notes, struct fault *why);
-MUST_CHECK int policy_load_schema(struct cedar_schema **out, const char *path, struct cedar_notes *notes,
+MUST_CHECK int policy_files_load_schema(struct cedar_schema **out, const char *path, struct cedar_notes *notes,
                                   struct fault *why);
 
 /* {"policy","message","file","line","column"} of each note of this severity, as a JSON array. */

@@ -74,7 +74,7 @@ want_policies(struct served *served, const char *path, struct fault *why)
 		return 0;
 	cedar_policies_free(served->policies);
 	served->policies = NULL;
-	if (policy_load(&served->policies, &path, 1, false, &notes, why) == -1)
+	if (policy_files_load(&served->policies, &path, 1, false, &notes, why) == -1)
 		return -1;
 	served->policies_stamp = stamp;
 	return 0;
@@ -102,7 +102,7 @@ want_schema(struct served *served, const char *path, struct fault *why)
 	cedar_schema_free(served->schema);
 	served->schema = NULL;
 	memset(&served->schema_stamp, 0, sizeof served->schema_stamp);
-	if (path != NULL && policy_load_schema(&served->schema, path, &notes, why) == -1)
+	if (path != NULL && policy_files_load_schema(&served->schema, path, &notes, why) == -1)
 		return -1;
 	served->schema_stamp = stamp;
 	return 0;
