@@ -57,7 +57,7 @@ make_answers(void)
 		size += (size_t)snprintf(
 		    text + size, sizeof text - size,
 		    "data: {\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\","
-		    "\"created\":1767225600,\"model\":\"bench\",\"choices\":[{\"index\":0,\"delta\":"
+		    "\"created\":1767225600,\"model\":\"haechi-demo\",\"choices\":[{\"index\":0,\"delta\":"
 		    "{\"content\":\"말 \"},\"finish_reason\":%s}]}\n\n",
 		    i == TOKENS - 1 ? "\"stop\"" : "null");
 	size += (size_t)snprintf(text + size, sizeof text - size, "data: [DONE]\n\n");
