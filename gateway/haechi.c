@@ -21,6 +21,7 @@ static const struct {
     {"policy", command_policy, "정책: 판정, 검증", "policies: decide, validate"},
     {"review", command_review, "보류된 요청의 검토", "requests that wait for a person"},
     {"status", command_status, "게이트웨이의 상태", "the state of the gateway"},
+    {"usecase", command_usecase, "등록된 용도의 법적 판단", "what the Act says of a registered use"},
 };
 
 static void

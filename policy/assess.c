@@ -412,7 +412,7 @@ policy_assess(const struct policy *policy, const struct usecase *usecase, const 
 	if (!arena_ok(arena))
 		return fault_memory(why);
 	if (steps_run(&assessing) == -1 ||
-	    ask(&assessing, "duty", DOMAIN_NONE, out->verdict, on_duty, NULL) == -1) {
+	    ask(&assessing, "obligation", DOMAIN_NONE, out->verdict, on_duty, NULL) == -1) {
 		out->verdict = VERDICT_UNDETERMINED;
 		return -1;
 	}
