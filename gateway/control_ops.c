@@ -392,12 +392,14 @@ usecase_add(struct gateway *gateway, const struct control_caller *caller, const 
 	if (!json_is_string(document)) {
 		fault_set(why, FAULT_INVALID, "document(글)가 있어야 합니다", "document, a text, is needed");
 	} else if (usecase_parse(&usecase, text, arena, why) == 0) {
-		outcome = register_usecase(gateway, caller, &usecase, text,
-		                           registry_usecase(caller->snapshots->registry, usecase.agency,
-		                                            slice_string(usecase.id)) == NULL
-		                               ? "add"
-		                               : "edit",
-		                           result, why);
+		const bool known = registry_usecase(caller->snapshots->registry, usecase.agency,
+		                                    slice_string(usecase.id)) != NULL;
+
+		if (!known && json_get_bool(request, "must_exist", false))
+			fault_set(why, FAULT_NOT_FOUND, "등록되지 않은 용도입니다. add 로 등록하십시오: %s",
+			          "no such use case is registered; register it by add: %s", usecase.id);
+		else
+			outcome = register_usecase(gateway, caller, &usecase, text, known ? "edit" : "add", result, why);
 		usecase_release(&usecase);
 	}
 	arena_free(arena);

@@ -7,6 +7,7 @@
 
 #include "gateway/commands/commands.h"
 #include "gateway/commands/rules.h"
+#include "gateway/commands/usecase_registry.h"
 
 #define FILE_LIMIT  ((size_t)16 << 20)
 #define ARENA_LIMIT ((size_t)16 << 20)
@@ -186,8 +187,9 @@ usage(FILE *to)
 	      "  파일은 schema/usecase.schema.json에 따른 용도 하나 또는 목록입니다 (\"-\": 표준 입력)\n"
 	      "  FILE holds one use case by schema/usecase.schema.json, or a list of them (\"-\": standard "
 	      "input)\n"
-	      "  --as-of  그날 시행 중인 규칙으로 판단합니다 / by the rules in force on that day\n",
+	      "  --as-of  그날 시행 중인 규칙으로 판단합니다 / by the rules in force on that day\n\n",
 	      to);
+	fputs(usecase_registry_usage, to);
 }
 
 static int
@@ -242,12 +244,16 @@ failed:
 int
 command_usecase(int argc, char **argv)
 {
+	int status;
+
 	if (argc >= 2 && strcmp(argv[1], "assess") == 0)
 		return usecase_assess(argc - 1, argv + 1);
 	if (argc >= 2 && strcmp(argv[1], "--help") == 0) {
 		usage(stdout);
 		return EXIT_GOOD;
 	}
+	if (argc >= 2 && (status = usecase_registry(argc - 1, argv + 1)) != -1)
+		return status;
 	usage(stderr);
 	return EXIT_USAGE;
 }
