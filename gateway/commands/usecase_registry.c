@@ -6,6 +6,7 @@
 #include "gateway/commands/asking.h"
 #include "gateway/commands/commands.h"
 #include "gateway/commands/common.h"
+#include "schema/verdict.h"
 
 #define DOCUMENT_LIMIT ((size_t)1 << 20)
 

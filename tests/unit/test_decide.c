@@ -212,7 +212,8 @@ load_text(struct policy **out, const char *text, struct fault *why)
 #define HEAD(id)   "@id(\"" id "\") @title_ko(\"가\") @title_en(\"a\") "
 #define PERMIT_ALL HEAD("all") "permit (principal, action, resource);\n"
 
-static void
+/* The decision borrows from the policy: the caller releases it. */
+static struct policy *
 decide_with(const char *text, struct decision *out, struct arena *where)
 {
 	struct request request;
@@ -224,47 +225,54 @@ decide_with(const char *text, struct decision *out, struct arena *where)
 	request_of(&request, NULL);
 	request.facts.found_kinds = 1u << IDENTIFIER_RRN;
 	policy_decide(own, &request.facts, where, out);
-	policy_release(own);
+	return own;
 }
 
 static void
 test_errors_deny(void **state)
 {
 	struct decision decision;
+	struct policy *own;
 
 	(void)state;
 	arena_reset(arena);
 	/* i64 overflow: the validator cannot see it, the evaluator must. */
-	decide_with(PERMIT_ALL HEAD("broken") "permit (principal, action in Action::\"ask\", resource) when "
-	                                      "{ context.now.toTime().toMilliseconds() + "
-	                                      "9223372036854775807 > 0 };",
-	            &decision, arena);
+	own = decide_with(
+	    PERMIT_ALL HEAD("broken") "permit (principal, action in Action::\"ask\", resource) when "
+	                              "{ context.now.toTime().toMilliseconds() + "
+	                              "9223372036854775807 > 0 };",
+	    &decision, arena);
 	assert_int_equal(decision.access, ACCESS_DENY);
 	assert_int_equal(decision.error_count, 1);
 	assert_string_equal(decision.errors[0].policy, "broken");
-	decide_with(PERMIT_ALL HEAD(
-	                "duty-broken") "@duty(\"notify\") permit (principal, action == Action::\"duty\", "
-	                               "resource) when { "
-	                               "context.now.toTime().toMilliseconds() + 9223372036854775807 > 0 };",
-	            &decision, arena);
+	policy_release(own);
+	own = decide_with(
+	    PERMIT_ALL HEAD(
+	        "duty-broken") "@duty(\"notify\") permit (principal, action == Action::\"duty\", "
+	                       "resource) when { "
+	                       "context.now.toTime().toMilliseconds() + 9223372036854775807 > 0 };",
+	    &decision, arena);
 	assert_int_equal(decision.access, ACCESS_DENY);
 	assert_int_equal(decision.error_count, 1);
+	policy_release(own);
 }
 
 static void
 test_useless_remedy_denies(void **state)
 {
 	struct decision decision;
+	struct policy *own;
 
 	(void)state;
 	arena_reset(arena);
-	decide_with(
+	own = decide_with(
 	    PERMIT_ALL HEAD("useless") "@remedy(\"redact\") @redact(\"rrn\") forbid (principal, action in "
 	                               "Action::\"ask\", resource) when { context.found.contains("
 	                               "Identifier::\"rrn\") };",
 	    &decision, arena);
 	assert_int_equal(decision.access, ACCESS_DENY);
 	assert_string_equal(decision.reasons[0].id, "useless");
+	policy_release(own);
 }
 
 static void
