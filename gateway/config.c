@@ -200,6 +200,42 @@ complain(cyaml_log_t level, void *context, const char *format, va_list arguments
 	snprintf(complaint->text, sizeof complaint->text, "%s", at);
 }
 
+/*
+ * For a name that should not be there libcyaml only tells where its mapping begins. The line itself is looked for from
+ * there on: the first that has the name before a colon, behind the one that was read already when it stands twice.
+ */
+static void
+find_line(struct complaint *complaint, struct slice text)
+{
+	static const char *const begins[] = {"Unexpected key: ", "Mapping field already seen: "};
+	const uint8_t *at = text.data, *const end = text.data + text.size;
+	const char *name = NULL;
+	unsigned skip = 0;
+
+	for (unsigned i = 0; i < 2; i++)
+		if (strncmp(complaint->text, begins[i], strlen(begins[i])) == 0) {
+			name = complaint->text + strlen(begins[i]);
+			skip = i;
+		}
+	if (name == NULL || name[0] == '\0')
+		return;
+	for (unsigned line = 1; at < end; line++) {
+		const uint8_t *const stop = memchr(at, '\n', (size_t)(end - at));
+		const size_t size = (size_t)((stop == NULL ? end : stop) - at);
+		size_t indent = 0;
+
+		while (indent < size && (at[indent] == ' ' || at[indent] == '-'))
+			indent++;
+		if (line >= complaint->line + skip && size - indent > strlen(name) &&
+		    memcmp(at + indent, name, strlen(name)) == 0 && at[indent + strlen(name)] == ':') {
+			complaint->line = line;
+			complaint->column = (unsigned)indent + 1;
+			return;
+		}
+		at += size + 1;
+	}
+}
+
 static const cyaml_config_t cyaml_settings = {
     .log_fn = complain,
     .mem_fn = cyaml_mem,
@@ -642,6 +678,7 @@ config_parse(struct config **out, struct slice text, const char *name, const cha
 	error =
 	    cyaml_load_data(text.data, text.size, &settings, &config_value, (cyaml_data_t **)&config, NULL);
 	if (error != CYAML_OK) {
+		find_line(&complaint, text);
 		fault_set(why, FAULT_INVALID, "%s:%u:%u: %s", "%s:%u:%u: %s", name, complaint.line,
 		          complaint.column, complaint_ko(error));
 		if (why != NULL) {

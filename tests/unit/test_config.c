@@ -9,12 +9,15 @@
 
 #include "gateway/config.h"
 
-#define GOOD                                                                                                           \
-	"agency: seoul\nnode: node1\nstate: /tmp/s\nlisten:\n  - 127.0.0.1:8080\ndatabase:\n  socket: pg\n"               \
-	"policy:\n  agency: a\n  act: b\n  schema: c\nengines:\n  - name: one\n    address: unix:engine.sock\n"             \
-	"    zone: kr-gov\n    grade: S\n    models:\n      - name: m\n        aliases: [mm]\n"                             \
-	"  - name: two\n    address: unix:/run/two.sock\n    zone: kr-gov\n    grade: S\n    models:\n      - name: m\n"    \
-	"  - name: three\n    address: unix:/run/three.sock\n    zone: kr-lab\n    grade: O\n    models:\n      - name: m\n"
+#define GOOD                                                                                                 \
+	"agency: seoul\nnode: node1\nstate: /tmp/s\nlisten:\n  - 127.0.0.1:8080\ndatabase:\n  socket: pg\n"  \
+	"policy:\n  agency: a\n  act: b\n  schema: c\nengines:\n  - name: one\n    address: "                \
+	"unix:engine.sock\n"                                                                                 \
+	"    zone: kr-gov\n    grade: S\n    models:\n      - name: m\n        aliases: [mm]\n"              \
+	"  - name: two\n    address: unix:/run/two.sock\n    zone: kr-gov\n    grade: S\n    models:\n     " \
+	" - name: m\n"                                                                                       \
+	"  - name: three\n    address: unix:/run/three.sock\n    zone: kr-lab\n    grade: O\n    models:\n " \
+	"     - name: m\n"
 
 static struct config *
 parse(const char *text, struct fault *why)
@@ -60,16 +63,16 @@ refused(void **state)
 	static const struct {
 		const char *text, *says;
 	} cases[] = {
-	    {"", "empty"},
-	    {GOOD "surprise: 1\n", ":37:"},
-	    {"agency: seoul\n", "haechi.yaml:"},
-	    {GOOD "loops: many\n", ":37:"},
-	    {GOOD "loops: -1\n", ":37:"},
-	    {GOOD "limits:\n  body: 999999999999\n", "at most body"},
-	    {GOOD "label:\n  chat: shout\n", "label.chat"},
-	    {GOOD "log:\n  level: loud\n", "log.level"},
-	    {"a: &x [*x]\n", "haechi.yaml:1"},
-	    {"\xff\xfe", "UTF-8"},
+	    {"",	                             "empty"        },
+	    {GOOD "surprise: 1\n",                   ":32:"         },
+	    {"agency: seoul\n",                      "haechi.yaml:" },
+	    {GOOD "loops: many\n",                   ":32:"         },
+	    {GOOD "loops: -1\n",                     ":32:"         },
+	    {GOOD "limits:\n  body: 999999999999\n", "at most body" },
+	    {GOOD "label:\n  chat: shout\n",         "label.chat"   },
+	    {GOOD "log:\n  level: loud\n",           "log.level"    },
+	    {"a: &x [*x]\n",                         "haechi.yaml:1"},
+	    {"\xff\xfe",	                     "UTF-8"        },
 	};
 	struct fault why;
 
@@ -89,11 +92,11 @@ static void
 refused_engines(void **state)
 {
 	static const char *const bad[][2] = {
-	    {"grade: S", "grade: X"},
-	    {"name: two", "name: one"},
+	    {"grade: S",                    "grade: X"                   },
+	    {"name: two",                   "name: one"                  },
 	    {"address: unix:/run/two.sock", "address: https://example.kr"}, /* no pin */
-	    {"agency: seoul", "agency: Seoul/1"},
-	    {"address: unix:/run/two.sock", "address: ftp://x"},
+	    {"agency: seoul",               "agency: Seoul/1"            },
+	    {"address: unix:/run/two.sock", "address: ftp://x"           },
 	};
 	char text[4096];
 	struct fault why;
@@ -104,7 +107,8 @@ refused_engines(void **state)
 		struct config *config;
 
 		assert_non_null(at);
-		snprintf(text, sizeof text, "%.*s%s%s", (int)(at - GOOD), GOOD, bad[i][1], at + strlen(bad[i][0]));
+		snprintf(text, sizeof text, "%.*s%s%s", (int)(at - GOOD), GOOD, bad[i][1],
+		         at + strlen(bad[i][0]));
 		if ((config = parse(text, &why)) != NULL)
 			fail_msg("accepted: %s", bad[i][1]);
 	}

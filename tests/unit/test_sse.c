@@ -50,17 +50,18 @@ events(void **state)
 		const char *text, *seen;
 		bool clean;
 	} cases[] = {
-	    {"data: a\n\n", "a|", true},
-	    {"data:a\r\n\r\ndata: b\r\rdata: c\n\n", "a|b|c|", true},
-	    {"data: a\ndata: b\n\n", "a\nb|", true},
-	    {"\xEF\xBB\xBF" "data: a\n\n", "a|", true},
-	    {": hello\nevent: x\nid: 7\nretry: 1\ndata: a\n\n", "a|", true},
-	    {"data\n\n", "|", true},
-	    {"\n\n\n", "", true},
-	    {"data: a\n", "", false},
-	    {"data: a", "", false},
-	    {"database: a\n\n", "", true},
-	    {"data:  a\n\n", " a|", true},
+	    {"data: a\n\n",	                             "a|",     true },
+	    {"data:a\r\n\r\ndata: b\r\rdata: c\n\n",            "a|b|c|", true },
+	    {"data: a\ndata: b\n\n",                            "a\nb|",  true },
+	    {"\xEF\xBB\xBF"
+	     "data: a\n\n",	                "a|",     true },
+	    {": hello\nevent: x\nid: 7\nretry: 1\ndata: a\n\n", "a|",     true },
+	    {"data\n\n",	                                "|",      true },
+	    {"\n\n\n",	                                  "",       true },
+	    {"data: a\n",	                               "",       false},
+	    {"data: a",	                                 "",       false},
+	    {"database: a\n\n",	                         "",       true },
+	    {"data:  a\n\n",	                            " a|",    true },
 	};
 
 	(void)state;
@@ -69,7 +70,8 @@ events(void **state)
 			bool clean;
 
 			assert_int_equal(feed(cases[i].text, piece, 4096, &clean), 0);
-			assert_string_equal(buffer_text(&seen) == NULL ? "" : buffer_text(&seen), cases[i].seen);
+			assert_string_equal(buffer_text(&seen) == NULL ? "" : buffer_text(&seen),
+			                    cases[i].seen);
 			assert_int_equal(clean, cases[i].clean);
 			buffer_free(&seen);
 		}
