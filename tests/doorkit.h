@@ -161,7 +161,7 @@ kit_finished(void *context)
 	arrival_free(r->arrival);
 }
 
-static struct server *
+static struct server *__attribute__((unused))
 kit_start(struct server_options *options, const struct limits *limits)
 {
 	struct server *server = NULL;
