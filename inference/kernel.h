@@ -1,0 +1,82 @@
+/*
+ * kernel -- the inner loops: plain C, AVX2, AVX-512 with VNNI; which one is decided once, at run time.
+ *
+ * Each result depends on its own row and token only, never on how many were computed together: an answer is the
+ * same alone and in a crowd. Quantised weights meet activations rounded to 8 bits in blocks of 32.
+ */
+#ifndef HAECHI_INFERENCE_KERNEL_H
+#define HAECHI_INFERENCE_KERNEL_H
+
+#include "inference/model.h"
+
+#define KERNEL_GROUP 16 /* rows that are packed and multiplied together */
+
+/* Activations of `count` tokens, `columns` each. Quantised only where a matrix needs it. */
+struct activations {
+	size_t count, columns;
+	const float *values;
+	int8_t *quants;
+	float *scales;    /* per block of 32 */
+	float *offsets;   /* per block of 32: minus the scale times the sum of its quants */
+	int32_t *minus32; /* minus the sum of the quants, per 32 and per 16 */
+	int32_t *minus16;
+};
+
+struct attention {
+	const float *query;        /* heads of one kv head: group x head_size */
+	float *out;                /* the same shape */
+	float *scores;             /* scratch: 2 x (context rounded up to pages, and one page) */
+	const void *keys, *values; /* one layer's pages */
+	const uint32_t *pages;
+	size_t page_bytes; /* of one page of keys (or values), all kv heads */
+	uint32_t kv_head, group, head_size;
+	uint32_t first, last; /* positions seen: first ... last */
+	float scale;
+};
+
+struct kernels {
+	const char *name;
+	bool packs; /* quantised matrices are multiplied in packed form */
+
+	void (*rms_norm)(float *out, const float *in, const float *weight, size_t size, float epsilon);
+	/* One token: columns a multiple of 32. */
+	void (*quantise)(const struct activations *in, size_t token);
+	void (*silu_multiply)(float *gate, const float *up, size_t size);
+	/* out[token * stride + row] for the groups of 16 rows [first, last). */
+	void (*multiply)(const struct matrix *matrix, const struct activations *in, size_t first, size_t last,
+	                 float *out, size_t stride);
+	void (*halve)(uint16_t *out, const float *in, size_t size);
+	void (*attend16)(const struct attention *attention); /* cache in half precision */
+	void (*attend32)(const struct attention *attention);
+};
+
+extern const struct kernels kernels_plain;
+#if defined(__x86_64__)
+extern const struct kernels kernels_avx2;
+extern const struct kernels kernels_avx512;
+#endif
+
+/* The best that this processor has. */
+const struct kernels *kernels_choose(void);
+
+/* Whether a matrix of this type takes quantised activations. */
+bool kernel_quantised(uint32_t type);
+
+/* Bytes of the packed form, 0 when the type has none; and packing of the groups [first, last) into out. */
+size_t kernel_packed_size(const struct matrix *matrix);
+void kernel_pack(const struct matrix *matrix, size_t first, size_t last, uint8_t *out);
+
+/* Where position `position` of a page begins: keys lie in strips of 16 positions, values position by position. */
+static inline size_t
+cache_key_index(uint32_t kv_head, uint32_t head_size, uint32_t position, uint32_t at)
+{
+	return ((size_t)kv_head * CACHE_PAGE + position / 16 * 16) * head_size + at * 16 + position % 16;
+}
+
+static inline size_t
+cache_value_index(uint32_t kv_head, uint32_t head_size, uint32_t position, uint32_t at)
+{
+	return ((size_t)kv_head * CACHE_PAGE + position) * head_size + at;
+}
+
+#endif

@@ -1,0 +1,52 @@
+/* Kernels for AVX-512 with VNNI (Ice Lake, Zen 4 and later). */
+#include "inference/kernel.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#define TARGET        __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,fma,f16c")))
+#define KERNEL(name)  name##_avx512
+#define TILE_ROWS     4
+#define TILE_TOKENS   6
+#define PACKED_GROUPS 2
+#define PACKED_TOKENS 6
+#define PREFETCH      4096
+#define U8_BIAS       true
+
+#include "inference/kernel_vectors.h"
+
+INLINE void
+load_half16(const void *from, v16 *out)
+{
+	*out = (v16)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i_u *)from));
+}
+
+INLINE void
+dot_u8(v16i *acc, const v64u *w, int32_t x)
+{
+	*acc = (v16i)_mm512_dpbusd_epi32((__m512i)*acc, (__m512i)*w, _mm512_set1_epi32(x));
+}
+
+#define dot_u7 dot_u8
+
+INLINE void
+store_half16(void *to, const v16 *value)
+{
+	_mm256_storeu_si256((__m256i_u *)to, _mm512_cvtps_ph((__m512)*value, _MM_FROUND_TO_NEAREST_INT));
+}
+
+#include "inference/kernel_body.h"
+#include "inference/kernel_packed.h"
+
+const struct kernels kernels_avx512 = {
+    .name = "avx512-vnni",
+    .packs = true,
+    .rms_norm = rms_norm_avx512,
+    .quantise = quantise_avx512,
+    .silu_multiply = silu_multiply_avx512,
+    .multiply = multiply_avx512,
+    .halve = halve_avx512,
+    .attend16 = attend16_avx512,
+    .attend32 = attend32_avx512,
+};
+#endif

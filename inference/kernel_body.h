@@ -1,0 +1,420 @@
+/*
+ * kernel_body -- the kernels once, in vectors of sixteen lanes, for every instruction set that includes this file.
+ *
+ * The includer defines KERNEL(name), TARGET (a function attribute or nothing), TILE_ROWS and TILE_TOKENS (how many
+ * sums fit its registers), load_half16(from, out), store_half16(to, value), and for packed weights also dot_u7 and dot_u8:
+ * per 32-bit lane, acc + the dot product of four unsigned bytes w (below 128; any) with four signed bytes x.
+ * dot_u8 takes bytes offset by 128, and U8_BIAS says whether the sum must begin at minus 128 times the sum of x.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "inference/kernel.h"
+#include "inference/quant.h"
+
+INLINE void
+exponential(v16 *x)
+{
+	const float rounder = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer */
+	v16 n, r, p;
+	v16i whole;
+
+	r = *x;
+	r = SELECT(r < -87.0f, (v16){0} - 87.0f, r);
+	r = SELECT(r > 88.0f, (v16){0} + 88.0f, r);
+	n = (r * 1.44269504088896341f + rounder) - rounder;
+	r = r - n * 0.693359375f;
+	r = r - n * -2.12194440e-4f;
+	p = r * 1.9875691500e-4f + 1.3981999507e-3f;
+	p = p * r + 8.3334519073e-3f;
+	p = p * r + 4.1665795894e-2f;
+	p = p * r + 1.6666665459e-1f;
+	p = p * r + 5.0000001201e-1f;
+	p = p * (r * r) + r + 1.0f;
+	whole = (__builtin_convertvector(n, v16i) + 127) << 23;
+	*x = p * (v16)whole;
+}
+
+INLINE float
+sum_lanes(const v16 *x)
+{
+	float lane[16];
+
+	memcpy(lane, x, sizeof lane);
+	for (unsigned step = 8; step > 0; step /= 2)
+		for (unsigned i = 0; i < step; i++)
+			lane[i] += lane[i + step];
+	return lane[0];
+}
+
+static TARGET void
+KERNEL(rms_norm)(float *out, const float *in, const float *weight, size_t size, float epsilon)
+{
+	v16 sums = {0};
+	float sum, factor;
+	size_t i;
+
+	for (i = 0; i + 16 <= size; i += 16) {
+		v16 x = LOAD(v16, in + i);
+
+		sums += x * x;
+	}
+	sum = sum_lanes(&sums);
+	for (; i < size; i++)
+		sum += in[i] * in[i];
+	factor = 1.0f / sqrtf(sum / (float)size + epsilon);
+	for (i = 0; i < size; i++)
+		out[i] = in[i] * factor * weight[i];
+}
+
+static TARGET void
+KERNEL(quantise)(const struct activations *in, size_t token)
+{
+	const float *values = in->values + token * in->columns;
+	int8_t *quants = in->quants + token * in->columns;
+	size_t blocks = in->columns / 32;
+
+	for (size_t b = 0; b < blocks; b++, values += 32, quants += 32) {
+		v16 low = LOAD(v16, values), high = LOAD(v16, values + 16);
+		v16 top = SELECT(low < 0, -low, low), other = SELECT(high < 0, -high, high);
+		float lane[16], most = 0, scale, inverse;
+		int32_t sum[2] = {0, 0};
+
+		top = SELECT(top > other, top, other);
+		memcpy(lane, &top, sizeof lane);
+		for (unsigned i = 0; i < 16; i++)
+			most = lane[i] > most ? lane[i] : most;
+		scale = most / 127.0f;
+		inverse = most > 0 && most < 3.0e38f ? 127.0f / most : 0.0f;
+		low = low * inverse + 12582912.0f;
+		high = high * inverse + 12582912.0f;
+		for (unsigned half = 0; half < 2; half++) {
+			v16i whole = (half == 0 ? (v16i)low : (v16i)high) - 0x4b400000;
+			v16s bytes = __builtin_convertvector(whole, v16s);
+
+			memcpy(quants + 16 * half, &bytes, 16);
+			for (unsigned i = 0; i < 16; i++)
+				sum[half] += quants[16 * half + i];
+		}
+		in->scales[token * blocks + b] = scale;
+		in->offsets[token * blocks + b] = -scale * (float)(sum[0] + sum[1]);
+		in->minus32[token * blocks + b] = -(sum[0] + sum[1]);
+		in->minus16[(token * blocks + b) * 2] = -sum[0];
+		in->minus16[(token * blocks + b) * 2 + 1] = -sum[1];
+	}
+}
+
+static TARGET void
+KERNEL(silu_multiply)(float *gate, const float *up, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i + 16 <= size; i += 16) {
+		v16 g = LOAD(v16, gate + i), e = -g, result;
+
+		exponential(&e);
+		result = g / (e + 1.0f) * LOAD(v16, up + i);
+		memcpy(gate + i, &result, sizeof result);
+	}
+	for (; i < size; i++)
+		gate[i] = gate[i] / (1.0f + expf(-gate[i])) * up[i];
+}
+
+static TARGET void
+KERNEL(halve)(uint16_t *out, const float *in, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i + 16 <= size; i += 16) {
+		v16 x = LOAD(v16, in + i);
+
+		store_half16(out + i, &x);
+	}
+	for (; i < size; i++)
+		out[i] = float_to_half(in[i]);
+}
+
+/* Sixteen weights of a float type as numbers. */
+INLINE void
+load_weights(uint32_t type, const uint8_t *from, v16 *out)
+{
+	if (type == QUANT_F32) {
+		memcpy(out, from, sizeof *out);
+	} else if (type == QUANT_F16) {
+		load_half16(from, out);
+	} else {
+		v16h half = LOAD(v16h, from);
+		v16i wide = __builtin_convertvector(half, v16i) << 16;
+
+		*out = (v16)wide;
+	}
+}
+
+/* R rows by T tokens of a matrix of floats, kept row by row. One sum of sixteen lanes for each, whatever R and T. */
+INLINE void
+float_tile(uint32_t type, const struct matrix *matrix, const struct activations *in, size_t row, size_t token,
+           float *out, size_t stride, const size_t R, const size_t T)
+{
+	const size_t unit = type == QUANT_F32 ? 4 : 2;
+	const size_t columns = matrix->columns, whole = columns / 16 * 16;
+	const uint8_t *weights[8];
+	const float *x[8];
+	v16 sums[8][8];
+
+	UNROLL
+	for (size_t r = 0; r < R; r++) {
+		size_t at = row + r < matrix->rows ? row + r : matrix->rows - 1;
+
+		weights[r] = matrix->data + at * matrix->row_size;
+		UNROLL
+		for (size_t t = 0; t < T; t++)
+			sums[r][t] = (v16){0};
+	}
+	UNROLL
+	for (size_t t = 0; t < T; t++)
+		x[t] = in->values + (token + t) * columns;
+	for (size_t i = 0; i < whole; i += 16) {
+		v16 w[8];
+
+		UNROLL
+		for (size_t r = 0; r < R; r++)
+			load_weights(type, weights[r] + i * unit, &w[r]);
+		UNROLL
+		for (size_t t = 0; t < T; t++) {
+			v16 values = LOAD(v16, x[t] + i);
+
+			UNROLL
+			for (size_t r = 0; r < R; r++)
+				sums[r][t] += w[r] * values;
+		}
+	}
+	UNROLL
+	for (size_t r = 0; r < R; r++) {
+		if (row + r >= matrix->rows)
+			break;
+		UNROLL
+		for (size_t t = 0; t < T; t++) {
+			float sum = sum_lanes(&sums[r][t]);
+
+			for (size_t i = whole; i < columns; i++) {
+				float w;
+
+				quant_row(type, weights[r] + i * unit, &w, 1);
+				sum += w * x[t][i];
+			}
+			out[(token + t) * stride + row + r] = sum;
+		}
+	}
+}
+
+INLINE void
+float_multiply(uint32_t type, const struct matrix *matrix, const struct activations *in, size_t first,
+               size_t last, float *out, size_t stride)
+{
+	for (size_t row = first * KERNEL_GROUP; row < last * KERNEL_GROUP && row < matrix->rows; row += 8) {
+		size_t token = 0;
+
+		for (; TILE_TOKENS >= 6 && token + 6 <= in->count; token += 6)
+			for (size_t r = 0; r < 8; r += TILE_ROWS)
+				float_tile(type, matrix, in, row + r, token, out, stride, TILE_ROWS, 6);
+		for (; TILE_TOKENS >= 4 && token + 4 <= in->count; token += 4)
+			for (size_t r = 0; r < 8; r += TILE_ROWS)
+				float_tile(type, matrix, in, row + r, token, out, stride, TILE_ROWS, 4);
+		for (; token + 2 <= in->count; token += 2)
+			for (size_t r = 0; r < 8; r += TILE_ROWS)
+				float_tile(type, matrix, in, row + r, token, out, stride, TILE_ROWS, 2);
+		for (; token < in->count; token++)
+			for (size_t r = 0; r < 8; r += 2 * TILE_ROWS)
+				float_tile(type, matrix, in, row + r, token, out, stride, 2 * TILE_ROWS, 1);
+	}
+}
+
+/* ---- attention ------------------------------------------------------------------------------------------------ */
+
+INLINE void
+load_cached(bool half, const void *from, size_t index, v16 *out)
+{
+	if (half)
+		load_half16((const uint8_t *)from + 2 * index, out);
+	else
+		memcpy(out, (const float *)from + index, sizeof *out);
+}
+
+/* Scores of H heads against the 64 positions of a page: lanes are positions. */
+INLINE void
+score_page(bool half, const struct attention *a, const void *keys, size_t head, float *scores,
+           size_t scores_size, const size_t H)
+{
+	const size_t size = a->head_size;
+	const float *query = a->query + head * size;
+	v16 sums[2][4];
+
+	UNROLL
+	for (size_t h = 0; h < H; h++)
+		UNROLL
+	for (size_t s = 0; s < 4; s++)
+		sums[h][s] = (v16){0};
+	for (size_t i = 0; i < size; i++) {
+		UNROLL
+		for (size_t s = 0; s < 4; s++) {
+			v16 k;
+
+			load_cached(
+			    half, keys,
+			    cache_key_index(a->kv_head, a->head_size, (uint32_t)(16 * s), (uint32_t)i), &k);
+			UNROLL
+			for (size_t h = 0; h < H; h++)
+				sums[h][s] += k * query[h * size + i];
+		}
+	}
+	UNROLL
+	for (size_t h = 0; h < H; h++)
+		UNROLL
+	for (size_t s = 0; s < 4; s++) {
+		v16 scaled = sums[h][s] * a->scale;
+
+		memcpy(scores + h * scores_size + 16 * s, &scaled, sizeof scaled);
+	}
+}
+
+/* The weighted sum of values over all pages, for H heads and four strips of sixteen of the head's values. */
+INLINE void
+gather_values(bool half, const struct attention *a, size_t head, size_t at, const float *scores,
+              size_t scores_size, const size_t H, const size_t S)
+{
+	v16 sums[2][4];
+
+	UNROLL
+	for (size_t h = 0; h < H; h++)
+		UNROLL
+	for (size_t s = 0; s < S; s++)
+		sums[h][s] = (v16){0};
+	for (uint32_t position = a->first; position <= a->last; position++) {
+		const uint8_t *page =
+		    (const uint8_t *)a->values + a->pages[position / CACHE_PAGE] * a->page_bytes;
+		size_t base =
+		    cache_value_index(a->kv_head, a->head_size, position % CACHE_PAGE, (uint32_t)at);
+
+		UNROLL
+		for (size_t s = 0; s < S; s++) {
+			v16 v;
+
+			load_cached(half, page, base + 16 * s, &v);
+			UNROLL
+			for (size_t h = 0; h < H; h++)
+				sums[h][s] +=
+				    v *
+				    scores[h * scores_size + position - a->first / CACHE_PAGE * CACHE_PAGE];
+		}
+	}
+	UNROLL
+	for (size_t h = 0; h < H; h++)
+		UNROLL
+	for (size_t s = 0; s < S; s++)
+		memcpy(a->out + (head + h) * a->head_size + at + 16 * s, &sums[h][s], sizeof sums[h][s]);
+}
+
+INLINE float
+cached_value(bool half, const void *from, size_t index)
+{
+	uint16_t bits;
+	float value;
+
+	if (half) {
+		memcpy(&bits, (const uint8_t *)from + 2 * index, 2);
+		return half_to_float(bits);
+	}
+	memcpy(&value, (const float *)from + index, 4);
+	return value;
+}
+
+/* Turn the scores of one head into weights that sum to one; scores of unseen positions become zero. */
+INLINE void
+soften(float *scores, size_t from, size_t to, size_t whole)
+{
+	v16 sums = {0};
+	float most = -INFINITY, sum, inverse;
+
+	for (size_t i = from; i <= to; i++)
+		most = scores[i] > most ? scores[i] : most;
+	for (size_t i = 0; i < from; i++)
+		scores[i] = -INFINITY;
+	for (size_t i = to + 1; i < whole; i++)
+		scores[i] = -INFINITY;
+	for (size_t i = 0; i < whole; i += 16) {
+		v16 x = LOAD(v16, scores + i), e = x - most;
+
+		exponential(&e);
+		e = SELECT(x == -INFINITY, (v16){0}, e);
+		sums += e;
+		memcpy(scores + i, &e, sizeof e);
+	}
+	sum = sum_lanes(&sums);
+	inverse = 1.0f / sum;
+	for (size_t i = 0; i < whole; i++)
+		scores[i] *= inverse;
+}
+
+INLINE void
+attend(bool half, const struct attention *a)
+{
+	const uint32_t first_page = a->first / CACHE_PAGE, last_page = a->last / CACHE_PAGE;
+	const size_t whole = (size_t)(last_page - first_page + 1) * CACHE_PAGE;
+	const size_t strips = a->head_size / 16 * 16;
+
+	for (size_t head = 0; head < a->group;) {
+		const size_t together = head + 2 <= a->group ? 2 : 1;
+
+		for (uint32_t page = first_page; page <= last_page; page++) {
+			const uint8_t *keys = (const uint8_t *)a->keys + a->pages[page] * a->page_bytes;
+			float *scores = a->scores + (size_t)(page - first_page) * CACHE_PAGE;
+
+			if (together == 2)
+				score_page(half, a, keys, head, scores, whole, 2);
+			else
+				score_page(half, a, keys, head, scores, whole, 1);
+		}
+		for (size_t h = 0; h < together; h++)
+			soften(a->scores + h * whole, a->first - first_page * CACHE_PAGE,
+			       a->last - first_page * CACHE_PAGE, whole);
+		for (size_t at = 0; at < strips;) {
+			const size_t many = strips - at >= 64 ? 64 : 16;
+
+			if (together == 2 && many == 64)
+				gather_values(half, a, head, at, a->scores, whole, 2, 4);
+			else if (together == 2)
+				gather_values(half, a, head, at, a->scores, whole, 2, 1);
+			else if (many == 64)
+				gather_values(half, a, head, at, a->scores, whole, 1, 4);
+			else
+				gather_values(half, a, head, at, a->scores, whole, 1, 1);
+			at += many;
+		}
+		for (size_t h = 0; h < together; h++)
+			for (size_t at = strips; at < a->head_size; at++) {
+				float sum = 0;
+
+				for (uint32_t p = a->first; p <= a->last; p++)
+					sum += a->scores[h * whole + p - first_page * CACHE_PAGE] *
+					       cached_value(half,
+					                    (const uint8_t *)a->values +
+					                        a->pages[p / CACHE_PAGE] * a->page_bytes,
+					                    cache_value_index(a->kv_head, a->head_size,
+					                                      p % CACHE_PAGE, (uint32_t)at));
+				a->out[(head + h) * a->head_size + at] = sum;
+			}
+		head += together;
+	}
+}
+
+static TARGET void
+KERNEL(attend16)(const struct attention *attention)
+{
+	attend(true, attention);
+}
+
+static TARGET void
+KERNEL(attend32)(const struct attention *attention)
+{
+	attend(false, attention);
+}

@@ -1,0 +1,108 @@
+/* Kernels in plain C: the definition of right, and what runs where nothing better is. */
+#include "inference/kernel.h"
+
+#define TARGET
+#define KERNEL(name) name##_plain
+#define TILE_ROWS    2
+#define TILE_TOKENS  2
+
+#include <string.h>
+
+#include "inference/kernel_vectors.h"
+#include "inference/quant.h"
+
+INLINE void
+load_half16(const void *from, v16 *out)
+{
+	float lane[16];
+
+	for (unsigned i = 0; i < 16; i++) {
+		uint16_t half;
+
+		memcpy(&half, (const uint8_t *)from + 2 * i, 2);
+		lane[i] = half_to_float(half);
+	}
+	memcpy(out, lane, sizeof *out);
+}
+
+INLINE void
+store_half16(void *to, const v16 *value)
+{
+	for (unsigned i = 0; i < 16; i++) {
+		uint16_t half = float_to_half((*value)[i]);
+
+		memcpy((uint8_t *)to + 2 * i, &half, 2);
+	}
+}
+
+#include "inference/kernel_body.h"
+
+/* Weights as quant.h defines them, times activations of 8 bits. */
+static void
+quantised_multiply(const struct matrix *matrix, const struct activations *in, size_t first, size_t last,
+                   float *out, size_t stride)
+{
+	const size_t block = quant_kind(matrix->type)->block, bytes = quant_kind(matrix->type)->bytes;
+	const size_t blocks = matrix->columns / 32;
+
+	for (size_t row = first * KERNEL_GROUP; row < last * KERNEL_GROUP && row < matrix->rows; row++) {
+		for (size_t t = 0; t < in->count; t++)
+			out[t * stride + row] = 0;
+		for (size_t c = 0; c < matrix->columns; c += block) {
+			float weights[256];
+
+			quant_row(matrix->type, matrix->data + row * matrix->row_size + c / block * bytes,
+			          weights, block);
+			for (size_t t = 0; t < in->count; t++)
+				for (size_t b = 0; b < block / 32; b++) {
+					const int8_t *quants = in->quants + t * matrix->columns + c + b * 32;
+					float sum = 0;
+
+					for (unsigned i = 0; i < 32; i++)
+						sum += weights[b * 32 + i] * (float)quants[i];
+					out[t * stride + row] += sum * in->scales[t * blocks + c / 32 + b];
+				}
+		}
+	}
+}
+
+static void
+multiply_plain(const struct matrix *matrix, const struct activations *in, size_t first, size_t last,
+               float *out, size_t stride)
+{
+	if (matrix->type == QUANT_F32)
+		float_multiply(QUANT_F32, matrix, in, first, last, out, stride);
+	else if (matrix->type == QUANT_F16)
+		float_multiply(QUANT_F16, matrix, in, first, last, out, stride);
+	else if (matrix->type == QUANT_BF16)
+		float_multiply(QUANT_BF16, matrix, in, first, last, out, stride);
+	else
+		quantised_multiply(matrix, in, first, last, out, stride);
+}
+
+const struct kernels kernels_plain = {
+    .name = "plain",
+    .packs = false,
+    .rms_norm = rms_norm_plain,
+    .quantise = quantise_plain,
+    .silu_multiply = silu_multiply_plain,
+    .multiply = multiply_plain,
+    .halve = halve_plain,
+    .attend16 = attend16_plain,
+    .attend32 = attend32_plain,
+};
+
+const struct kernels *
+kernels_choose(void)
+{
+#if defined(__x86_64__)
+	__builtin_cpu_init();
+	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+	    __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+	    __builtin_cpu_supports("avx512vnni"))
+		return &kernels_avx512;
+	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+		return &kernels_avx2;
+#endif
+	return &kernels_plain;
+}
