@@ -1,0 +1,682 @@
+/*
+ * forward_cpu -- the graph on processors: the definition of right for every other device.
+ *
+ * A step's rows go through each layer together; work is shared over rows of weights for products, over tokens for
+ * everything between them, over (token, head) for attention. The cache lies here in pages of 64 positions.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "inference/crew.h"
+#include "inference/kernel.h"
+#include "inference/quant.h"
+
+#define TINY_MODEL                                                                                           \
+	((uint64_t)12 << 20) /* weights below this stay in one core's cache: a second one only costs */
+#define TOKENS_CHUNK 4
+
+struct runner {
+	struct model *model;
+	const struct kernels *kernels;
+	struct crew *crew;
+	size_t rows; /* most of one step */
+	bool half;   /* the cache is in half precision */
+	char description[64];
+
+	uint8_t *packed; /* all packed matrices, one mapping */
+	size_t packed_size;
+	uint8_t *cache;
+	size_t cache_size, page_bytes, layer_bytes; /* of one page of keys; of one layer's keys */
+
+	float *memory; /* all scratch below, one block */
+	float *x, *normed, *q, *k, *v, *mixed, *branch, *gate, *up;
+	float *turns;  /* cosine and sine for each row and pair */
+	float *scores; /* for each member */
+	size_t scores_size;
+	struct activations in;
+};
+
+/* What is being shared out: one at a time, so one struct serves all pieces of a step. */
+struct piece {
+	struct runner *runner;
+	const struct step *step;
+	const struct layer *layer; /* NULL: after the last */
+	size_t index;              /* of the layer */
+	size_t count;              /* tokens */
+	/* products of the same input */
+	const struct matrix *matrices[3];
+	float *out[3];
+	size_t strides[3];
+	size_t matrix_count, chunk;
+	const float *values;
+	bool quantise;
+	size_t columns;
+};
+
+static size_t
+groups_of(const struct matrix *matrix)
+{
+	return (matrix->rows + KERNEL_GROUP - 1) / KERNEL_GROUP;
+}
+
+/* ---- products --------------------------------------------------------------------------------------------------- */
+
+static void
+product_chunk(void *argument, size_t index, size_t member)
+{
+	struct piece *piece = argument;
+	struct runner *runner = piece->runner;
+
+	(void)member;
+	for (size_t i = 0; i < piece->matrix_count; i++) {
+		size_t groups = groups_of(piece->matrices[i]);
+		size_t chunks = (groups + piece->chunk - 1) / piece->chunk;
+
+		if (index < chunks) {
+			size_t first = index * piece->chunk, last = first + piece->chunk;
+
+			runner->kernels->multiply(piece->matrices[i], &runner->in, first,
+			                          last < groups ? last : groups, piece->out[i],
+			                          piece->strides[i]);
+			return;
+		}
+		index -= chunks;
+	}
+}
+
+static void
+quantise_chunk(void *argument, size_t index, size_t member)
+{
+	struct piece *piece = argument;
+	struct runner *runner = piece->runner;
+
+	(void)member;
+	for (size_t t = index * TOKENS_CHUNK; t < (index + 1) * TOKENS_CHUNK && t < piece->count; t++)
+		runner->kernels->quantise(&runner->in, t);
+}
+
+/* out[i] = matrix[i] values, for up to three matrices of the same columns. */
+static void
+multiply(struct piece *piece, const float *values)
+{
+	struct runner *runner = piece->runner;
+	size_t groups = 0, chunks = 0, members = crew_size(runner->crew);
+	bool quantised = false;
+
+	for (size_t i = 0; i < piece->matrix_count; i++) {
+		groups += groups_of(piece->matrices[i]);
+		quantised = quantised || kernel_quantised(piece->matrices[i]->type);
+	}
+	runner->in.count = piece->count;
+	runner->in.columns = piece->matrices[0]->columns;
+	runner->in.values = values;
+	if (quantised)
+		crew_share(runner->crew, (piece->count + TOKENS_CHUNK - 1) / TOKENS_CHUNK, quantise_chunk,
+		           piece);
+	/* Several chunks a member, so that one who comes late or is held up takes fewer. */
+	piece->chunk = members == 1 ? groups : groups / (members * 6);
+	piece->chunk = piece->chunk < 2 ? 2 : piece->chunk / 2 * 2;
+	if (piece->chunk > 16 && members > 1)
+		piece->chunk = 16;
+	for (size_t i = 0; i < piece->matrix_count; i++)
+		chunks += (groups_of(piece->matrices[i]) + piece->chunk - 1) / piece->chunk;
+	crew_share(runner->crew, chunks, product_chunk, piece);
+}
+
+static void
+multiply_one(struct piece *piece, const struct matrix *matrix, const float *values, float *out)
+{
+	piece->matrix_count = 1;
+	piece->matrices[0] = matrix;
+	piece->out[0] = out;
+	piece->strides[0] = matrix->rows;
+	multiply(piece, values);
+}
+
+/* ---- between products ------------------------------------------------------------------------------------------- */
+
+/* Turn the leading values of each head by the row's position. */
+static void
+rotate(const struct shape *shape, float *heads, size_t count, const float *turns)
+{
+	size_t pairs = shape->rotated / 2;
+
+	for (size_t h = 0; h < count; h++, heads += shape->head_size)
+		for (size_t i = 0; i < pairs; i++) {
+			float *a = shape->rope_halves ? heads + i : heads + 2 * i;
+			float *b = shape->rope_halves ? heads + pairs + i : a + 1;
+			float x = *a, y = *b;
+
+			*a = x * turns[2 * i] - y * turns[2 * i + 1];
+			*b = x * turns[2 * i + 1] + y * turns[2 * i];
+		}
+}
+
+static void
+add_bias(float *out, const float *bias, size_t size)
+{
+	if (bias != NULL)
+		for (size_t i = 0; i < size; i++)
+			out[i] += bias[i];
+}
+
+static void
+store_cache(struct runner *runner, size_t layer, const struct step_row *row, const float *k, const float *v)
+{
+	const struct shape *shape = &runner->model->shape;
+	uint8_t *keys = runner->cache + 2 * layer * runner->layer_bytes;
+	uint8_t *values = keys + runner->layer_bytes;
+	size_t page = row->pages[row->position / CACHE_PAGE] * runner->page_bytes;
+	uint32_t position = row->position % CACHE_PAGE, size = shape->head_size;
+
+	for (uint32_t h = 0; h < shape->kv_heads; h++, k += size, v += size) {
+		size_t key_at = cache_key_index(h, size, position, 0),
+		       value_at = cache_value_index(h, size, position, 0);
+
+		if (runner->half) {
+			uint16_t halves[512], *to = (uint16_t *)(void *)(keys + page) + key_at;
+
+			runner->kernels->halve(halves, k, size);
+			for (uint32_t i = 0; i < size; i++)
+				to[i * 16] = halves[i];
+			runner->kernels->halve((uint16_t *)(void *)(values + page) + value_at, v, size);
+		} else {
+			float *to = (float *)(void *)(keys + page) + key_at;
+
+			for (uint32_t i = 0; i < size; i++)
+				to[i * 16] = k[i];
+			memcpy((float *)(void *)(values + page) + value_at, v, size * sizeof *v);
+		}
+	}
+}
+
+static void
+before_attention(void *argument, size_t index, size_t member)
+{
+	struct piece *piece = argument;
+	struct runner *runner = piece->runner;
+	const struct shape *shape = &runner->model->shape;
+	const struct layer *layer = piece->layer;
+	size_t q_size = (size_t)shape->heads * shape->head_size;
+	size_t k_size = (size_t)shape->kv_heads * shape->head_size;
+
+	(void)member;
+	for (size_t t = index * TOKENS_CHUNK; t < (index + 1) * TOKENS_CHUNK && t < piece->count; t++) {
+		float *q = runner->q + t * q_size, *k = runner->k + t * k_size, *v = runner->v + t * k_size;
+		const float *turns = runner->turns + t * shape->rotated;
+
+		add_bias(q, layer->q_bias, q_size);
+		add_bias(k, layer->k_bias, k_size);
+		add_bias(v, layer->v_bias, k_size);
+		for (size_t h = 0; layer->q_norm != NULL && h < shape->heads; h++)
+			runner->kernels->rms_norm(q + h * shape->head_size, q + h * shape->head_size,
+			                          layer->q_norm, shape->head_size, shape->epsilon);
+		for (size_t h = 0; layer->k_norm != NULL && h < shape->kv_heads; h++)
+			runner->kernels->rms_norm(k + h * shape->head_size, k + h * shape->head_size,
+			                          layer->k_norm, shape->head_size, shape->epsilon);
+		if (layer->rope) {
+			rotate(shape, q, shape->heads, turns);
+			rotate(shape, k, shape->kv_heads, turns);
+		}
+		store_cache(runner, piece->index, &piece->step->rows[t], k, v);
+	}
+}
+
+static void
+attention_item(struct piece *piece, size_t item, size_t member)
+{
+	struct runner *runner = piece->runner;
+	const struct shape *shape = &runner->model->shape;
+	size_t t = item / shape->kv_heads, group = shape->heads / shape->kv_heads;
+	uint32_t kv_head = (uint32_t)(item % shape->kv_heads);
+	const struct step_row *row = &piece->step->rows[t];
+	size_t at = (t * shape->heads + kv_head * group) * shape->head_size;
+	const uint8_t *keys = runner->cache + 2 * piece->index * runner->layer_bytes;
+	struct attention attention = {
+	    .query = runner->q + at,
+	    .out = runner->mixed + at,
+	    .scores = runner->scores + member * runner->scores_size,
+	    .keys = keys,
+	    .values = keys + runner->layer_bytes,
+	    .pages = row->pages,
+	    .page_bytes = runner->page_bytes,
+	    .kv_head = kv_head,
+	    .group = (uint32_t)group,
+	    .head_size = shape->head_size,
+	    .last = row->position,
+	    .scale = shape->attention_scale,
+	};
+
+	if (piece->layer->local && row->position >= shape->window)
+		attention.first = row->position - shape->window + 1;
+	if (runner->half)
+		runner->kernels->attend16(&attention);
+	else
+		runner->kernels->attend32(&attention);
+}
+
+static void
+attention_chunk(void *argument, size_t index, size_t member)
+{
+	struct piece *piece = argument;
+	size_t items = piece->count * piece->runner->model->shape.kv_heads;
+
+	for (size_t i = index * piece->chunk; i < (index + 1) * piece->chunk && i < items; i++)
+		attention_item(piece, i, member);
+}
+
+static void
+attend_all(struct piece *piece)
+{
+	const struct shape *shape = &piece->runner->model->shape;
+	size_t items = piece->count * shape->kv_heads, seen = 0;
+
+	for (size_t t = 0; t < piece->count; t++)
+		seen += piece->step->rows[t].position + 1;
+	/* A few microseconds of work are not worth waking anybody. */
+	if (seen * shape->heads * shape->head_size < 32768)
+		piece->chunk = items;
+	else
+		piece->chunk = items / (crew_size(piece->runner->crew) * 4);
+	piece->chunk = piece->chunk < 1 ? 1 : piece->chunk;
+	crew_share(piece->runner->crew, (items + piece->chunk - 1) / piece->chunk, attention_chunk, piece);
+}
+
+/* Add a branch to the stream, normalised first where the architecture says so. */
+static void
+add_branch(struct runner *runner, float *x, float *branch, const float *norm)
+{
+	const struct shape *shape = &runner->model->shape;
+
+	if (norm != NULL)
+		runner->kernels->rms_norm(branch, branch, norm, shape->width, shape->epsilon);
+	for (size_t i = 0; i < shape->width; i++)
+		x[i] += shape->residual_scale * branch[i];
+}
+
+static void
+after_attention(void *argument, size_t index, size_t member)
+{
+	struct piece *piece = argument;
+	struct runner *runner = piece->runner;
+	const struct shape *shape = &runner->model->shape;
+	const struct layer *layer = piece->layer;
+
+	(void)member;
+	for (size_t t = index * TOKENS_CHUNK; t < (index + 1) * TOKENS_CHUNK && t < piece->count; t++) {
+		float *x = runner->x + t * shape->width;
+
+		add_branch(runner, x, runner->branch + t * shape->width, layer->attention_post_norm);
+		if (layer->ffn_norm != NULL)
+			runner->kernels->rms_norm(runner->normed + t * shape->width, x, layer->ffn_norm,
+			                          shape->width, shape->epsilon);
+		else
+			memcpy(runner->normed + t * shape->width, x, shape->width * sizeof *x);
+	}
+}
+
+static void
+gate_chunk(void *argument, size_t index, size_t member)
+{
+	struct piece *piece = argument;
+	struct runner *runner = piece->runner;
+	size_t ffn = runner->model->shape.ffn;
+
+	(void)member;
+	for (size_t t = index * TOKENS_CHUNK; t < (index + 1) * TOKENS_CHUNK && t < piece->count; t++)
+		runner->kernels->silu_multiply(runner->gate + t * ffn, runner->up + t * ffn, ffn);
+}
+
+/* End of layer index - 1, and the norm before layer `index`. */
+static void
+between_layers(void *argument, size_t index, size_t member)
+{
+	struct piece *piece = argument;
+	struct runner *runner = piece->runner;
+	const struct shape *shape = &runner->model->shape;
+
+	(void)member;
+	for (size_t t = index * TOKENS_CHUNK; t < (index + 1) * TOKENS_CHUNK && t < piece->count; t++) {
+		float *x = runner->x + t * shape->width;
+
+		if (piece->index > 0)
+			add_branch(runner, x, runner->branch + t * shape->width,
+			           runner->model->layers[piece->index - 1].ffn_post_norm);
+		if (piece->layer == NULL)
+			continue;
+		if (piece->layer->attention_norm != NULL)
+			runner->kernels->rms_norm(runner->normed + t * shape->width, x,
+			                          piece->layer->attention_norm, shape->width, shape->epsilon);
+		else
+			memcpy(runner->normed + t * shape->width, x, shape->width * sizeof *x);
+	}
+}
+
+/* ---- the graph -------------------------------------------------------------------------------------------------- */
+
+static void
+begin_row(struct runner *runner, const struct step_row *row, size_t t)
+{
+	const struct model *model = runner->model;
+	const struct shape *shape = &model->shape;
+	const struct matrix *embedding = &model->embedding;
+	float *x = runner->x + t * shape->width, *turns = runner->turns + t * shape->rotated;
+
+	quant_row(embedding->type, embedding->data + row->token * embedding->row_size, x, shape->width);
+	if (shape->embedding_scale != 1.0f)
+		for (size_t i = 0; i < shape->width; i++)
+			x[i] *= shape->embedding_scale;
+	for (size_t i = 0; i < shape->rotated / 2; i++) {
+		double angle = row->position * model->rope_frequencies[i];
+
+		turns[2 * i] = (float)cos(angle) * shape->rope_magnitude;
+		turns[2 * i + 1] = (float)sin(angle) * shape->rope_magnitude;
+	}
+}
+
+static void
+begin_chunk(void *argument, size_t index, size_t member)
+{
+	struct piece *piece = argument;
+
+	(void)member;
+	for (size_t t = index * TOKENS_CHUNK; t < (index + 1) * TOKENS_CHUNK && t < piece->count; t++)
+		begin_row(piece->runner, &piece->step->rows[t], t);
+}
+
+static void
+run_layer(struct piece *piece, size_t chunks)
+{
+	struct runner *runner = piece->runner;
+	const struct layer *layer = piece->layer;
+
+	piece->matrix_count = 3;
+	piece->matrices[0] = &layer->q;
+	piece->matrices[1] = &layer->k;
+	piece->matrices[2] = &layer->v;
+	piece->out[0] = runner->q;
+	piece->out[1] = runner->k;
+	piece->out[2] = runner->v;
+	for (unsigned i = 0; i < 3; i++)
+		piece->strides[i] = piece->matrices[i]->rows;
+	multiply(piece, runner->normed);
+	crew_share(runner->crew, chunks, before_attention, piece);
+	attend_all(piece);
+	multiply_one(piece, &layer->output, runner->mixed, runner->branch);
+	crew_share(runner->crew, chunks, after_attention, piece);
+	piece->matrix_count = 2;
+	piece->matrices[0] = &layer->gate;
+	piece->matrices[1] = &layer->up;
+	piece->out[0] = runner->gate;
+	piece->out[1] = runner->up;
+	piece->strides[0] = piece->strides[1] = layer->gate.rows;
+	multiply(piece, runner->normed);
+	crew_share(runner->crew, chunks, gate_chunk, piece);
+	multiply_one(piece, &layer->down, runner->gate, runner->branch);
+}
+
+static void
+finish(struct piece *piece, const struct step *step)
+{
+	struct runner *runner = piece->runner;
+	const struct model *model = runner->model;
+	const struct shape *shape = &model->shape;
+	size_t wanted = 0;
+
+	for (size_t t = 0; t < step->count; t++)
+		if (step->rows[t].wanted)
+			runner->kernels->rms_norm(runner->normed + wanted++ * shape->width,
+			                          runner->x + t * shape->width, model->output_norm,
+			                          shape->width, shape->epsilon);
+	if (wanted == 0)
+		return;
+	if (step->states != NULL)
+		memcpy(step->states, runner->normed, wanted * shape->width * sizeof *step->states);
+	if (step->logits == NULL)
+		return;
+	piece->count = wanted;
+	multiply_one(piece, &model->head, runner->normed, step->logits);
+	if (shape->logit_scale != 1.0f)
+		for (size_t i = 0; i < wanted * shape->vocabulary; i++)
+			step->logits[i] *= shape->logit_scale;
+}
+
+static void
+cpu_forward(struct runner *runner, const struct step *step)
+{
+	struct piece piece = {.runner = runner, .step = step, .count = step->count};
+	size_t chunks = (step->count + TOKENS_CHUNK - 1) / TOKENS_CHUNK;
+
+	crew_share(runner->crew, chunks, begin_chunk, &piece);
+	for (size_t i = 0; i < runner->model->shape.layers; i++) {
+		piece.index = i;
+		piece.layer = &runner->model->layers[i];
+		crew_share(runner->crew, chunks, between_layers, &piece);
+		run_layer(&piece, chunks);
+	}
+	piece.index = runner->model->shape.layers;
+	piece.layer = NULL;
+	crew_share(runner->crew, chunks, between_layers, &piece);
+	finish(&piece, step);
+}
+
+/* ---- opening ---------------------------------------------------------------------------------------------------- */
+
+static size_t
+list_matrices(struct model *model, struct matrix **out)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < model->shape.layers; i++) {
+		struct layer *layer = &model->layers[i];
+		struct matrix *all[] = {&layer->q,    &layer->k,  &layer->v,   &layer->output,
+		                        &layer->gate, &layer->up, &layer->down};
+
+		for (size_t j = 0; j < sizeof all / sizeof *all; j++)
+			out[count++] = all[j];
+	}
+	out[count++] = &model->head;
+	return count;
+}
+
+struct packing {
+	struct matrix *matrix;
+	uint8_t *out;
+};
+
+static void
+pack_chunk(void *argument, size_t index, size_t member)
+{
+	struct packing *packing = argument;
+	size_t groups = groups_of(packing->matrix), last = (index + 1) * 8;
+
+	(void)member;
+	kernel_pack(packing->matrix, index * 8, last < groups ? last : groups, packing->out);
+}
+
+static int
+pack_all(struct runner *runner, struct fault *why)
+{
+	struct model *model = runner->model;
+	struct matrix **matrices = calloc((size_t)model->shape.layers * 7 + 1, sizeof *matrices);
+	size_t count, total = 0;
+
+	if (matrices == NULL)
+		return fault_memory(why);
+	count = list_matrices(model, matrices);
+	for (size_t i = 0; i < count; i++)
+		total += (kernel_packed_size(matrices[i]) + 63) / 64 * 64;
+	if (total > 0) {
+		/* Room behind the end for prefetches is not needed: they never fault. */
+		runner->packed =
+		    mmap(NULL, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (runner->packed == MAP_FAILED) {
+			runner->packed = NULL;
+			free(matrices);
+			return fault_errno(why, "가중치를 재배열할 메모리 %zu바이트",
+			                   "%zu bytes for repacked weights", total);
+		}
+		runner->packed_size = total;
+		madvise(runner->packed, total, MADV_HUGEPAGE);
+	}
+	total = 0;
+	for (size_t i = 0; i < count; i++) {
+		struct packing packing = {matrices[i], runner->packed + total};
+		size_t size = kernel_packed_size(matrices[i]);
+
+		if (size == 0)
+			continue;
+		crew_share(runner->crew, (groups_of(matrices[i]) + 7) / 8, pack_chunk, &packing);
+		matrices[i]->packed = packing.out;
+		total += (size + 63) / 64 * 64;
+		/* The mapped original is only a second copy now; single rows of embeddings come back when asked for. */
+		model_forget(model, matrices[i]);
+	}
+	free(matrices);
+	return 0;
+}
+
+static unsigned
+cache_bits(const struct model *model, const struct runner_options *options)
+{
+	if (options->cache_bits != 0)
+		return options->cache_bits;
+	return model->layers[0].q.type == QUANT_F32 ? 32 : 16;
+}
+
+static size_t
+cpu_page_bytes(const struct model *model, const struct runner_options *options)
+{
+	const struct shape *shape = &model->shape;
+
+	return (size_t)2 * shape->layers * shape->kv_heads * shape->head_size * CACHE_PAGE *
+	       (cache_bits(model, options) / 8);
+}
+
+static int
+take_scratch(struct runner *runner, const struct runner_options *options, struct fault *why)
+{
+	const struct shape *shape = &runner->model->shape;
+	size_t rows = runner->rows, width = shape->width, ffn = shape->ffn;
+	size_t q = (size_t)shape->heads * shape->head_size, k = (size_t)shape->kv_heads * shape->head_size;
+	size_t widest = width > q ? width : q, members = crew_size(runner->crew), total = 0;
+	float **parts[] = {&runner->x,  &runner->normed, &runner->q,      &runner->k,
+	                   &runner->v,  &runner->mixed,  &runner->branch, &runner->gate,
+	                   &runner->up, &runner->turns,  &runner->scores};
+	size_t blocks;
+
+	widest = widest > ffn ? widest : ffn;
+	blocks = (widest + 31) / 32;
+	runner->scores_size = 2 * ((options->context + 2 * CACHE_PAGE) / CACHE_PAGE * CACHE_PAGE);
+	{
+		size_t sizes[] = {rows * width,
+		                  rows * width,
+		                  rows * q,
+		                  rows * k,
+		                  rows * k,
+		                  rows * q,
+		                  rows * width,
+		                  rows * ffn,
+		                  rows * ffn,
+		                  rows * shape->rotated,
+		                  members * runner->scores_size};
+
+		for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+			total += (sizes[i] + 15) / 16 * 16;
+		total += rows * (widest / 4 + 1 + blocks * 5) + 64;
+		if ((runner->memory = aligned_alloc(64, (total * 4 + 63) / 64 * 64)) == NULL)
+			return fault_memory(why);
+		total = 0;
+		for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+			*parts[i] = runner->memory + total;
+			total += (sizes[i] + 15) / 16 * 16;
+		}
+	}
+	runner->in.scales = runner->memory + total;
+	runner->in.offsets = runner->in.scales + rows * blocks;
+	runner->in.minus32 = (int32_t *)(void *)(runner->in.offsets + rows * blocks);
+	runner->in.minus16 = runner->in.minus32 + rows * blocks;
+	runner->in.quants = (int8_t *)(runner->in.minus16 + rows * blocks * 2);
+	return 0;
+}
+
+static void
+cpu_close(struct runner *runner)
+{
+	if (runner == NULL)
+		return;
+	crew_stop(runner->crew);
+	if (runner->packed != NULL)
+		munmap(runner->packed, runner->packed_size);
+	if (runner->cache != NULL)
+		munmap(runner->cache, runner->cache_size);
+	free(runner->memory);
+	free(runner);
+}
+
+static int
+cpu_open(struct runner **out, struct model *model, const struct runner_options *options, struct fault *why)
+{
+	struct runner *runner = calloc(1, sizeof *runner);
+	size_t threads = options->threads;
+	int result = -1;
+
+	if (runner == NULL)
+		return fault_memory(why);
+	if (model->shape.head_size > 512) {
+		fault_set(why, FAULT_UNSUPPORTED, "어텐션 헤드 크기 %u은(는) 512를 넘어 지원하지 않습니다",
+		          "attention heads of %u values are not supported (at most 512)",
+		          model->shape.head_size);
+		goto out;
+	}
+	runner->model = model;
+	runner->kernels = options->plain ? &kernels_plain : kernels_choose();
+	runner->rows = options->rows;
+	runner->half = cache_bits(model, options) == 16;
+	if (threads == 0)
+		threads = model->weight_bytes < TINY_MODEL ? 1 : crew_processors();
+	if (crew_start(&runner->crew, threads, why) == -1)
+		goto out;
+	snprintf(runner->description, sizeof runner->description, "%s, %zu thread%s", runner->kernels->name,
+	         crew_size(runner->crew), crew_size(runner->crew) == 1 ? "" : "s");
+	if (runner->kernels->packs && pack_all(runner, why) == -1)
+		goto out;
+	runner->page_bytes =
+	    (size_t)model->shape.kv_heads * model->shape.head_size * CACHE_PAGE * (runner->half ? 2 : 4);
+	runner->layer_bytes = runner->page_bytes * options->pages;
+	runner->cache_size = runner->layer_bytes * 2 * model->shape.layers;
+	/* Untouched pages cost nothing: the cache grows as it is used, up to what was configured. */
+	runner->cache = mmap(NULL, runner->cache_size, PROT_READ | PROT_WRITE,
+	                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (runner->cache == MAP_FAILED) {
+		runner->cache = NULL;
+		fault_errno(why, "KV 캐시 %zu바이트", "%zu bytes of cache", runner->cache_size);
+		goto out;
+	}
+	if (take_scratch(runner, options, why) == -1)
+		goto out;
+	*out = runner;
+	runner = NULL;
+	result = 0;
+out:
+	cpu_close(runner);
+	return result;
+}
+
+static const char *
+cpu_describe(const struct runner *runner)
+{
+	return runner->description;
+}
+
+const struct runner_kind runner_cpu = {
+    .name = "cpu",
+    .open = cpu_open,
+    .forward = cpu_forward,
+    .describe = cpu_describe,
+    .page_bytes = cpu_page_bytes,
+    .close = cpu_close,
+};

@@ -1,0 +1,114 @@
+/*
+ * model -- the whole of a model on one page: its shape, its weights, and the runner that computes with them.
+ *
+ * One graph with flags serves every architecture. `runner` is the door to a device: forward_cpu.c is the definition
+ * of right, a CUDA twin fills the same table. Weights borrow from the mapped file, or from what was repacked of it.
+ */
+#ifndef HAECHI_INFERENCE_MODEL_H
+#define HAECHI_INFERENCE_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "schema/base/bytes.h"
+
+struct tokenizer; /* tokenizer.h */
+struct weights;   /* weights.c: the mapped files */
+
+#define CACHE_PAGE 64 /* positions in a page of the cache: the unit of allocation and of prefix reuse */
+
+/* `rows` rows of `columns` weights; y = W x. Missing: rows == 0. */
+struct matrix {
+	uint32_t type; /* enum quant_type */
+	uint32_t rows, columns;
+	size_t row_size;       /* bytes */
+	const uint8_t *data;   /* row by row, as in the file */
+	const uint8_t *packed; /* the same in the kernels' order, or NULL */
+};
+
+struct layer {
+	const float *attention_norm, *ffn_norm;           /* before; NULL in a post-norm graph */
+	const float *attention_post_norm, *ffn_post_norm; /* after, before the residual; NULL mostly */
+	const float *q_norm, *k_norm;                     /* per head; NULL mostly */
+	const float *q_bias, *k_bias, *v_bias;            /* NULL mostly */
+	struct matrix q, k, v, output;
+	struct matrix gate, up, down;
+	bool local; /* sees only the last shape.window positions */
+	bool rope;  /* positions are rotated in */
+};
+
+struct shape {
+	uint32_t width, ffn, layers, heads, kv_heads, head_size, vocabulary;
+	uint32_t context; /* what the model was trained for */
+	uint32_t window;  /* of local layers */
+	uint32_t rotated; /* leading values of each head that rope turns */
+	bool rope_halves; /* pairs are (i, i + rotated / 2), else (2i, 2i + 1) */
+	float epsilon;
+	float attention_scale, embedding_scale, residual_scale, logit_scale;
+	float rope_magnitude; /* of yarn; 1 otherwise */
+};
+
+struct model {
+	struct shape shape;
+	char architecture[32];
+	char name[128];    /* an id for the API: lower case, digits, '-', '.', '_' */
+	char license[128]; /* general.license, empty when the file names none */
+	char sha256[65];   /* of the weights file(s), hex */
+	uint64_t weight_bytes, parameters;
+	struct matrix embedding, head; /* head is the embedding where they are tied */
+	const float *output_norm;
+	struct layer *layers;
+	double *rope_frequencies; /* rotated / 2 radians a position */
+	struct tokenizer *tokenizer;
+	struct slice chat_template; /* tokenizer.chat_template, empty when there is none */
+	struct weights *weights;
+};
+
+/* One token at one position of one sequence. Rows of the same sequence follow one another in ascending position. */
+struct step_row {
+	uint32_t token, position;
+	const uint32_t *pages; /* of its sequence: page number of positions 0-63, 64-127, ... */
+	bool wanted;           /* give logits (or the state) for this row */
+};
+
+struct step {
+	const struct step_row *rows;
+	size_t count;
+	float *logits; /* out: one vocabulary for each wanted row, in order; or NULL */
+	float *states; /* out: one normalised hidden state for each wanted row; or NULL */
+};
+
+struct runner_options {
+	size_t threads;      /* 0: choose by the model's size and the machine */
+	size_t rows;         /* most rows of one step */
+	size_t pages;        /* of the cache */
+	size_t context;      /* most positions of one sequence */
+	unsigned cache_bits; /* 16 or 32; 0: 32 for F32 models, else 16 */
+	bool plain;          /* only kernels in plain C */
+};
+
+struct runner; /* the device's own: repacked weights, cache, scratch */
+
+struct runner_kind {
+	const char *name; /* "cpu" */
+	int (*open)(struct runner **out, struct model *model, const struct runner_options *options,
+	            struct fault *why);
+	/* Compute the rows, after which their keys and values are in the cache. One thread at a time. */
+	void (*forward)(struct runner *runner, const struct step *step);
+	/* "avx512-vnni, 2 threads": for people. */
+	const char *(*describe)(const struct runner *runner);
+	size_t (*page_bytes)(const struct model *model, const struct runner_options *options);
+	void (*close)(struct runner *runner);
+};
+
+extern const struct runner_kind runner_cpu;
+
+/* Map `path` (and its further parts), check everything, read the tokenizer. *out is the caller's, to model_close(). */
+MUST_CHECK int model_open(struct model **out, const char *path, struct fault *why);
+void model_close(struct model *model); /* NULL is fine */
+
+/* The matrix has been repacked: its mapped bytes may leave memory; they come back from the file when read. */
+void model_forget(struct model *model, const struct matrix *matrix);
+
+#endif

@@ -1,0 +1,686 @@
+/*
+ * weights -- from files to a model: map, check, bind each tensor to its place, refuse by name what is not understood.
+ */
+#define _GNU_SOURCE /* MADV_DONTNEED beside POSIX */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "inference/gguf.h"
+#include "inference/model.h"
+#include "inference/quant.h"
+#include "inference/tokenizer.h"
+#include "inference/weights.h"
+
+struct architecture {
+	const char *name;
+	bool rope_halves; /* pairs (i, i + n/2) */
+	bool post_norm;   /* norms after the branches instead of before */
+	bool head_norm;   /* queries and keys are normalised per head */
+	bool bias;        /* on q, k and v, required */
+};
+
+static const struct architecture architectures[] = {
+    {"llama",   false, false, false, false},
+    {"qwen2",   true,  false, false, true },
+    {"qwen3",   true,  false, true,  false},
+    {"exaone",  true,  false, false, false},
+    {"exaone4", true,  true,  true,  false},
+};
+
+struct binding {
+	struct model *model;
+	struct weights *weights;
+	const struct architecture *architecture;
+	const struct gguf *gguf; /* of the first part: all metadata is there */
+	struct fault *why;
+};
+
+/* ---- files ------------------------------------------------------------------------------------------------------ */
+
+static int
+map_part(struct weights_part *part, const char *path, struct fault *why)
+{
+	struct stat status;
+	int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), result = -1;
+	void *map;
+
+	if (file == -1)
+		return fault_errno(why, "모델 파일 %s", "model file %s", path);
+	if (fstat(file, &status) == -1) {
+		fault_errno(why, "모델 파일 %s", "model file %s", path);
+		goto out;
+	}
+	if (!S_ISREG(status.st_mode) || status.st_size <= 0) {
+		fault_set(why, FAULT_INVALID, "모델 파일 %s: 일반 파일이 아니거나 비어 있습니다",
+		          "model file %s: not a regular file, or empty", path);
+		goto out;
+	}
+	map = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, file, 0);
+	if (map == MAP_FAILED) {
+		fault_errno(why, "모델 파일 %s", "model file %s", path);
+		goto out;
+	}
+	part->bytes = slice_of(map, (size_t)status.st_size);
+	snprintf(part->identity, sizeof part->identity, "%llx:%llx:%llx:%llx.%lx:%llx.%lx;",
+	         (unsigned long long)status.st_dev, (unsigned long long)status.st_ino,
+	         (unsigned long long)status.st_size, (unsigned long long)status.st_mtim.tv_sec,
+	         status.st_mtim.tv_nsec, (unsigned long long)status.st_ctim.tv_sec, status.st_ctim.tv_nsec);
+	if (gguf_parse(&part->gguf, part->bytes, why) == -1) {
+		fault_prefix(why, "%s", "%s", path);
+		goto out;
+	}
+	result = 0;
+out:
+	close(file);
+	return result;
+}
+
+/* Path of part `number` of `count`, made from the first one's name, "X-00001-of-00003.gguf". */
+static bool
+part_path(char *out, size_t size, const char *path, unsigned number, unsigned count)
+{
+	char ending[32];
+	size_t length = strlen(path), tail;
+
+	snprintf(ending, sizeof ending, "-00001-of-%05u.gguf", count);
+	tail = strlen(ending);
+	if (length < tail || length >= size || strcmp(path + length - tail, ending) != 0)
+		return false;
+	snprintf(out, size, "%.*s-%05u-of-%05u.gguf", (int)(length - tail), path, number, count);
+	return true;
+}
+
+static void
+weights_close(struct weights *weights)
+{
+	if (weights == NULL)
+		return;
+	for (size_t i = 0; i < weights->count; i++) {
+		gguf_free(&weights->parts[i].gguf);
+		if (weights->parts[i].bytes.data != NULL)
+			munmap((void *)(uintptr_t)weights->parts[i].bytes.data, weights->parts[i].bytes.size);
+	}
+	for (size_t i = 0; i < weights->copy_count; i++)
+		free(weights->copies[i]);
+	free(weights->copies);
+	free(weights->bound);
+	free(weights->parts);
+	free(weights);
+}
+
+static int
+weights_open(struct weights **out, const char *path, struct fault *why)
+{
+	struct weights *weights = calloc(1, sizeof *weights);
+	int64_t count = 1, number = 0;
+	int result = -1;
+
+	if (weights == NULL || (weights->parts = calloc(GGUF_PARTS_LIMIT, sizeof *weights->parts)) == NULL) {
+		fault_memory(why);
+		goto out;
+	}
+	weights->count = 1;
+	if (map_part(&weights->parts[0], path, why) == -1)
+		goto out;
+	if (gguf_integer(gguf_key(&weights->parts[0].gguf, "split.count"), &count) && count != 1) {
+		gguf_integer(gguf_key(&weights->parts[0].gguf, "split.no"), &number);
+		if (number != 0 || count < 1 || count > GGUF_PARTS_LIMIT) {
+			fault_set(why, FAULT_INVALID,
+			          "%s: 나뉜 모델의 첫 번째 파일을 지정하십시오 (이 파일은 %lld/%lld)",
+			          "%s: name the first file of a split model (this is %lld of %lld)", path,
+			          (long long)number + 1, (long long)count);
+			goto out;
+		}
+		for (unsigned i = 2; i <= count; i++) {
+			char name[4096];
+
+			if (!part_path(name, sizeof name, path, i, (unsigned)count)) {
+				fault_set(why, FAULT_INVALID,
+				          "%s: 나뉜 모델의 이름은 '-00001-of-%05u.gguf'로 끝나야 합니다",
+				          "%s: the name of a split model must end in '-00001-of-%05u.gguf'",
+				          path, (unsigned)count);
+				goto out;
+			}
+			weights->count = i;
+			if (map_part(&weights->parts[i - 1], name, why) == -1)
+				goto out;
+			number = -1;
+			if (!gguf_integer(gguf_key(&weights->parts[i - 1].gguf, "split.no"), &number) ||
+			    number != i - 1) {
+				fault_set(why, FAULT_INVALID, "%s: split.no가 %u이(가) 아닙니다",
+				          "%s: split.no is not %u", name, i - 1);
+				goto out;
+			}
+		}
+	}
+	*out = weights;
+	weights = NULL;
+	result = 0;
+out:
+	weights_close(weights);
+	return result;
+}
+
+/* ---- metadata --------------------------------------------------------------------------------------------------- */
+
+static const struct gguf_key *
+find_key(const struct binding *binding, const char *name)
+{
+	char full[128];
+
+	snprintf(full, sizeof full, "%s.%s", binding->architecture->name, name);
+	return gguf_key(binding->gguf, full);
+}
+
+/* A whole number between least and most; `fallback` when absent, or a fault where fallback is -1. */
+static int
+read_size(const struct binding *binding, const char *name, int64_t fallback, int64_t least, int64_t most,
+          uint32_t *out)
+{
+	const struct gguf_key *key = find_key(binding, name);
+	int64_t value = fallback;
+
+	if (key == NULL && fallback == -1)
+		return fault_set(binding->why, FAULT_INVALID, "메타데이터에 %s.%s이(가) 없습니다",
+		                 "the metadata has no %s.%s", binding->architecture->name, name);
+	if (key != NULL && key->type == GGUF_ARRAY) { /* one for each layer: only all the same will do */
+		double first = 0, other;
+
+		for (uint64_t i = 0; i < key->count; i++) {
+			if (!gguf_element(key, i, i == 0 ? &first : &other) || (i > 0 && other != first))
+				return fault_set(binding->why, FAULT_UNSUPPORTED,
+				                 "%s.%s이(가) 층마다 달라 지원하지 않습니다",
+				                 "%s.%s differs between layers, which is not supported",
+				                 binding->architecture->name, name);
+		}
+		value = key->count > 0 && first >= 0 && first <= 1e9 ? (int64_t)first : -1;
+	} else if (key != NULL && !gguf_integer(key, &value)) {
+		value = -1;
+	}
+	if (value < least || value > most)
+		return fault_set(binding->why, FAULT_INVALID,
+		                 "%s.%s 값 %lld이(가) %lld-%lld 범위를 벗어납니다",
+		                 "%s.%s is %lld, not within %lld-%lld", binding->architecture->name, name,
+		                 (long long)value, (long long)least, (long long)most);
+	*out = (uint32_t)value;
+	return 0;
+}
+
+static int
+read_real(const struct binding *binding, const char *name, double fallback, double least, double most,
+          double *out)
+{
+	const struct gguf_key *key = find_key(binding, name);
+
+	*out = fallback;
+	if (key == NULL && !isnan(fallback))
+		return 0;
+	if (!gguf_real(key, out) || !(*out >= least && *out <= most))
+		return fault_set(binding->why, FAULT_INVALID, "%s.%s이(가) 없거나 범위를 벗어납니다",
+		                 "%s.%s is absent or out of range", binding->architecture->name, name);
+	return 0;
+}
+
+static int
+refuse_scalars(const struct binding *binding)
+{
+	static const char *const names[] = {"expert_count",
+	                                    "logit_scale",
+	                                    "residual_scale",
+	                                    "embedding_scale",
+	                                    "attention.scale",
+	                                    "attention.logit_softcapping",
+	                                    "final_logit_softcapping",
+	                                    "attention.max_alibi_bias",
+	                                    "attention.clamp_kqv",
+	                                    "rope.freq_base_swa",
+	                                    "attention.causal"};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		const struct gguf_key *key = find_key(binding, names[i]);
+		double value = 0;
+		bool flag = true;
+
+		if (key == NULL || (gguf_flag(key, &flag) && flag) ||
+		    (gguf_real(key, &value) && value == 0.0))
+			continue;
+		return fault_set(binding->why, FAULT_UNSUPPORTED,
+		                 "아키텍처 '%s'에서 메타데이터 '%s'은(는) 지원하지 않습니다",
+		                 "architecture '%s' with metadata '%s' is not supported",
+		                 binding->architecture->name, names[i]);
+	}
+	return 0;
+}
+
+static int
+read_shape(const struct binding *binding)
+{
+	struct shape *shape = &binding->model->shape;
+	double epsilon;
+	uint32_t value_size;
+
+	if (refuse_scalars(binding) == -1 ||
+	    read_size(binding, "block_count", -1, 1, 1024, &shape->layers) == -1 ||
+	    read_size(binding, "embedding_length", -1, 1, 65536, &shape->width) == -1 ||
+	    read_size(binding, "feed_forward_length", -1, 1, 1 << 20, &shape->ffn) == -1 ||
+	    read_size(binding, "context_length", -1, 1, 1 << 24, &shape->context) == -1 ||
+	    read_size(binding, "attention.head_count", -1, 1, 1024, &shape->heads) == -1 ||
+	    read_size(binding, "attention.head_count_kv", shape->heads, 1, shape->heads, &shape->kv_heads) ==
+	        -1 ||
+	    read_size(binding, "attention.key_length", shape->width / shape->heads, 1, 512,
+	              &shape->head_size) == -1 ||
+	    read_size(binding, "attention.value_length", shape->head_size, 1, 512, &value_size) == -1 ||
+	    read_size(binding, "rope.dimension_count", shape->head_size, 0, shape->head_size,
+	              &shape->rotated) == -1 ||
+	    read_size(binding, "attention.sliding_window", 0, 0, 1 << 24, &shape->window) == -1 ||
+	    read_real(binding, "attention.layer_norm_rms_epsilon", NAN, 0, 1, &epsilon) == -1)
+		return -1;
+	if (shape->heads % shape->kv_heads != 0 || value_size != shape->head_size || shape->rotated % 2 != 0)
+		return fault_set(binding->why, FAULT_UNSUPPORTED,
+		                 "헤드 구성을 지원하지 않습니다: 헤드 %u, KV 헤드 %u, 크기 %u/%u, 회전 %u",
+		                 "unsupported heads: %u heads, %u kv heads, sizes %u and %u, %u rotated",
+		                 shape->heads, shape->kv_heads, shape->head_size, value_size, shape->rotated);
+	shape->epsilon = (float)epsilon;
+	shape->rope_halves = binding->architecture->rope_halves;
+	shape->attention_scale = 1.0f / sqrtf((float)shape->head_size);
+	shape->embedding_scale = shape->residual_scale = shape->logit_scale = shape->rope_magnitude = 1.0f;
+	return 0;
+}
+
+/* ---- tensors ---------------------------------------------------------------------------------------------------- */
+
+/* The tensor of that name in any part, marked as used. NULL: none. */
+static const struct gguf_tensor *
+find_tensor(struct binding *binding, const char *name)
+{
+	size_t number = 0;
+
+	for (size_t i = 0; i < binding->weights->count; i++) {
+		const struct gguf *gguf = &binding->weights->parts[i].gguf;
+
+		for (size_t j = 0; j < gguf->tensor_count; j++, number++)
+			if (slice_is(gguf->tensors[j].name, name)) {
+				binding->weights->bound[number] = true;
+				return &gguf->tensors[j];
+			}
+	}
+	return NULL;
+}
+
+static int
+check_tensor(struct binding *binding, const struct gguf_tensor *tensor, const char *name, uint64_t columns,
+             uint64_t rows)
+{
+	const struct quant_kind *kind;
+
+	if (tensor == NULL)
+		return fault_set(binding->why, FAULT_INVALID, "텐서 '%s'이(가) 파일에 없습니다",
+		                 "tensor '%s' is not in the file", name);
+	kind = quant_kind(tensor->type);
+	if (kind == NULL || !kind->supported)
+		return fault_set(binding->why, FAULT_UNSUPPORTED,
+		                 "텐서 '%s'의 형식 %s은(는) 지원하지 않습니다 (F32 F16 BF16 Q8_0 Q4_0 Q5_0 "
+		                 "Q4_K Q5_K Q6_K만 가능)",
+		                 "tensor '%s' has type %s, which is not supported (F32 F16 BF16 Q8_0 Q4_0 "
+		                 "Q5_0 Q4_K Q5_K Q6_K are)",
+		                 name, kind != NULL ? kind->name : "?");
+	if (tensor->shape[0] != columns || tensor->shape[1] != rows || tensor->shape[2] != 1 ||
+	    tensor->shape[3] != 1)
+		return fault_set(
+		    binding->why, FAULT_INVALID,
+		    "텐서 '%s'의 크기 %llu x %llu이(가) 모델이 요구하는 %llu x %llu와(과) 다릅니다",
+		    "tensor '%s' is %llu x %llu where the model needs %llu x %llu", name,
+		    (unsigned long long)tensor->shape[0], (unsigned long long)tensor->shape[1],
+		    (unsigned long long)columns, (unsigned long long)rows);
+	binding->model->parameters += columns * rows;
+	binding->model->weight_bytes += tensor->data.size;
+	return 0;
+}
+
+static int
+bind_matrix(struct binding *binding, struct matrix *out, const char *name, uint64_t columns, uint64_t rows)
+{
+	const struct gguf_tensor *tensor = find_tensor(binding, name);
+
+	if (check_tensor(binding, tensor, name, columns, rows) == -1)
+		return -1;
+	out->type = tensor->type;
+	out->rows = (uint32_t)rows;
+	out->columns = (uint32_t)columns;
+	out->row_size = quant_row_size(tensor->type, columns);
+	out->data = tensor->data.data;
+	return 0;
+}
+
+/* A vector of floats, copied: whatever its type in the file. */
+static int
+bind_vector(struct binding *binding, const float **out, const char *name, uint64_t size, bool required)
+{
+	struct weights *weights = binding->weights;
+	const struct gguf_tensor *tensor = find_tensor(binding, name);
+	float **grown, *copy;
+
+	if (tensor == NULL && !required)
+		return 0;
+	if (check_tensor(binding, tensor, name, size, 1) == -1)
+		return -1;
+	grown = realloc(weights->copies, (weights->copy_count + 1) * sizeof *grown);
+	if (grown == NULL)
+		return fault_memory(binding->why);
+	weights->copies = grown;
+	if ((copy = malloc((size_t)size * sizeof *copy)) == NULL)
+		return fault_memory(binding->why);
+	weights->copies[weights->copy_count++] = copy;
+	quant_row(tensor->type, tensor->data.data, copy, (size_t)size);
+	*out = copy;
+	return 0;
+}
+
+static int
+bind_layer(struct binding *binding, struct layer *layer, unsigned number)
+{
+	const struct shape *shape = &binding->model->shape;
+	const struct architecture *kind = binding->architecture;
+	uint64_t width = shape->width, q = (uint64_t)shape->heads * shape->head_size;
+	uint64_t k = (uint64_t)shape->kv_heads * shape->head_size, ffn = shape->ffn;
+	char name[64];
+
+#define NAME(rest) (snprintf(name, sizeof name, "blk.%u." rest, number), name)
+	if (bind_matrix(binding, &layer->q, NAME("attn_q.weight"), width, q) == -1 ||
+	    bind_matrix(binding, &layer->k, NAME("attn_k.weight"), width, k) == -1 ||
+	    bind_matrix(binding, &layer->v, NAME("attn_v.weight"), width, k) == -1 ||
+	    bind_matrix(binding, &layer->output, NAME("attn_output.weight"), q, width) == -1 ||
+	    bind_matrix(binding, &layer->gate, NAME("ffn_gate.weight"), width, ffn) == -1 ||
+	    bind_matrix(binding, &layer->up, NAME("ffn_up.weight"), width, ffn) == -1 ||
+	    bind_matrix(binding, &layer->down, NAME("ffn_down.weight"), ffn, width) == -1 ||
+	    bind_vector(binding, &layer->q_bias, NAME("attn_q.bias"), q, kind->bias) == -1 ||
+	    bind_vector(binding, &layer->k_bias, NAME("attn_k.bias"), k, kind->bias) == -1 ||
+	    bind_vector(binding, &layer->v_bias, NAME("attn_v.bias"), k, kind->bias) == -1)
+		return -1;
+	if (kind->head_norm &&
+	    (bind_vector(binding, &layer->q_norm, NAME("attn_q_norm.weight"), shape->head_size, true) == -1 ||
+	     bind_vector(binding, &layer->k_norm, NAME("attn_k_norm.weight"), shape->head_size, true) == -1))
+		return -1;
+	if (kind->post_norm)
+		return bind_vector(binding, &layer->attention_post_norm, NAME("post_attention_norm.weight"),
+		                   width, true) == -1 ||
+		               bind_vector(binding, &layer->ffn_post_norm, NAME("post_ffw_norm.weight"),
+		                           width, true) == -1
+		           ? -1
+		           : 0;
+	return bind_vector(binding, &layer->attention_norm, NAME("attn_norm.weight"), width, true) == -1 ||
+	               bind_vector(binding, &layer->ffn_norm, NAME("ffn_norm.weight"), width, true) == -1
+	           ? -1
+	           : 0;
+#undef NAME
+}
+
+/* EXAONE 4's 64-layer model: three layers with a window and rope to one that sees all, without rope. */
+static int
+choose_windows(struct binding *binding)
+{
+	struct model *model = binding->model;
+	const struct gguf_key *pattern = find_key(binding, "attention.sliding_window_pattern");
+	bool hybrid = strcmp(binding->architecture->name, "exaone4") == 0 && model->shape.layers == 64;
+
+	for (uint32_t i = 0; i < model->shape.layers; i++) {
+		struct layer *layer = &model->layers[i];
+		double local = i % 4 < 3;
+
+		if (hybrid && pattern != NULL && pattern->type == GGUF_ARRAY &&
+		    !gguf_element(pattern, i, &local))
+			return fault_set(
+			    binding->why, FAULT_INVALID, "sliding_window_pattern이 %u층보다 짧습니다",
+			    "sliding_window_pattern is shorter than %u layers", model->shape.layers);
+		layer->local = hybrid && local != 0;
+		layer->rope = !hybrid || layer->local;
+	}
+	if (hybrid && model->shape.window == 0)
+		model->shape.window = 4096;
+	if (!hybrid && model->shape.window != 0 && strcmp(binding->architecture->name, "exaone4") != 0)
+		return fault_set(
+		    binding->why, FAULT_UNSUPPORTED, "아키텍처 '%s'의 슬라이딩 윈도우는 지원하지 않습니다",
+		    "sliding windows of architecture '%s' are not supported", binding->architecture->name);
+	return 0;
+}
+
+static int
+read_rope(struct binding *binding)
+{
+	struct model *model = binding->model;
+	struct shape *shape = &model->shape;
+	size_t pairs = shape->rotated / 2;
+	double base, factor, attention, fast, slow, low = 0, high = 0;
+	const float *divisors = NULL;
+	struct slice type = SLICE_LITERAL("none");
+	uint32_t original;
+	bool yarn;
+
+	if (read_real(binding, "rope.freq_base", 10000.0, 1.0, 1e12, &base) == -1 ||
+	    read_real(binding, "rope.scaling.factor", 1.0, 0.001, 1e6, &factor) == -1 ||
+	    read_real(binding, "rope.scaling.attn_factor", 1.0, 0.0, 1e6, &attention) == -1 ||
+	    read_real(binding, "rope.scaling.yarn_beta_fast", 32.0, 0.0, 1e6, &fast) == -1 ||
+	    read_real(binding, "rope.scaling.yarn_beta_slow", 1.0, 0.0, 1e6, &slow) == -1 ||
+	    read_size(binding, "rope.scaling.original_context_length", shape->context, 1, 1 << 24,
+	              &original) == -1 ||
+	    bind_vector(binding, &divisors, "rope_freqs.weight", pairs, false) == -1)
+		return -1;
+	gguf_string(find_key(binding, "rope.scaling.type"), &type);
+	yarn = slice_is(type, "yarn");
+	if (!yarn && !slice_is(type, "none") && !slice_is(type, "linear"))
+		return fault_set(binding->why, FAULT_UNSUPPORTED,
+		                 "rope.scaling.type '%.*s'은(는) 지원하지 않습니다",
+		                 "rope.scaling.type '%.*s' is not supported", SLICE_PRINT(type));
+	if (slice_is(type, "none"))
+		factor = 1.0;
+	if (yarn) { /* Peng et al. 2023: fast pairs keep their angle, slow ones are stretched, a ramp between */
+		low = floor(shape->rotated * log(original / (fast * 2 * M_PI)) / (2 * log(base)));
+		high = ceil(shape->rotated * log(original / (slow * 2 * M_PI)) / (2 * log(base)));
+		low = fmax(0, low);
+		high = fmin(shape->rotated - 1.0, high);
+		shape->rope_magnitude = (float)(attention * (1.0 + 0.1 * log(factor)));
+	}
+	if ((model->rope_frequencies = calloc(pairs + 1, sizeof *model->rope_frequencies)) == NULL)
+		return fault_memory(binding->why);
+	for (size_t i = 0; i < pairs; i++) {
+		double angle = pow(base, -2.0 * (double)i / shape->rotated) /
+		               (divisors != NULL ? (double)divisors[i] : 1.0);
+		double keep =
+		    yarn ? 1.0 - fmin(1.0, fmax(0.0, ((double)i - low) / fmax(0.001, high - low))) : 0.0;
+
+		model->rope_frequencies[i] = angle / factor * (1.0 - keep) + angle * keep;
+		if (!isfinite(model->rope_frequencies[i]))
+			return fault_set(binding->why, FAULT_INVALID,
+			                 "rope_freqs.weight 값이 올바르지 않습니다",
+			                 "rope_freqs.weight holds an impossible value");
+	}
+	return 0;
+}
+
+/* What nothing was bound to would be left out of the computation: better to refuse than to answer wrongly. */
+static int
+refuse_unbound(const struct binding *binding)
+{
+	size_t number = 0;
+
+	for (size_t i = 0; i < binding->weights->count; i++) {
+		const struct gguf *gguf = &binding->weights->parts[i].gguf;
+
+		for (size_t j = 0; j < gguf->tensor_count; j++, number++)
+			if (!binding->weights->bound[number])
+				return fault_set(
+				    binding->why, FAULT_UNSUPPORTED,
+				    "아키텍처 '%s'에서 텐서 '%.*s'을(를) 어떻게 쓰는지 모릅니다",
+				    "it is not known what architecture '%s' does with tensor '%.*s'",
+				    binding->architecture->name, SLICE_PRINT(gguf->tensors[j].name));
+	}
+	return 0;
+}
+
+static int
+bind_all(struct binding *binding)
+{
+	struct model *model = binding->model;
+	size_t tensors = 0;
+
+	for (size_t i = 0; i < binding->weights->count; i++)
+		tensors += binding->weights->parts[i].gguf.tensor_count;
+	if ((binding->weights->bound = calloc(tensors + 1, sizeof *binding->weights->bound)) == NULL ||
+	    (model->layers = calloc(model->shape.layers, sizeof *model->layers)) == NULL)
+		return fault_memory(binding->why);
+	model->shape.vocabulary = tokenizer_count(model->tokenizer);
+	if (bind_matrix(binding, &model->embedding, "token_embd.weight", model->shape.width,
+	                model->shape.vocabulary) == -1 ||
+	    bind_vector(binding, &model->output_norm, "output_norm.weight", model->shape.width, true) == -1)
+		return -1;
+	model->head = model->embedding;
+	if (find_tensor(binding, "output.weight") != NULL &&
+	    bind_matrix(binding, &model->head, "output.weight", model->shape.width,
+	                model->shape.vocabulary) == -1)
+		return -1;
+	for (uint32_t i = 0; i < model->shape.layers; i++)
+		if (bind_layer(binding, &model->layers[i], i) == -1)
+			return -1;
+	if (choose_windows(binding) == -1 || read_rope(binding) == -1)
+		return -1;
+	return refuse_unbound(binding);
+}
+
+/* ---- names ------------------------------------------------------------------------------------------------------ */
+
+/* An id that fits anywhere: lower case, digits and "-._", everything else one '-'. */
+static void
+make_name(char *out, size_t size, struct slice from)
+{
+	size_t length = 0;
+
+	for (size_t i = 0; i < from.size && length + 1 < size; i++) {
+		int c = tolower(from.data[i]);
+
+		if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_')
+			out[length++] = (char)c;
+		else if (length > 0 && out[length - 1] != '-')
+			out[length++] = '-';
+	}
+	while (length > 0 && out[length - 1] == '-')
+		length--;
+	out[length] = '\0';
+}
+
+static void
+read_names(struct model *model, const struct gguf *gguf, const char *path)
+{
+	struct slice text = {0};
+	const char *file = strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path;
+
+	if (gguf_string(gguf_key(gguf, "general.name"), &text))
+		make_name(model->name, sizeof model->name, text);
+	if (model->name[0] == '\0') {
+		size_t length = strlen(file);
+
+		if (length > 5 && strcmp(file + length - 5, ".gguf") == 0)
+			length -= 5;
+		make_name(model->name, sizeof model->name, slice_of(file, length));
+	}
+	if (model->name[0] == '\0')
+		snprintf(model->name, sizeof model->name, "model");
+	if (gguf_string(gguf_key(gguf, "general.license"), &text) && utf8_valid(text)) {
+		size_t length = utf8_cut(text, sizeof model->license - 1);
+
+		for (size_t i = 0; i < length; i++)
+			model->license[i] =
+			    text.data[i] < 32 || text.data[i] == 127 ? ' ' : (char)text.data[i];
+	}
+	if (gguf_string(gguf_key(gguf, "tokenizer.chat_template"), &text))
+		model->chat_template = text;
+}
+
+static const struct architecture *
+find_architecture(const struct gguf *gguf, struct fault *why)
+{
+	struct slice name = {0};
+
+	if (!gguf_string(gguf_key(gguf, "general.architecture"), &name)) {
+		fault_set(why, FAULT_INVALID, "메타데이터에 general.architecture가 없습니다",
+		          "the metadata has no general.architecture");
+		return NULL;
+	}
+	for (size_t i = 0; i < sizeof architectures / sizeof *architectures; i++)
+		if (slice_is(name, architectures[i].name))
+			return &architectures[i];
+	if (!utf8_valid(name) || name.size > 64)
+		name = SLICE_LITERAL("?");
+	fault_set(why, FAULT_UNSUPPORTED,
+	          "모델 아키텍처 '%.*s'은(는) 지원하지 않습니다 (llama qwen2 qwen3 exaone exaone4만 가능)",
+	          "model architecture '%.*s' is not supported (llama qwen2 qwen3 exaone exaone4 are)",
+	          SLICE_PRINT(name));
+	return NULL;
+}
+
+int
+model_open(struct model **out, const char *path, struct fault *why)
+{
+	struct model *model = calloc(1, sizeof *model);
+	struct binding binding = {.model = model, .why = why};
+	int result = -1;
+
+	if (model == NULL)
+		return fault_memory(why);
+	if (weights_open(&model->weights, path, why) == -1)
+		goto out;
+	binding.weights = model->weights;
+	binding.gguf = &model->weights->parts[0].gguf;
+	if ((binding.architecture = find_architecture(binding.gguf, why)) == NULL)
+		goto named;
+	snprintf(model->architecture, sizeof model->architecture, "%s", binding.architecture->name);
+	read_names(model, binding.gguf, path);
+	if (read_shape(&binding) == -1 || tokenizer_open(&model->tokenizer, binding.gguf, why) == -1 ||
+	    bind_all(&binding) == -1)
+		goto named;
+	*out = model;
+	model = NULL;
+	result = 0;
+	goto out;
+named:
+	fault_prefix(why, "%s", "%s", path);
+out:
+	model_close(model);
+	return result;
+}
+
+void
+model_close(struct model *model)
+{
+	if (model == NULL)
+		return;
+	tokenizer_close(model->tokenizer);
+	weights_close(model->weights);
+	free(model->layers);
+	free(model->rope_frequencies);
+	free(model);
+}
+
+const struct gguf *
+model_gguf(const struct model *model)
+{
+	return &model->weights->parts[0].gguf;
+}
+
+void
+model_forget(struct model *model, const struct matrix *matrix)
+{
+	uintptr_t first = ((uintptr_t)matrix->data + 4095) & ~(uintptr_t)4095;
+	uintptr_t last = ((uintptr_t)matrix->data + matrix->rows * matrix->row_size) & ~(uintptr_t)4095;
+
+	(void)model;
+	if (last > first)
+		madvise((void *)first, last - first, MADV_DONTNEED);
+}

@@ -1,0 +1,34 @@
+/*
+ * weights -- the mapped files behind a model; for weights.c and weights_hash.c, and for those who show metadata.
+ */
+#ifndef HAECHI_INFERENCE_WEIGHTS_H
+#define HAECHI_INFERENCE_WEIGHTS_H
+
+#include "inference/gguf.h"
+#include "inference/model.h"
+
+struct weights_part {
+	struct slice bytes; /* mapped */
+	struct gguf gguf;
+	char identity[128]; /* device, inode, size and times: changes when the file does */
+};
+
+struct weights {
+	struct weights_part *parts;
+	size_t count;
+	float **copies; /* small vectors as floats */
+	size_t copy_count;
+	bool *bound; /* for each tensor of all parts: it has its place in the model */
+};
+
+/* The metadata; the model's. */
+const struct gguf *model_gguf(const struct model *model);
+
+/*
+ * SHA-256 over the bytes of all parts, into model->sha256. Read from the cache directory (HAECHI_CACHE_DIR, else
+ * XDG_CACHE_HOME/haechi, else HOME/.cache/haechi) when the files' identity is known there; written there otherwise.
+ * May run beside anything that does not read model->sha256.
+ */
+MUST_CHECK int model_hash(struct model *model, struct fault *why);
+
+#endif
