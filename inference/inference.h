@@ -1,0 +1,95 @@
+/*
+ * inference -- the wing's one door: an engine holds a model and answers many at once.
+ *
+ * An engine owns the model, its cache and one thread that computes. A generation is one answer on its way: it is
+ * submitted, tells its owner by a callback that there is news, is read, and is released. It may be cancelled from any
+ * thread at any moment and then ends at the next token. Nothing here knows of HTTP.
+ */
+#ifndef HAECHI_INFERENCE_INFERENCE_H
+#define HAECHI_INFERENCE_INFERENCE_H
+
+#include "inference/sampler.h"
+#include "schema/base/bytes.h"
+
+struct engine;     /* batch.c */
+struct generation; /* batch.c */
+struct model;      /* model.h */
+
+struct engine_options {
+	const char *model;   /* path of a GGUF file */
+	const char *device;  /* "cpu"; NULL is cpu */
+	size_t threads;      /* 0: as many as are good for this model on this machine */
+	size_t parallel;     /* answers computed together; 0: 8 */
+	size_t context;      /* tokens of one answer with its prompt; 0: the model's, at most 8192 */
+	unsigned cache_bits; /* 16 or 32; 0: as model.h says */
+	size_t queue;        /* answers that may wait; 0: 64 */
+	bool plain;          /* only kernels in plain C */
+};
+
+enum generation_end {
+	GENERATION_RUNNING = 0,
+	GENERATION_STOP,   /* the model ended its turn, or a stop string came */
+	GENERATION_LENGTH, /* max_tokens or the context was reached */
+	GENERATION_CANCELLED,
+	GENERATION_FAILED,
+};
+
+struct generation_request {
+	const uint32_t *prompt; /* copied */
+	size_t prompt_count;
+	uint32_t max_tokens; /* 0: as many as the context holds */
+	struct sampling sampling;
+	struct slice stops[16]; /* copied */
+	size_t stop_count;
+	bool ignore_end; /* go on past the end of the turn: for measuring */
+	bool trim;       /* drop one space at the very beginning of the answer */
+	int logprobs;    /* -1: none; else how many of the best beside the chosen one, 0-20 */
+	/* From the engine's thread, quickly: there is news. The owner must stay until generation_release(). */
+	void (*news)(void *owner);
+	void *owner;
+};
+
+struct token_report {
+	uint32_t token;
+	float logprob;
+	size_t best_count;
+	struct token_probability best[SAMPLER_TOP_LIMIT];
+};
+
+struct generation_news {
+	struct buffer text;           /* whole UTF-8 since the last time; the caller's, to buffer_free() */
+	struct token_report *reports; /* since the last time, when asked for; the caller's, to free() */
+	size_t report_count;
+	size_t prompt_tokens, cached_tokens, completion_tokens; /* so far */
+	enum generation_end end;
+};
+
+struct engine_counters {
+	uint64_t prompt_tokens, cached_tokens, completion_tokens, generations, cancelled, refused, steps,
+	    step_rows;
+	size_t active, waiting, pages, pages_used, parallel;
+	double busy_seconds;
+};
+
+/* Load the model, hash its weights, start the thread. *out is the caller's, to engine_close(). */
+MUST_CHECK int engine_open(struct engine **out, const struct engine_options *options, struct fault *why);
+/* Every generation ends as cancelled; all must be released before. NULL is fine. */
+void engine_close(struct engine *engine);
+
+const struct model *engine_model(const struct engine *engine);
+size_t engine_context(const struct engine *engine);
+const char *engine_describe(const struct engine *engine); /* "cpu: avx512-vnni, 2 threads" */
+void engine_counters(struct engine *engine, struct engine_counters *out);
+
+/*
+ * Queue an answer. FAULT_TOO_LARGE: prompt and answer do not fit the context. FAULT_BUSY: the queue is full, and
+ * *position (if given) says how many wait.
+ */
+MUST_CHECK int generation_submit(struct engine *engine, const struct generation_request *request,
+                                 struct generation **out, size_t *position, struct fault *why);
+void generation_read(struct generation *generation, struct generation_news *out);
+void generation_cancel(struct generation *generation);
+/* No callback comes after this; the answer is cancelled if it still runs. NULL is fine. */
+void generation_release(struct generation *generation);
+
+#endif
