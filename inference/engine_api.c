@@ -1,0 +1,675 @@
+#include "inference/engine_api.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "inference/engine_http.h"
+#include "inference/engine_request.h"
+#include "inference/model.h"
+#include "schema/base/clock.h"
+#include "schema/base/log.h"
+
+#define ANSWER_LIMIT ((size_t)48 << 20)
+
+struct answer;
+
+struct choice {
+	struct answer *answer;
+	struct generation *generation; /* NULL once it has ended */
+	struct buffer text;            /* of a whole answer */
+	struct buffer logprobs;        /* JSON of its tokens, comma behind each */
+	size_t tokens, offset;         /* offset in the text, for completions' logprobs */
+	enum generation_end end;
+};
+
+/* A call that is being answered by generations. */
+struct answer {
+	struct engine_api *api;
+	struct http_call *call; /* NULL: the client has left */
+	struct answer *next;    /* in the list of those with news */
+	bool listed;
+	bool chat, stream, include_usage, began, with_logprobs;
+	char id[48];
+	int64_t created;
+	size_t prompt_tokens, cached_tokens;
+	unsigned count, ended;
+	struct choice choices[];
+};
+
+struct engine_api {
+	struct engine *engine;
+	const struct chat_template *chat_template;
+	bool template_guessed;
+	struct http_server *http;
+	int64_t started;
+	pthread_mutex_t lock; /* of the list */
+	struct answer *news;
+};
+
+/* ---- small answers ---------------------------------------------------------------------------------------------- */
+
+static int
+status_of(enum fault_kind kind)
+{
+	switch (kind) {
+	case FAULT_INVALID:
+	case FAULT_UNSUPPORTED:
+	case FAULT_USAGE:
+	case FAULT_TOO_LARGE:
+		return 400;
+	case FAULT_NOT_FOUND:
+		return 404;
+	case FAULT_BUSY:
+		return 429;
+	case FAULT_UNAVAILABLE:
+	case FAULT_MEMORY:
+		return 503;
+	default:
+		return 500;
+	}
+}
+
+static void
+answer_fault(struct http_call *call, const struct fault *why, const char *param, size_t waiting)
+{
+	int status = status_of(why->kind);
+	const char *code =
+	    why->kind == FAULT_TOO_LARGE ? "context_length_exceeded" : fault_kind_name(why->kind);
+	struct buffer out;
+
+	buffer_init(&out, 8192);
+	buffer_string(&out, "{\"error\":{\"message\":");
+	{
+		char text[2 * FAULT_TEXT_SIZE + 4];
+
+		snprintf(text, sizeof text, "%s | %s", why->ko, why->en);
+		json_quote(&out, slice_string(text));
+	}
+	buffer_printf(&out, ",\"type\":\"%s\",\"param\":",
+	              status == 429   ? "rate_limit_error"
+	              : status >= 500 ? "server_error"
+	                              : "invalid_request_error");
+	if (param != NULL && param[0] != '\0')
+		json_quote(&out, slice_string(param));
+	else
+		buffer_string(&out, "null");
+	buffer_printf(&out, ",\"code\":\"%s\"", code);
+	if (status == 429)
+		buffer_printf(&out, ",\"queue_position\":%zu", waiting);
+	buffer_string(&out, "}}");
+	engine_http_answer(call, status, "application/json", buffer_view(&out),
+	                   status == 429 ? "Retry-After: 1\r\n" : NULL);
+	buffer_free(&out);
+}
+
+static void
+answer_models(struct engine_api *api, struct http_call *call, bool one)
+{
+	const struct model *model = engine_model(api->engine);
+	struct buffer out;
+
+	buffer_init(&out, 16384);
+	buffer_string(&out, one ? "" : "{\"object\":\"list\",\"data\":[");
+	buffer_string(&out, "{\"id\":");
+	json_quote(&out, slice_string(model->name));
+	buffer_printf(&out,
+	              ",\"object\":\"model\",\"created\":%lld,\"owned_by\":\"haechi\",\"architecture\":",
+	              (long long)(api->started / 1000));
+	json_quote(&out, slice_string(model->architecture));
+	buffer_string(&out, ",\"license\":");
+	if (model->license[0] != '\0')
+		json_quote(&out, slice_string(model->license));
+	else
+		buffer_string(&out, "null");
+	buffer_printf(&out,
+	              ",\"weights_sha256\":\"%s\",\"context_length\":%zu,\"parameters\":%llu,\"chat_"
+	              "template\":\"%s%s\",\"device\":",
+	              model->sha256, engine_context(api->engine), (unsigned long long)model->parameters,
+	              template_name(api->chat_template), api->template_guessed ? " (guessed)" : "");
+	json_quote(&out, slice_string(engine_describe(api->engine)));
+	buffer_string(&out, one ? "}" : "}]}");
+	engine_http_answer(call, 200, "application/json", buffer_view(&out), NULL);
+	buffer_free(&out);
+}
+
+static void
+metric(struct buffer *out, const char *name, const char *type, const char *help, double value)
+{
+	buffer_printf(out, "# HELP haechi_engine_%s %s\n# TYPE haechi_engine_%s %s\nhaechi_engine_%s %.17g\n",
+	              name, help, name, type, name, value);
+}
+
+static void
+answer_metrics(struct engine_api *api, struct http_call *call)
+{
+	struct engine_counters counters;
+	struct buffer out;
+
+	engine_counters(api->engine, &counters);
+	buffer_init(&out, 32768);
+	metric(&out, "prompt_tokens_total", "counter", "Tokens of prompts.", (double)counters.prompt_tokens);
+	metric(&out, "cached_tokens_total", "counter", "Tokens of prompts found in the cache.",
+	       (double)counters.cached_tokens);
+	metric(&out, "completion_tokens_total", "counter", "Tokens of answers.",
+	       (double)counters.completion_tokens);
+	metric(&out, "generations_total", "counter", "Answers begun or queued.",
+	       (double)counters.generations);
+	metric(&out, "cancelled_total", "counter", "Answers whose client left.", (double)counters.cancelled);
+	metric(&out, "refused_total", "counter", "Requests refused with 429.", (double)counters.refused);
+	metric(&out, "steps_total", "counter", "Passes through the model.", (double)counters.steps);
+	metric(&out, "step_rows_total", "counter", "Tokens computed in all passes.",
+	       (double)counters.step_rows);
+	metric(&out, "busy_seconds_total", "counter", "Time spent computing.", counters.busy_seconds);
+	metric(&out, "active", "gauge", "Answers being computed.", (double)counters.active);
+	metric(&out, "parallel", "gauge", "Most answers computed together.", (double)counters.parallel);
+	metric(&out, "waiting", "gauge", "Answers waiting.", (double)counters.waiting);
+	metric(&out, "cache_pages", "gauge", "Pages of the cache.", (double)counters.pages);
+	metric(&out, "cache_pages_used", "gauge", "Pages held by answers.", (double)counters.pages_used);
+	metric(&out, "connections", "gauge", "Open connections.", (double)engine_http_connections(api->http));
+	engine_http_answer(call, 200, "text/plain; version=0.0.4; charset=utf-8", buffer_view(&out), NULL);
+	buffer_free(&out);
+}
+
+/* ---- writing completions ---------------------------------------------------------------------------------------- */
+
+static const char *
+reason_of(enum generation_end end)
+{
+	return end == GENERATION_LENGTH ? "\"length\"" : "\"stop\"";
+}
+
+static void
+write_head(const struct answer *answer, struct buffer *out)
+{
+	const struct model *model = engine_model(answer->api->engine);
+
+	buffer_printf(out, "{\"id\":\"%s\",\"object\":\"%s\",\"created\":%lld,\"model\":", answer->id,
+	              !answer->chat    ? "text_completion"
+	              : answer->stream ? "chat.completion.chunk"
+	                               : "chat.completion",
+	              (long long)answer->created);
+	json_quote(out, slice_string(model->name));
+	buffer_printf(out, ",\"system_fingerprint\":\"sha256:%s\"", model->sha256);
+}
+
+static void
+write_usage(const struct answer *answer, struct buffer *out)
+{
+	size_t completion = 0;
+
+	for (unsigned i = 0; i < answer->count; i++)
+		completion += answer->choices[i].tokens;
+	buffer_printf(out,
+	              "\"usage\":{\"prompt_tokens\":%zu,\"completion_tokens\":%zu,\"total_tokens\":%zu,"
+	              "\"prompt_tokens_details\":{\"cached_tokens\":%zu}}",
+	              answer->prompt_tokens, completion, answer->prompt_tokens + completion,
+	              answer->cached_tokens);
+}
+
+static void
+write_token(struct buffer *out, const struct tokenizer *tokenizer, uint32_t token, float logprob)
+{
+	struct slice bytes = tokenizer_bytes(tokenizer, token);
+
+	buffer_string(out, "{\"token\":");
+	json_quote(out, bytes);
+	buffer_printf(out, ",\"logprob\":%.6f,\"bytes\":[", logprob < -9999.0f ? -9999.0 : (double)logprob);
+	for (size_t i = 0; i < bytes.size; i++)
+		buffer_printf(out, "%s%u", i == 0 ? "" : ",", bytes.data[i]);
+	buffer_byte(out, ']');
+}
+
+/* Chat: objects of the "content" array. */
+static void
+write_chat_logprobs(struct answer *answer, struct buffer *out, const struct token_report *reports,
+                    size_t count)
+{
+	const struct tokenizer *tokenizer = engine_model(answer->api->engine)->tokenizer;
+
+	for (size_t i = 0; i < count; i++) {
+		write_token(out, tokenizer, reports[i].token, reports[i].logprob);
+		buffer_string(out, ",\"top_logprobs\":[");
+		for (size_t j = 0; j < reports[i].best_count; j++) {
+			buffer_string(out, j == 0 ? "" : ",");
+			write_token(out, tokenizer, reports[i].best[j].token, reports[i].best[j].logprob);
+			buffer_byte(out, '}');
+		}
+		buffer_string(out, "]},");
+	}
+}
+
+/* Completions: four arrays side by side, kept one behind the other and woven at the end. */
+static void
+write_text_logprobs(struct answer *answer, struct choice *choice, struct buffer *out,
+                    const struct token_report *reports, size_t count)
+{
+	const struct tokenizer *tokenizer = engine_model(answer->api->engine)->tokenizer;
+	size_t offset = choice->offset;
+
+	buffer_string(out, "{\"tokens\":[");
+	for (size_t i = 0; i < count; i++) {
+		buffer_string(out, i == 0 ? "" : ",");
+		json_quote(out, tokenizer_bytes(tokenizer, reports[i].token));
+	}
+	buffer_string(out, "],\"token_logprobs\":[");
+	for (size_t i = 0; i < count; i++)
+		buffer_printf(out, "%s%.6f", i == 0 ? "" : ",", (double)reports[i].logprob);
+	buffer_string(out, "],\"top_logprobs\":[");
+	for (size_t i = 0; i < count; i++) {
+		buffer_string(out, i == 0 ? "{" : ",{");
+		for (size_t j = 0; j < reports[i].best_count; j++) {
+			buffer_string(out, j == 0 ? "" : ",");
+			json_quote(out, tokenizer_bytes(tokenizer, reports[i].best[j].token));
+			buffer_printf(out, ":%.6f", (double)reports[i].best[j].logprob);
+		}
+		buffer_byte(out, '}');
+	}
+	buffer_string(out, "],\"text_offset\":[");
+	for (size_t i = 0; i < count; i++) {
+		buffer_printf(out, "%s%zu", i == 0 ? "" : ",", offset);
+		offset += tokenizer_bytes(tokenizer, reports[i].token).size;
+	}
+	buffer_string(out, "]}");
+	choice->offset = offset;
+}
+
+static void
+drop_comma(struct buffer *out)
+{
+	if (out->size > 0 && out->data[out->size - 1] == ',')
+		out->size--;
+}
+
+/* One event of a stream; `end` NULL while it goes on. */
+static void
+write_event(struct answer *answer, struct choice *choice, struct slice text,
+            const struct generation_news *news, const char *role, const char *end, struct buffer *out)
+{
+	buffer_string(out, "data: ");
+	write_head(answer, out);
+	buffer_printf(out, ",\"choices\":[{\"index\":%u,", (unsigned)(choice - answer->choices));
+	if (answer->chat) {
+		buffer_string(out, "\"delta\":{");
+		if (role != NULL)
+			buffer_printf(out, "\"role\":\"%s\",\"content\":", role);
+		else if (end == NULL)
+			buffer_string(out, "\"content\":");
+		if (role != NULL || end == NULL)
+			json_quote(out, text);
+		buffer_byte(out, '}');
+	} else {
+		buffer_string(out, "\"text\":");
+		json_quote(out, text);
+	}
+	if (answer->with_logprobs && news != NULL && news->report_count > 0 && end == NULL) {
+		buffer_string(out, ",\"logprobs\":");
+		if (answer->chat) {
+			buffer_string(out, "{\"content\":[");
+			write_chat_logprobs(answer, out, news->reports, news->report_count);
+			drop_comma(out);
+			buffer_string(out, "]}");
+		} else {
+			write_text_logprobs(answer, choice, out, news->reports, news->report_count);
+		}
+	} else {
+		buffer_string(out, ",\"logprobs\":null");
+	}
+	buffer_printf(out, ",\"finish_reason\":%s}]%s}\n\n", end != NULL ? end : "null",
+	              answer->include_usage ? ",\"usage\":null" : "");
+}
+
+static void
+write_whole(struct answer *answer, struct buffer *out)
+{
+	write_head(answer, out);
+	buffer_string(out, ",\"choices\":[");
+	for (unsigned i = 0; i < answer->count; i++) {
+		struct choice *choice = &answer->choices[i];
+
+		buffer_printf(out, "%s{\"index\":%u,", i == 0 ? "" : ",", i);
+		if (answer->chat) {
+			buffer_string(out, "\"message\":{\"role\":\"assistant\",\"content\":");
+			json_quote(out, buffer_view(&choice->text));
+			buffer_string(out, ",\"refusal\":null}");
+		} else {
+			buffer_string(out, "\"text\":");
+			json_quote(out, buffer_view(&choice->text));
+		}
+		if (answer->with_logprobs && answer->chat) {
+			drop_comma(&choice->logprobs);
+			buffer_string(out, ",\"logprobs\":{\"content\":[");
+			buffer_slice(out, buffer_view(&choice->logprobs));
+			buffer_string(out, "]}");
+		} else if (answer->with_logprobs) {
+			/* The reports were kept whole: their arrays lie side by side. */
+			buffer_string(out, ",\"logprobs\":");
+			write_text_logprobs(answer, choice, out,
+			                    (const struct token_report *)(const void *)choice->logprobs.data,
+			                    choice->logprobs.size / sizeof(struct token_report));
+		} else {
+			buffer_string(out, ",\"logprobs\":null");
+		}
+		buffer_printf(out, ",\"finish_reason\":%s}", reason_of(choice->end));
+	}
+	buffer_string(out, "],");
+	write_usage(answer, out);
+	buffer_byte(out, '}');
+}
+
+/* ---- an answer's life ------------------------------------------------------------------------------------------- */
+
+static void
+answer_free(struct answer *answer)
+{
+	struct engine_api *api = answer->api;
+
+	/* After the release no callback comes; then nobody can list it again. */
+	for (unsigned i = 0; i < answer->count; i++) {
+		generation_release(answer->choices[i].generation);
+		buffer_free(&answer->choices[i].text);
+		buffer_free(&answer->choices[i].logprobs);
+	}
+	pthread_mutex_lock(&api->lock);
+	for (struct answer **at = &api->news; *at != NULL; at = &(*at)->next)
+		if (*at == answer) {
+			*at = answer->next;
+			break;
+		}
+	pthread_mutex_unlock(&api->lock);
+	free(answer);
+}
+
+static void
+client_gone(struct http_call *call)
+{
+	answer_free(call->owner);
+}
+
+/* From the engine's thread. */
+static void
+have_news(void *owner)
+{
+	struct choice *choice = owner;
+	struct answer *answer = choice->answer;
+	struct engine_api *api = answer->api;
+	bool wake = false;
+
+	pthread_mutex_lock(&api->lock);
+	if (!answer->listed) {
+		answer->listed = true;
+		answer->next = api->news;
+		wake = api->news == NULL;
+		api->news = answer;
+	}
+	pthread_mutex_unlock(&api->lock);
+	if (wake)
+		engine_http_wake(api->http);
+}
+
+static void
+take_news(struct answer *answer, struct choice *choice, struct buffer *out)
+{
+	struct generation_news news;
+
+	if (choice->generation == NULL)
+		return;
+	generation_read(choice->generation, &news);
+	choice->tokens = news.completion_tokens;
+	answer->prompt_tokens = news.prompt_tokens;
+	answer->cached_tokens = news.cached_tokens;
+	if (answer->stream) {
+		if (news.text.size > 0 || news.report_count > 0)
+			write_event(answer, choice, buffer_view(&news.text), &news, NULL, NULL, out);
+		if (news.end != GENERATION_RUNNING)
+			write_event(answer, choice, slice_of(NULL, 0), NULL, NULL, reason_of(news.end), out);
+	} else {
+		buffer_slice(&choice->text, buffer_view(&news.text));
+		if (answer->chat && news.report_count > 0)
+			write_chat_logprobs(answer, &choice->logprobs, news.reports, news.report_count);
+		else if (news.report_count > 0)
+			buffer_append(&choice->logprobs, news.reports,
+			              news.report_count * sizeof *news.reports);
+	}
+	buffer_free(&news.text);
+	free(news.reports);
+	if (news.end != GENERATION_RUNNING) {
+		choice->end = news.end;
+		generation_release(choice->generation);
+		choice->generation = NULL;
+		answer->ended++;
+	}
+}
+
+static bool
+failed(const struct answer *answer)
+{
+	for (unsigned i = 0; i < answer->count; i++)
+		if (answer->choices[i].end == GENERATION_FAILED ||
+		    answer->choices[i].end == GENERATION_CANCELLED)
+			return true;
+	return false;
+}
+
+/* Pass on what there is; the answer may end here. */
+static void
+proceed(struct answer *answer)
+{
+	struct http_call *call = answer->call;
+	struct buffer out;
+
+	buffer_init(&out, ANSWER_LIMIT);
+	for (unsigned i = 0; i < answer->count; i++)
+		take_news(answer, &answer->choices[i], &out);
+	if (answer->ended < answer->count) {
+		/* May drop the connection, and with it the answer. */
+		if (answer->stream)
+			engine_http_chunk(call, buffer_view(&out));
+		buffer_free(&out);
+		return;
+	}
+	call->gone = NULL;
+	if (failed(answer)) {
+		struct fault why;
+
+		fault_set(&why, FAULT_UNAVAILABLE, "엔진이 답을 끝내지 못했습니다",
+		          "the engine could not finish the answer");
+		buffer_reset(&out);
+		if (!answer->stream) {
+			answer_fault(call, &why, NULL, 0);
+		} else {
+			buffer_string(&out, "data: {\"error\":{\"message\":\"엔진이 답을 끝내지 못했습니다 | "
+			                    "the engine could not finish "
+			                    "the "
+			                    "answer\",\"type\":\"server_error\",\"param\":null,\"code\":"
+			                    "\"unavailable\"}}\n\n");
+			engine_http_chunk(call, buffer_view(&out));
+			engine_http_finish(call);
+		}
+	} else if (answer->stream) {
+		if (answer->include_usage) {
+			buffer_string(&out, "data: ");
+			write_head(answer, &out);
+			buffer_string(&out, ",\"choices\":[],");
+			write_usage(answer, &out);
+			buffer_string(&out, "}\n\n");
+		}
+		buffer_string(&out, "data: [DONE]\n\n");
+		engine_http_chunk(call, buffer_view(&out));
+		engine_http_finish(call);
+	} else {
+		write_whole(answer, &out);
+		engine_http_answer(call, 200, "application/json", buffer_view(&out), NULL);
+	}
+	buffer_free(&out);
+	answer_free(answer);
+}
+
+static void
+woken(void *context)
+{
+	struct engine_api *api = context;
+
+	for (;;) {
+		struct answer *answer;
+
+		pthread_mutex_lock(&api->lock);
+		if ((answer = api->news) != NULL) {
+			api->news = answer->next;
+			answer->next = NULL;
+			answer->listed = false;
+		}
+		pthread_mutex_unlock(&api->lock);
+		if (answer == NULL)
+			break;
+		proceed(answer);
+	}
+}
+
+static void
+make_id(struct answer *answer)
+{
+	uint8_t random[12];
+	char hex[25];
+
+	if (getrandom(random, sizeof random, 0) != sizeof random)
+		memcpy(random, &answer->created, sizeof answer->created);
+	hex_encode(hex, random, sizeof random);
+	snprintf(answer->id, sizeof answer->id, "%s-%s", answer->chat ? "chatcmpl" : "cmpl", hex);
+}
+
+static void
+complete(struct engine_api *api, struct http_call *call, bool chat)
+{
+	const struct model *model = engine_model(api->engine);
+	struct engine_request request;
+	struct fault why = {0};
+	struct answer *answer = NULL;
+	struct buffer out;
+	size_t waiting = 0;
+
+	if (engine_request_read(&request, call->body, chat, model->tokenizer, api->chat_template,
+	                        engine_context(api->engine), &why) == -1)
+		goto fail;
+	if ((answer = calloc(1, sizeof *answer + request.choices * sizeof *answer->choices)) == NULL) {
+		fault_memory(&why);
+		goto fail;
+	}
+	answer->api = api;
+	answer->call = call;
+	answer->chat = chat;
+	answer->stream = request.stream;
+	answer->include_usage = request.include_usage;
+	answer->with_logprobs = request.generation.logprobs >= 0;
+	answer->created = clock_wall_ms() / 1000;
+	answer->prompt_tokens = request.prompt.count;
+	make_id(answer);
+	request.generation.news = have_news;
+	for (unsigned i = 0; i < request.choices; i++) {
+		struct choice *choice = &answer->choices[i];
+
+		choice->answer = answer;
+		buffer_init(&choice->text, ANSWER_LIMIT);
+		buffer_init(&choice->logprobs, ANSWER_LIMIT);
+		request.generation.owner = choice;
+		if (i > 0)
+			request.generation.sampling.seed++;
+		answer->count = i + 1;
+		if (generation_submit(api->engine, &request.generation, &choice->generation, &waiting,
+		                      &why) == -1)
+			goto fail;
+	}
+	call->owner = answer;
+	call->gone = client_gone;
+	if (answer->stream) {
+		buffer_init(&out, ANSWER_LIMIT);
+		engine_http_begin(call, "text/event-stream; charset=utf-8");
+		for (unsigned i = 0; chat && i < answer->count; i++)
+			write_event(answer, &answer->choices[i], slice_of(NULL, 0), NULL, "assistant", NULL,
+			            &out);
+		engine_http_chunk(call, buffer_view(&out));
+		buffer_free(&out);
+	}
+	engine_request_free(&request);
+	return;
+fail:
+	if (answer != NULL)
+		answer_free(answer);
+	answer_fault(call, &why, request.param, waiting);
+	engine_request_free(&request);
+}
+
+static void
+handle(void *context, struct http_call *call)
+{
+	struct engine_api *api = context;
+	bool get = slice_is(call->method, "GET") || slice_is(call->method, "HEAD");
+	bool post = slice_is(call->method, "POST");
+	char one[160];
+	struct fault why;
+
+	snprintf(one, sizeof one, "/v1/models/%s", engine_model(api->engine)->name);
+	if (slice_is(call->path, "/v1/chat/completions") && post) {
+		complete(api, call, true);
+	} else if (slice_is(call->path, "/v1/completions") && post) {
+		complete(api, call, false);
+	} else if (slice_is(call->path, "/v1/models") && get) {
+		answer_models(api, call, false);
+	} else if (slice_is(call->path, one) && get) {
+		answer_models(api, call, true);
+	} else if (slice_is(call->path, "/healthz") && get) {
+		engine_http_answer(call, 200, "application/json", slice_string("{\"status\":\"ok\"}"), NULL);
+	} else if (slice_is(call->path, "/metrics") && get) {
+		answer_metrics(api, call);
+	} else {
+		fault_set(&why, FAULT_NOT_FOUND, "그런 경로가 없습니다", "there is no such path");
+		answer_fault(call, &why, NULL, 0);
+	}
+}
+
+int
+engine_api_open(struct engine_api **out, struct engine *engine, const struct chat_template *chat_template,
+                bool template_guessed, const char *listen, char address[256], struct fault *why)
+{
+	struct engine_api *api = calloc(1, sizeof *api);
+	struct http_callbacks callbacks = {.context = api, .request = handle, .woken = woken};
+
+	if (api == NULL)
+		return fault_memory(why);
+	api->engine = engine;
+	api->chat_template = chat_template;
+	api->template_guessed = template_guessed;
+	api->started = clock_wall_ms();
+	pthread_mutex_init(&api->lock, NULL);
+	if (engine_http_open(&api->http, listen, &callbacks, address, why) == -1) {
+		pthread_mutex_destroy(&api->lock);
+		free(api);
+		return -1;
+	}
+	*out = api;
+	return 0;
+}
+
+void
+engine_api_run(struct engine_api *api)
+{
+	engine_http_run(api->http);
+}
+
+void
+engine_api_stop(struct engine_api *api)
+{
+	engine_http_stop(api->http);
+}
+
+void
+engine_api_close(struct engine_api *api)
+{
+	if (api == NULL)
+		return;
+	engine_http_close(api->http);
+	pthread_mutex_destroy(&api->lock);
+	free(api);
+}

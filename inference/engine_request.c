@@ -1,0 +1,431 @@
+#include "inference/engine_request.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BODY_DEPTH 32
+#define TEXT_LIMIT ((size_t)32 << 20)
+
+static int
+wrong(struct engine_request *request, const char *param, struct fault *why)
+{
+	snprintf(request->param, sizeof request->param, "%s", param);
+	return fault_set(why, FAULT_INVALID, "'%s'의 값이 올바르지 않습니다", "'%s' has an invalid value",
+	                 param);
+}
+
+static int
+unsupported(struct engine_request *request, const char *param, struct fault *why)
+{
+	snprintf(request->param, sizeof request->param, "%s", param);
+	return fault_set(why, FAULT_UNSUPPORTED, "'%s'은(는) 이 엔진에서 지원하지 않습니다",
+	                 "'%s' is not supported by this engine", param);
+}
+
+static struct slice
+string_of(const json_t *value)
+{
+	return slice_of(json_string_value(value), json_string_length(value));
+}
+
+/* A number within bounds into *out; absent or null leaves it. */
+static int
+read_number(struct engine_request *request, const char *name, double least, double most, double *out,
+            struct fault *why)
+{
+	const json_t *value = json_object_get(request->json, name);
+
+	if (value == NULL || json_is_null(value))
+		return 0;
+	if (!json_is_number(value) ||
+	    !(json_number_value(value) >= least && json_number_value(value) <= most))
+		return wrong(request, name, why);
+	*out = json_number_value(value);
+	return 0;
+}
+
+static int
+read_whole(struct engine_request *request, const char *name, int64_t least, int64_t most, int64_t *out,
+           struct fault *why)
+{
+	const json_t *value = json_object_get(request->json, name);
+
+	if (value == NULL || json_is_null(value))
+		return 0;
+	if (!json_is_integer(value) || json_integer_value(value) < least || json_integer_value(value) > most)
+		return wrong(request, name, why);
+	*out = json_integer_value(value);
+	return 0;
+}
+
+static int
+read_flag(struct engine_request *request, const char *name, bool *out, struct fault *why)
+{
+	const json_t *value = json_object_get(request->json, name);
+
+	if (value == NULL || json_is_null(value))
+		return 0;
+	if (!json_is_boolean(value))
+		return wrong(request, name, why);
+	*out = json_is_true(value);
+	return 0;
+}
+
+/* Members that would change the answer in ways we do not know; present and not empty means refusal. */
+static int
+refuse_unknown(struct engine_request *request, struct fault *why)
+{
+	static const char *const refused[] = {
+	    "functions", "function_call", "audio",        "prediction",    "web_search_options", "suffix",
+	    "grammar",   "guided_json",   "guided_regex", "guided_choice", "guided_grammar",     "lora"};
+
+	for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+		const json_t *value = json_object_get(request->json, refused[i]);
+
+		if (value != NULL && !json_is_null(value) &&
+		    !(json_is_array(value) && json_array_size(value) == 0))
+			return unsupported(request, refused[i], why);
+	}
+	return 0;
+}
+
+static int
+read_bias(struct engine_request *request, uint32_t vocabulary, struct fault *why)
+{
+	struct sampling *sampling = &request->generation.sampling;
+	json_t *bias = json_object_get(request->json, "logit_bias"), *value;
+	const char *name;
+
+	if (bias == NULL || json_is_null(bias))
+		return 0;
+	if (!json_is_object(bias) || json_object_size(bias) > SAMPLER_BIAS_LIMIT)
+		return wrong(request, "logit_bias", why);
+	if (json_object_size(bias) == 0)
+		return 0;
+	if ((sampling->bias = calloc(json_object_size(bias), sizeof *sampling->bias)) == NULL)
+		return fault_memory(why);
+	json_object_foreach(bias, name, value)
+	{
+		char *end;
+		unsigned long token = strtoul(name, &end, 10);
+
+		if (end == name || *end != '\0' || name[0] < '0' || name[0] > '9' || token >= vocabulary ||
+		    !json_is_number(value) || !(fabs(json_number_value(value)) <= 100))
+			return wrong(request, "logit_bias", why);
+		sampling->bias[sampling->bias_count].token = (uint32_t)token;
+		sampling->bias[sampling->bias_count++].bias = (float)json_number_value(value);
+	}
+	return 0;
+}
+
+static int
+read_sampling(struct engine_request *request, uint32_t vocabulary, struct fault *why)
+{
+	struct sampling *sampling = &request->generation.sampling;
+	double temperature = 1, top_p = 1, min_p = 0, presence = 0, frequency = 0, repetition = 1;
+	int64_t top_k = 0, seed = 0;
+	const json_t *seeded = json_object_get(request->json, "seed");
+
+	if (read_number(request, "temperature", 0, 2, &temperature, why) == -1 ||
+	    read_number(request, "top_p", 0, 1, &top_p, why) == -1 ||
+	    read_number(request, "min_p", 0, 1, &min_p, why) == -1 ||
+	    read_number(request, "presence_penalty", -2, 2, &presence, why) == -1 ||
+	    read_number(request, "frequency_penalty", -2, 2, &frequency, why) == -1 ||
+	    read_number(request, "repetition_penalty", 0.01, 10, &repetition, why) == -1 ||
+	    read_whole(request, "top_k", -1, INT32_MAX, &top_k, why) == -1 ||
+	    read_whole(request, "seed", INT64_MIN, INT64_MAX, &seed, why) == -1)
+		return -1;
+	sampling->temperature = (float)temperature;
+	sampling->top_p = (float)top_p;
+	sampling->min_p = (float)min_p;
+	sampling->presence = (float)presence;
+	sampling->frequency = (float)frequency;
+	sampling->repetition = (float)repetition;
+	sampling->top_k = top_k > 0 ? (uint32_t)top_k : 0;
+	sampling->seeded = seeded != NULL && !json_is_null(seeded);
+	sampling->seed = (uint64_t)seed;
+	return read_bias(request, vocabulary, why);
+}
+
+static int
+read_stops(struct engine_request *request, struct fault *why)
+{
+	const json_t *stop = json_object_get(request->json, "stop");
+	size_t count = json_is_array(stop) ? json_array_size(stop) : 1;
+
+	if (stop == NULL || json_is_null(stop))
+		return 0;
+	if (count > REQUEST_STOPS_LIMIT)
+		return wrong(request, "stop", why);
+	for (size_t i = 0; i < count; i++) {
+		const json_t *one = json_is_array(stop) ? json_array_get(stop, i) : stop;
+
+		if (!json_is_string(one) || json_string_length(one) == 0 || json_string_length(one) > 512)
+			return wrong(request, "stop", why);
+		request->generation.stops[request->generation.stop_count++] = string_of(one);
+	}
+	return 0;
+}
+
+static int
+read_logprobs(struct engine_request *request, struct fault *why)
+{
+	int64_t top = 0;
+	bool wanted = false;
+
+	request->generation.logprobs = -1;
+	if (!request->chat) {
+		top = -1;
+		if (read_whole(request, "logprobs", 0, SAMPLER_TOP_LIMIT, &top, why) == -1)
+			return -1;
+		request->generation.logprobs = (int)top;
+		return 0;
+	}
+	if (read_flag(request, "logprobs", &wanted, why) == -1 ||
+	    read_whole(request, "top_logprobs", 0, SAMPLER_TOP_LIMIT, &top, why) == -1)
+		return -1;
+	if (wanted)
+		request->generation.logprobs = (int)top;
+	else if (top > 0)
+		return wrong(request, "top_logprobs", why);
+	return 0;
+}
+
+static int
+read_common(struct engine_request *request, uint32_t vocabulary, struct fault *why)
+{
+	const json_t *options = json_object_get(request->json, "stream_options");
+	const json_t *format = json_object_get(request->json, "response_format");
+	int64_t most = 0, choices = 1, best = 1;
+	bool echo = false;
+
+	if (refuse_unknown(request, why) == -1 || read_flag(request, "stream", &request->stream, why) == -1 ||
+	    read_whole(request, "n", 1, REQUEST_CHOICES_LIMIT, &choices, why) == -1 ||
+	    read_whole(request, "max_tokens", 0, INT32_MAX, &most, why) == -1 ||
+	    read_flag(request, "ignore_eos", &request->generation.ignore_end, why) == -1 ||
+	    read_sampling(request, vocabulary, why) == -1 || read_stops(request, why) == -1 ||
+	    read_logprobs(request, why) == -1)
+		return -1;
+	if (request->chat && read_whole(request, "max_completion_tokens", 0, INT32_MAX, &most, why) == -1)
+		return -1;
+	if (!request->chat && (read_flag(request, "echo", &echo, why) == -1 ||
+	                       read_whole(request, "best_of", 1, REQUEST_CHOICES_LIMIT, &best, why) == -1))
+		return -1;
+	if (echo)
+		return unsupported(request, "echo", why);
+	if (best > choices)
+		return unsupported(request, "best_of", why);
+	if (!request->chat && most == 0 && json_object_get(request->json, "max_tokens") == NULL)
+		most = 16; /* OpenAI's default for completions */
+	if (options != NULL && !json_is_null(options)) {
+		if (!json_is_object(options) || !request->stream)
+			return wrong(request, "stream_options", why);
+		request->include_usage = json_is_true(json_object_get(options, "include_usage"));
+	}
+	if (format != NULL && !json_is_null(format)) {
+		const char *type = json_get_string(format, "type");
+
+		if (type == NULL)
+			return wrong(request, "response_format", why);
+		if (strcmp(type, "text") != 0)
+			return unsupported(request, "response_format", why);
+	}
+	request->choices = (unsigned)choices;
+	request->generation.max_tokens = (uint32_t)most;
+	return 0;
+}
+
+/* ---- messages --------------------------------------------------------------------------------------------------- */
+
+/* A message's words: a string, or an array of text parts, which are joined into `parts`. */
+static int
+read_content(struct engine_request *request, const json_t *content, struct buffer *parts, struct slice *out,
+             size_t index, struct fault *why)
+{
+	char param[64];
+	size_t start = parts->size;
+
+	snprintf(param, sizeof param, "messages[%zu].content", index);
+	if (content == NULL || json_is_null(content)) {
+		*out = slice_of(NULL, 0);
+		return 0;
+	}
+	if (json_is_string(content)) {
+		*out = string_of(content);
+		return 0;
+	}
+	if (!json_is_array(content))
+		return wrong(request, param, why);
+	for (size_t i = 0; i < json_array_size(content); i++) {
+		const json_t *part = json_array_get(content, i);
+		const char *type = json_get_string(part, "type");
+		const json_t *text = json_object_get(part, "text");
+
+		if (type == NULL)
+			return wrong(request, param, why);
+		if (strcmp(type, "text") != 0 && strcmp(type, "refusal") != 0)
+			return unsupported(request, param, why);
+		if (!json_is_string(text))
+			return wrong(request, param, why);
+		buffer_slice(parts, string_of(text));
+	}
+	if (!buffer_ok(parts))
+		return fault_memory(why);
+	/* Only how far: the buffer may still move. */
+	*out = slice_of(NULL, parts->size - start);
+	return 0;
+}
+
+static int
+read_role(struct engine_request *request, const json_t *message, size_t index, enum chat_role *out,
+          struct fault *why)
+{
+	static const struct {
+		const char *name;
+		enum chat_role role;
+	} roles[] = {
+	    {"system",    CHAT_SYSTEM   },
+	    {"developer", CHAT_SYSTEM   },
+	    {"user",      CHAT_USER     },
+	    {"assistant", CHAT_ASSISTANT},
+	    {"tool",      CHAT_TOOL     }
+        };
+	const char *role = json_get_string(message, "role");
+	char param[64];
+
+	for (size_t i = 0; role != NULL && i < sizeof roles / sizeof *roles; i++)
+		if (strcmp(role, roles[i].name) == 0) {
+			*out = roles[i].role;
+			return 0;
+		}
+	snprintf(param, sizeof param, "messages[%zu].role", index);
+	return wrong(request, param, why);
+}
+
+static int
+read_messages(struct engine_request *request, const struct tokenizer *tokenizer,
+              const struct chat_template *chat_template, struct fault *why)
+{
+	const json_t *list = json_object_get(request->json, "messages");
+	size_t count = json_array_size(list), at = 0;
+	struct chat_message *messages = NULL;
+	struct buffer parts;
+	struct prompt prompt;
+	int result = -1;
+
+	if (!json_is_array(list) || count == 0 || count > REQUEST_MESSAGES_LIMIT)
+		return wrong(request, "messages", why);
+	buffer_init(&parts, TEXT_LIMIT);
+	prompt_init(&prompt, 2 * TEXT_LIMIT);
+	if ((messages = calloc(count, sizeof *messages)) == NULL) {
+		fault_memory(why);
+		goto out;
+	}
+	for (size_t i = 0; i < count; i++) {
+		const json_t *message = json_array_get(list, i),
+		             *calls = json_object_get(message, "tool_calls");
+
+		if (!json_is_object(message)) {
+			wrong(request, "messages", why);
+			goto out;
+		}
+		if (calls != NULL && json_array_size(calls) > 0) {
+			unsupported(request, "tool_calls", why);
+			goto out;
+		}
+		if (read_role(request, message, i, &messages[i].role, why) == -1 ||
+		    read_content(request, json_object_get(message, "content"), &parts, &messages[i].content,
+		                 i, why) == -1)
+			goto out;
+	}
+	for (size_t i = 0; i < count; i++)
+		if (messages[i].content.data == NULL && messages[i].content.size > 0) {
+			messages[i].content.data = parts.data + at;
+			at += messages[i].content.size;
+		}
+	template_render(chat_template, messages, count, &prompt);
+	result = tokenizer_encode_prompt(tokenizer, &prompt, &request->prompt, why);
+out:
+	free(messages);
+	buffer_free(&parts);
+	prompt_free(&prompt);
+	return result;
+}
+
+/* A text, one text in an array, or tokens. */
+static int
+read_prompt(struct engine_request *request, const struct tokenizer *tokenizer, struct fault *why)
+{
+	const json_t *value = json_object_get(request->json, "prompt");
+	struct prompt prompt;
+	int result;
+
+	if (json_is_array(value) && json_array_size(value) == 1 && !json_is_integer(json_array_get(value, 0)))
+		value = json_array_get(value, 0);
+	if (json_is_array(value)) {
+		for (size_t i = 0; i < json_array_size(value); i++) {
+			const json_t *token = json_array_get(value, i);
+
+			if (json_is_string(token) || json_is_array(token))
+				return unsupported(request, "prompt", why);
+			if (!json_is_integer(token) || json_integer_value(token) < 0 ||
+			    json_integer_value(token) >= tokenizer_count(tokenizer))
+				return wrong(request, "prompt", why);
+			if (token_list_add(&request->prompt, (uint32_t)json_integer_value(token), why) == -1)
+				return -1;
+		}
+		return 0;
+	}
+	if (!json_is_string(value))
+		return wrong(request, "prompt", why);
+	prompt_init(&prompt, TEXT_LIMIT);
+	prompt_untrusted(&prompt, string_of(value));
+	result = tokenizer_encode_prompt(tokenizer, &prompt, &request->prompt, why);
+	prompt_free(&prompt);
+	return result;
+}
+
+int
+engine_request_read(struct engine_request *out, struct slice body, bool chat,
+                    const struct tokenizer *tokenizer, const struct chat_template *chat_template,
+                    size_t context, struct fault *why)
+{
+	const json_t *tools;
+
+	memset(out, 0, sizeof *out);
+	out->chat = chat;
+	token_list_init(&out->prompt, context);
+	if ((out->json = json_read(body, REQUEST_BODY_LIMIT, BODY_DEPTH, why)) == NULL)
+		return -1;
+	if (!json_is_object(out->json))
+		return fault_set(why, FAULT_INVALID, "요청 본문은 JSON 객체여야 합니다",
+		                 "the body must be a JSON object");
+	tools = json_object_get(out->json, "tools");
+	if (json_array_size(tools) > 0)
+		return unsupported(out, "tools", why);
+	if (read_common(out, tokenizer_count(tokenizer), why) == -1)
+		return -1;
+	if (chat && template_stop(chat_template) != NULL && out->generation.stop_count < REQUEST_STOPS_LIMIT)
+		out->generation.stops[out->generation.stop_count++] =
+		    slice_string(template_stop(chat_template));
+	if ((chat ? read_messages(out, tokenizer, chat_template, why) : read_prompt(out, tokenizer, why)) ==
+	    -1) {
+		if (why != NULL && why->kind == FAULT_TOO_LARGE)
+			snprintf(out->param, sizeof out->param, "%s", chat ? "messages" : "prompt");
+		return -1;
+	}
+	out->generation.prompt = out->prompt.ids;
+	out->generation.prompt_count = out->prompt.count;
+	out->generation.trim = chat && tokenizer_leading_space(tokenizer);
+	return 0;
+}
+
+void
+engine_request_free(struct engine_request *request)
+{
+	json_decref(request->json);
+	token_list_free(&request->prompt);
+	free(request->generation.sampling.bias);
+	memset(request, 0, sizeof *request);
+}

@@ -1,0 +1,38 @@
+/*
+ * engine_request -- what a client asks for, out of the API's JSON: every size bounded, what we cannot do refused by
+ * name, what makes no difference to an answer let pass.
+ */
+#ifndef HAECHI_INFERENCE_ENGINE_REQUEST_H
+#define HAECHI_INFERENCE_ENGINE_REQUEST_H
+
+#include "inference/inference.h"
+#include "inference/template.h"
+#include "schema/base/json.h"
+
+#define REQUEST_CHOICES_LIMIT  16
+#define REQUEST_STOPS_LIMIT    16
+#define REQUEST_BODY_LIMIT     ((size_t)32 << 20)
+#define REQUEST_MESSAGES_LIMIT 4096
+
+struct chat_template;
+
+struct engine_request {
+	json_t *json; /* the strings below borrow from it */
+	bool chat, stream, include_usage;
+	unsigned choices;
+	struct generation_request generation; /* prompt borrows from `prompt` */
+	struct token_list prompt;
+	char param[64]; /* which member was wrong; "" when none in particular */
+};
+
+/*
+ * Read a body for /v1/chat/completions (`chat`) or /v1/completions. *out is the caller's, to engine_request_free(),
+ * also after -1, when out->param may name the culprit.
+ */
+MUST_CHECK int engine_request_read(struct engine_request *out, struct slice body, bool chat,
+                                   const struct tokenizer *tokenizer,
+                                   const struct chat_template *chat_template, size_t context,
+                                   struct fault *why);
+void engine_request_free(struct engine_request *request);
+
+#endif

@@ -1,0 +1,267 @@
+/* haechi-engine bench -- tokens per second through the whole engine: prompts, then answers, alone and together. */
+#include <getopt.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "inference/inference.h"
+#include "inference/tools.h"
+#include "schema/base/clock.h"
+
+static const struct option options[] = {
+    {"model",    required_argument, NULL, 'm'},
+    {"parallel", required_argument, NULL, 'P'},
+    {"threads",  required_argument, NULL, 'j'},
+    {"cache",    required_argument, NULL, 'b'},
+    {"plain",    no_argument,       NULL, 'c'},
+    {"json",     no_argument,       NULL, 'J'},
+    {"help",     no_argument,       NULL, 'h'},
+    {NULL,       0,                 NULL, 0  },
+};
+
+static void
+usage(FILE *to)
+{
+	fprintf(
+	    to,
+	    "사용법 (usage): %s bench --model M.gguf [-p 512] [-n 128] [-r 3] [--parallel 1,4,16] [--json]\n"
+	    "    -p N            프롬프트 토큰                 tokens of a prompt\n"
+	    "    -n N            답 토큰                       tokens of an answer\n"
+	    "    -r N            되풀이, 가장 빠른 것을 적음    repetitions; the fastest counts\n"
+	    "    --parallel LIST 함께 계산할 답의 수           answers computed together\n"
+	    "    --threads N --cache 16|32 --plain             serve의 것과 같음 (as for serve)\n",
+	    PROGRAM);
+}
+
+struct waiting {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	unsigned news;
+};
+
+static void
+on_news(void *owner)
+{
+	struct waiting *waiting = owner;
+
+	pthread_mutex_lock(&waiting->lock);
+	waiting->news++;
+	pthread_cond_signal(&waiting->changed);
+	pthread_mutex_unlock(&waiting->lock);
+}
+
+struct run {
+	double first, total; /* seconds until the last answer has begun; until all have ended */
+};
+
+/* `many` answers of `length` tokens to different prompts of `prompt` tokens. */
+static int
+measure(struct engine *engine, uint32_t vocabulary, size_t many, size_t prompt, size_t length, unsigned salt,
+        struct run *out, struct fault *why)
+{
+	static struct waiting waiting = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0};
+	struct generation **generations = calloc(many, sizeof *generations);
+	bool *begun = calloc(many, sizeof *begun);
+	uint32_t *tokens = calloc(prompt, sizeof *tokens);
+	struct generation_request request = {
+	    .prompt = tokens,
+	    .prompt_count = prompt,
+	    .max_tokens = (uint32_t)length,
+	    .sampling = {.top_p = 1, .repetition = 1},
+	    .ignore_end = true,
+	    .logprobs = 0, /* so that every token is news, whatever its bytes */
+	    .news = on_news,
+	    .owner = &waiting
+        };
+	size_t ended = 0, started = 0;
+	int64_t start = clock_monotonic_ns();
+	int result = -1;
+
+	if (generations == NULL || begun == NULL || tokens == NULL) {
+		fault_memory(why);
+		goto out;
+	}
+	for (size_t i = 0; i < many; i++) {
+		uint64_t state = salt * 1000003u + i;
+
+		/* Different from the first token on, so that no prompt finds another in the cache. */
+		for (size_t j = 0; j < prompt; j++) {
+			state = state * 6364136223846793005u + 1442695040888963407u;
+			tokens[j] = (uint32_t)((state >> 33) % vocabulary);
+		}
+		if (generation_submit(engine, &request, &generations[i], NULL, why) == -1)
+			goto out;
+	}
+	while (ended < many) {
+		pthread_mutex_lock(&waiting.lock);
+		while (waiting.news == 0)
+			pthread_cond_wait(&waiting.changed, &waiting.lock);
+		waiting.news = 0;
+		pthread_mutex_unlock(&waiting.lock);
+		for (size_t i = 0; i < many; i++) {
+			struct generation_news news;
+
+			if (generations[i] == NULL)
+				continue;
+			generation_read(generations[i], &news);
+			if (!begun[i] && news.completion_tokens > 0) {
+				begun[i] = true;
+				if (++started == many)
+					out->first = (double)(clock_monotonic_ns() - start) * 1e-9;
+			}
+			buffer_free(&news.text);
+			free(news.reports);
+			if (news.end != GENERATION_RUNNING) {
+				generation_release(generations[i]);
+				generations[i] = NULL;
+				ended++;
+			}
+		}
+	}
+	out->total = (double)(clock_monotonic_ns() - start) * 1e-9;
+	result = 0;
+out:
+	for (size_t i = 0; generations != NULL && i < many; i++)
+		generation_release(generations[i]);
+	free(generations);
+	free(begun);
+	free(tokens);
+	return result;
+}
+
+struct job {
+	struct engine_options engine;
+	long prompt, length, repeat;
+	struct token_list parallel;
+	bool json;
+};
+
+static int
+run(const struct job *job, struct fault *why)
+{
+	struct engine *engine = NULL;
+	const struct model *model;
+	unsigned salt = 1;
+	int64_t start = clock_monotonic_ns();
+	double load;
+	int result = -1;
+
+	if (engine_open(&engine, &job->engine, why) == -1)
+		return -1;
+	load = (double)(clock_monotonic_ns() - start) * 1e-9;
+	model = engine_model(engine);
+	if (job->json)
+		printf("{\"model\":\"%s\",\"device\":\"%s\",\"weight_bytes\":%llu,\"load_seconds\":%.3f,"
+		       "\"prompt\":%ld,\"length\":%ld,"
+		       "\"runs\":[",
+		       model->name, engine_describe(engine), (unsigned long long)model->weight_bytes, load,
+		       job->prompt, job->length);
+	else
+		printf("%s   %s   %.1f MiB   올리기 (load) %.2f s\n\n%8s %18s %18s %14s\n", model->name,
+		       engine_describe(engine), (double)model->weight_bytes / 1048576.0, load, "parallel",
+		       "prompt tokens/s", "answer tokens/s", "weights GB/s");
+	for (size_t i = 0; i < job->parallel.count; i++) {
+		size_t many = job->parallel.ids[i];
+		double prompt_rate = 0, answer_rate = 0;
+
+		for (long r = 0; r < job->repeat; r++) {
+			struct run prompts = {0}, answers = {0};
+
+			if (measure(engine, model->shape.vocabulary, many, (size_t)job->prompt, 1, salt++,
+			            &prompts, why) == -1 ||
+			    measure(engine, model->shape.vocabulary, many, 1, (size_t)job->length, salt++,
+			            &answers, why) == -1)
+				goto out;
+			if ((double)many * (double)job->prompt / prompts.first > prompt_rate)
+				prompt_rate = (double)many * (double)job->prompt / prompts.first;
+			if ((double)many * (double)(job->length - 1) / (answers.total - answers.first) >
+			    answer_rate)
+				answer_rate = (double)many * (double)(job->length - 1) /
+				              (answers.total - answers.first);
+		}
+		if (job->json)
+			printf("%s{\"parallel\":%zu,\"prompt_tokens_per_second\":%.2f,\"answer_tokens_per_"
+			       "second\":%.2f}",
+			       i == 0 ? "" : ",", many, prompt_rate, answer_rate);
+		else
+			printf("%8zu %18.1f %18.1f %14.2f\n", many, prompt_rate, answer_rate,
+			       answer_rate / (double)many * (double)model->weight_bytes * 1e-9);
+		fflush(stdout);
+	}
+	if (job->json)
+		printf("]}\n");
+	result = 0;
+out:
+	engine_close(engine);
+	return result;
+}
+
+int
+tool_bench(int count, char **arguments)
+{
+	struct job job = {.prompt = 512, .length = 128, .repeat = 3};
+	struct fault why = {0};
+	long number;
+	size_t most = 1;
+	int option, result = 0;
+
+	token_list_init(&job.parallel, 64);
+	while (result == 0 && (option = getopt_long(count, arguments, "p:n:r:", options, NULL)) != -1)
+		switch (option) {
+		case 'm':
+			job.engine.model = optarg;
+			break;
+		case 'p':
+			result = tool_number("-p", optarg, 1, 1 << 20, &job.prompt, &why);
+			break;
+		case 'n':
+			result = tool_number("-n", optarg, 2, 1 << 20, &job.length, &why);
+			break;
+		case 'r':
+			result = tool_number("-r", optarg, 1, 100, &job.repeat, &why);
+			break;
+		case 'P':
+			result = tool_tokens(optarg, &job.parallel, &why);
+			break;
+		case 'j':
+			if ((result = tool_number("--threads", optarg, 1, 1024, &number, &why)) == 0)
+				job.engine.threads = (size_t)number;
+			break;
+		case 'b':
+			if ((result = tool_number("--cache", optarg, 16, 32, &number, &why)) == 0)
+				job.engine.cache_bits = number > 16 ? 32 : 16;
+			break;
+		case 'c':
+			job.engine.plain = true;
+			break;
+		case 'J':
+			job.json = true;
+			break;
+		case 'h':
+			usage(stdout);
+			return 0;
+		default:
+			usage(stderr);
+			return 2;
+		}
+	if (result == 0 && job.parallel.count == 0)
+		result = tool_tokens("1", &job.parallel, &why);
+	for (size_t i = 0; result == 0 && i < job.parallel.count; i++) {
+		if (job.parallel.ids[i] < 1 || job.parallel.ids[i] > 1024)
+			result = fault_set(&why, FAULT_USAGE, "--parallel은 1-1024입니다",
+			                   "--parallel is within 1-1024");
+		most = job.parallel.ids[i] > most ? job.parallel.ids[i] : most;
+	}
+	if (result == 0 && job.engine.model == NULL) {
+		usage(stderr);
+		return 2;
+	}
+	job.engine.parallel = most;
+	job.engine.queue = most;
+	job.engine.context = (size_t)(job.prompt > job.length ? job.prompt : job.length) + 2;
+	if (result == 0)
+		result = run(&job, &why);
+	token_list_free(&job.parallel);
+	return result == 0 ? 0 : tool_fail(&why);
+}

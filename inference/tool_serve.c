@@ -1,0 +1,153 @@
+/* haechi-engine serve -- load a model, listen, answer, until told to stop. */
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "inference/engine_api.h"
+#include "inference/tools.h"
+#include "schema/base/clock.h"
+#include "schema/base/log.h"
+
+static const struct option options[] = {
+    {"model",         required_argument, NULL, 'm'},
+    {"device",        required_argument, NULL, 'd'},
+    {"listen",        required_argument, NULL, 'l'},
+    {"threads",       required_argument, NULL, 'j'},
+    {"parallel",      required_argument, NULL, 'p'},
+    {"context",       required_argument, NULL, 'c'},
+    {"cache",         required_argument, NULL, 'b'},
+    {"queue",         required_argument, NULL, 'q'},
+    {"chat-template", required_argument, NULL, 't'},
+    {"help",          no_argument,       NULL, 'h'},
+    {NULL,            0,                 NULL, 0  },
+};
+
+static void
+usage(FILE *to)
+{
+	fprintf(to,
+	        "사용법 (usage): %s serve --model M.gguf [--listen tcp:127.0.0.1:8081]\n"
+	        "    --listen unix:PATH | tcp:HOST:PORT\n"
+	        "    --device cpu         장치                              device\n"
+	        "    --threads N          계산 스레드 수                    threads that compute\n"
+	        "    --parallel N         함께 계산할 답 (8)                answers computed together\n"
+	        "    --context N          답 하나의 토큰 (모델값, 최대 8192) tokens of one answer with its "
+	        "prompt\n"
+	        "    --cache 16|32        KV 캐시의 비트                    bits of the cache\n"
+	        "    --queue N            기다릴 수 있는 요청 (64)          requests that may wait\n"
+	        "    --chat-template NAME llama3 exaone4 exaone gemma chatml zephyr\n",
+	        PROGRAM);
+}
+
+static struct engine_api *serving;
+
+static void
+on_signal(int number)
+{
+	(void)number;
+	engine_api_stop(serving);
+}
+
+static int
+serve(const struct engine_options *engine_options, const char *listen, const char *wanted, struct fault *why)
+{
+	struct engine *engine = NULL;
+	struct engine_api *api = NULL;
+	const struct chat_template *chat_template;
+	const struct model *model;
+	struct sigaction action = {.sa_handler = on_signal};
+	int64_t start = clock_monotonic_ns();
+	char address[256];
+	bool guessed;
+	int result = -1;
+
+	log_info("engine", "event=loading model=%s", engine_options->model);
+	if (engine_open(&engine, engine_options, why) == -1)
+		goto out;
+	model = engine_model(engine);
+	if (template_choose(&chat_template, wanted, model->chat_template, model->tokenizer, &guessed, why) ==
+	    -1)
+		goto out;
+	if (engine_api_open(&api, engine, chat_template, guessed, listen, address, why) == -1)
+		goto out;
+	if (guessed)
+		log_warn("engine", "event=template_guessed template=%s", template_name(chat_template));
+	log_info("engine",
+	         "event=listening address=%s model=%s sha256=%s license=\"%s\" device=\"%s\" context=%zu "
+	         "load_ms=%lld",
+	         address, model->name, model->sha256, model->license, engine_describe(engine),
+	         engine_context(engine), (long long)((clock_monotonic_ns() - start) / 1000000));
+	serving = api;
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	engine_api_run(api);
+	log_info("engine", "event=stopping");
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	result = 0;
+out:
+	engine_api_close(api);
+	engine_close(engine);
+	return result;
+}
+
+int
+tool_serve(int count, char **arguments)
+{
+	struct engine_options engine_options = {0};
+	const char *listen = "tcp:127.0.0.1:8081", *name = NULL;
+	struct fault why = {0};
+	long number;
+	int option, result = 0;
+
+	while (result == 0 && (option = getopt_long(count, arguments, "", options, NULL)) != -1)
+		switch (option) {
+		case 'm':
+			engine_options.model = optarg;
+			break;
+		case 'd':
+			engine_options.device = optarg;
+			break;
+		case 'l':
+			listen = optarg;
+			break;
+		case 'j':
+			if ((result = tool_number("--threads", optarg, 1, 1024, &number, &why)) == 0)
+				engine_options.threads = (size_t)number;
+			break;
+		case 'p':
+			if ((result = tool_number("--parallel", optarg, 1, 1024, &number, &why)) == 0)
+				engine_options.parallel = (size_t)number;
+			break;
+		case 'c':
+			if ((result = tool_number("--context", optarg, 1, 1 << 24, &number, &why)) == 0)
+				engine_options.context = (size_t)number;
+			break;
+		case 'b':
+			if ((result = tool_number("--cache", optarg, 16, 32, &number, &why)) == 0)
+				engine_options.cache_bits = number > 16 ? 32 : 16;
+			break;
+		case 'q':
+			if ((result = tool_number("--queue", optarg, 1, 1 << 20, &number, &why)) == 0)
+				engine_options.queue = (size_t)number;
+			break;
+		case 't':
+			name = optarg;
+			break;
+		case 'h':
+			usage(stdout);
+			return 0;
+		default:
+			usage(stderr);
+			return 2;
+		}
+	if (result == 0 && (engine_options.model == NULL || optind != count)) {
+		usage(stderr);
+		return 2;
+	}
+	if (result == 0)
+		result = serve(&engine_options, listen, name, &why);
+	return result == 0 ? 0 : tool_fail(&why);
+}
