@@ -160,7 +160,15 @@ read_record(struct value_reading *reading, const struct cedar_json *json, const 
 			return fault_prefix(reading->why, "'%.*s'", "'%.*s'", SLICE_PRINT(item->name));
 	}
 	*value = cedar_record_take(reading->arena, fields, json->count);
-	return value->kind == CEDAR_NONE ? fault_memory(reading->why) : 0;
+	if (value->kind == CEDAR_NONE)
+		return fault_memory(reading->why);
+	for (uint32_t i = 0; type != NULL && i < type->count; i++) /* also where the whole is not checked later */
+		if (type->attributes[i].required &&
+		    cedar_record_field(value->as.record, &type->attributes[i].name) == NULL)
+			return fault_set(reading->why, FAULT_INVALID, "있어야 할 속성이 없습니다: '%.*s'",
+			                 "attribute '%.*s' is missing", (int)type->attributes[i].name.size,
+			                 type->attributes[i].name.data);
+	return 0;
 }
 
 static int
