@@ -39,7 +39,7 @@ receipt_check(struct receipt *out, struct slice text, const struct keyring *keyr
 	out->index = file.index;
 	if (entry_read(&out->columns, out->entry, arena, why) == -1)
 		return fault_prefix(why, "항목", "the entry");
-	if (head_open(&out->head, file.checkpoint, NULL, keyring, why) == -1)
+	if (signed_head_open(&out->head, file.checkpoint, NULL, keyring, why) == -1)
 		return fault_prefix(why, "체크포인트", "the checkpoint");
 	if (!slice_equal(out->columns.log, out->head.checkpoint.origin))
 		return fault_set(why, FAULT_TAMPERED,

@@ -8,7 +8,7 @@
 #ifndef HAECHI_AUDIT_RECEIPT_H
 #define HAECHI_AUDIT_RECEIPT_H
 
-#include "audit/head.h"
+#include "audit/keyring.h"
 #include "audit/proof.h"
 #include "schema/entry.h"
 
@@ -25,7 +25,7 @@ struct receipt {
 	struct entry_columns columns;
 	struct tree_hash leaf;
 	uint64_t index;
-	struct head head; /* borrows from the text */
+	struct signed_head head; /* borrows from the text */
 };
 
 /*

@@ -9,7 +9,7 @@
 #define HAECHI_AUDIT_STORED_H
 
 #include "audit/database.h"
-#include "audit/head.h"
+#include "audit/keyring.h"
 #include "audit/tree.h"
 
 #define STORED_ORIGIN_SIZE NOTE_NAME_SIZE

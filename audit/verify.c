@@ -133,10 +133,10 @@ entries_differ(struct walk *walk, uint64_t size)
 static int
 head_compare(struct walk *walk, const struct tree_hash *root, const struct pager_head *stored)
 {
-	struct head head;
+	struct signed_head head;
 	struct fault why;
 
-	if (head_open(&head, stored->note, walk->log->origin, walk->keyring, &why) == -1) {
+	if (signed_head_open(&head, stored->note, walk->log->origin, walk->keyring, &why) == -1) {
 		*WHAT(walk) = why;
 		fault_prefix(WHAT(walk), "크기 %" PRId64 "의 체크포인트", "checkpoint of size %" PRId64,
 		             stored->size);
@@ -229,15 +229,15 @@ witnesses_open(struct walk *walk, struct fault *why)
 		struct kept *kept = &walk->kept[i];
 		struct checkpoint checkpoint;
 		struct note note;
-		struct head head;
+		struct signed_head head;
 
 		if (note_parse(&note, walk->options->witnesses[i], why) == -1 ||
 		    checkpoint_parse(&checkpoint, note.text, why) == -1)
 			return fault_prefix(why, "밖에 보관된 체크포인트", "the checkpoint kept outside");
 		if (!slice_is(checkpoint.origin, walk->log->origin))
 			continue;
-		if (head_open(&head, walk->options->witnesses[i], walk->log->origin, walk->keyring, why) ==
-		    -1)
+		if (signed_head_open(&head, walk->options->witnesses[i], walk->log->origin, walk->keyring,
+		                     why) == -1)
 			return fault_prefix(why, "밖에 보관된 체크포인트", "the checkpoint kept outside");
 		*kept = (struct kept){walk->log, head.checkpoint.size, head.checkpoint.root, false};
 	}
@@ -508,19 +508,19 @@ strays_check(struct walk *walk, struct fault *why)
 	    {"WITH RECURSIVE t AS (SELECT min(log_id) AS n FROM haechi.entry UNION ALL "
 	     "SELECT (SELECT min(log_id) FROM haechi.entry WHERE log_id > t.n) FROM t WHERE t.n IS NOT NULL) "
 	     "SELECT n::text FROM t WHERE n IS NOT NULL AND n NOT IN (SELECT log_id FROM haechi.log) LIMIT 1", "등록되지 않은 기록의 항목이 있습니다, log_id",
-	     "entries of a log that is not registered, log_id"	                                                                                                                                                },
+	     "entries of a log that is not registered, log_id"                             },
 	    {"SELECT log_id::text FROM haechi.checkpoint c WHERE NOT EXISTS (SELECT FROM haechi.log l WHERE "
 	     "l.log_id = "
-	     "c.log_id) LIMIT 1",	                                                                                                      "등록되지 않은 기록의 체크포인트가 있습니다, log_id",
-	     "a checkpoint of a log that is not registered, log_id"},
+	     "c.log_id) LIMIT 1",	                                                                      "등록되지 않은 기록의 체크포인트가 있습니다, log_id",
+	     "a checkpoint of a log that is not registered, log_id"                        },
 	    {"SELECT log_id::text FROM haechi.tile t WHERE NOT EXISTS (SELECT FROM haechi.log l WHERE "
 	     "l.log_id = t.log_id) "
-	     "LIMIT 1",	                                                                                                     "등록되지 않은 기록의 타일이 있습니다, log_id",
-	     "a tile of a log that is not registered, log_id"	                                                                                                                                                                                        },
+	     "LIMIT 1",	                                                                                "등록되지 않은 기록의 타일이 있습니다, log_id",
+	     "a tile of a log that is not registered, log_id"                              },
 	    {"SELECT c.entry_id FROM haechi.content c WHERE NOT EXISTS (SELECT FROM haechi.entry e WHERE "
 	     "e.id = c.entry_id "
 	     "AND e.log_id = c.log_id AND e.wall = c.wall AND e.agency IS NOT DISTINCT FROM c.agency) LIMIT "
-	     "1",	                                                      "항목 없이 봉인된 내용이 있거나 열이 항목과 다릅니다, 항목",
+	     "1",	                                                                                      "항목 없이 봉인된 내용이 있거나 열이 항목과 다릅니다, 항목",
 	     "sealed content without its entry, or with columns that differ from it, entry"},
 	};
 

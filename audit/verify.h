@@ -13,7 +13,7 @@
 #define HAECHI_AUDIT_VERIFY_H
 
 #include "audit/database.h"
-#include "audit/head.h"
+#include "audit/keyring.h"
 #include "audit/stored.h"
 
 #define VERIFY_WITNESSES 16

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "audit/database.h"
-#include "audit/head.h"
+#include "audit/keyring.h"
 #include "audit/migrate.h"
 #include "schema/entry.h"
 

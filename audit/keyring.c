@@ -1,4 +1,4 @@
-#include "audit/head.h"
+#include "audit/keyring.h"
 
 #include <string.h>
 
@@ -55,8 +55,8 @@ keyring_knows(const struct keyring *keyring, struct slice name)
 }
 
 int
-head_open(struct head *out, struct slice bytes, const char *origin, const struct keyring *keyring,
-          struct fault *why)
+signed_head_open(struct signed_head *out, struct slice bytes, const char *origin,
+                 const struct keyring *keyring, struct fault *why)
 {
 	bool verified[KEYRING_KEYS];
 	bool expect_ed25519 = false, expect_ecdsa = false;

@@ -1,11 +1,11 @@
 /*
- * head -- a checkpoint held against the keys its log is known to have: stricter than a signed note alone.
+ * keyring -- keys somebody trusts, and a checkpoint held against the keys its log is known to have: stricter than a signed note alone.
  *
  * A haechi log signs every head twice, Ed25519 and ECDSA P-256. Whoever gives keys of both kinds for an origin expects both
  * signatures: a head on which one kind is missing does not hold. Pure functions of bytes.
  */
-#ifndef HAECHI_AUDIT_HEAD_H
-#define HAECHI_AUDIT_HEAD_H
+#ifndef HAECHI_AUDIT_KEYRING_H
+#define HAECHI_AUDIT_KEYRING_H
 
 #include "audit/checkpoint.h"
 
@@ -24,7 +24,7 @@ MUST_CHECK int keyring_add_file(struct keyring *keyring, const char *path, struc
 /* Is there a key by which `name` signs (Ed25519 or ECDSA)? */
 bool keyring_knows(const struct keyring *keyring, struct slice name);
 
-struct head {
+struct signed_head {
 	struct note note; /* borrows from the bytes */
 	struct checkpoint checkpoint;
 	bool ed25519, ecdsa; /* by the log itself */
@@ -35,7 +35,7 @@ struct head {
  * `origin` may be NULL: whatever log it says it is of. FAULT_TAMPERED: a signature that fails, or a kind of signature that is
  * missing; FAULT_UNIDENTIFIED: no key of this origin was given; FAULT_INVALID: not a checkpoint.
  */
-MUST_CHECK int head_open(struct head *out, struct slice bytes, const char *origin,
-                         const struct keyring *keyring, struct fault *why);
+MUST_CHECK int signed_head_open(struct signed_head *out, struct slice bytes, const char *origin,
+                                const struct keyring *keyring, struct fault *why);
 
 #endif
