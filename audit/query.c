@@ -15,70 +15,13 @@
 	"e.request_id, e.of, e.usecase, e.verdict, e.access, e.domain, e.action, e.model, e.zone, e.bytes "
 #define FROM "FROM haechi.entry e WHERE true"
 
-static int
-unknown_word(struct fault *why, const char *option, const char *word, const char *allowed)
-{
-	return fault_set(why, FAULT_USAGE, "--%s: 모르는 값 '%s' (쓸 수 있는 값: %s)",
-	                 "--%s: unknown value '%s' (allowed: %s)", option, word, allowed);
-}
-
-int
-query_filter_check(const struct query_filter *filter, struct fault *why)
-{
-	enum entry_kind kind;
-	enum verdict verdict;
-	enum access access;
-	enum domain domain;
-
-	if (filter->kind != NULL && !entry_kind_parse(&kind, filter->kind))
-		return unknown_word(
-		    why, "kind", filter->kind,
-		    "decision outcome review usecase policy key access export shred witness lifecycle");
-	if (filter->verdict != NULL && !verdict_parse(&verdict, filter->verdict))
-		return unknown_word(why, "verdict", filter->verdict,
-		                    "HIGH_IMPACT NOT_HIGH_IMPACT EXCLUDED UNDETERMINED");
-	if (filter->decision != NULL && !access_parse(&access, filter->decision))
-		return unknown_word(why, "decision", filter->decision, "permit hold redact deny");
-	if (filter->domain != NULL && !domain_parse(&domain, filter->domain))
-		return unknown_word(
-		    why, "domain", filter->domain,
-		    "energy water healthcare medical_device nuclear biometric hiring_lending transport "
-		    "public_service education other");
-	if (filter->has_from && filter->has_to && filter->from_ms >= filter->to_ms)
-		return fault_set(why, FAULT_USAGE, "--from 이 --to 보다 앞서야 합니다",
-		                 "--from must be before --to");
-	return 0;
-}
-
-struct condition {
-	const char *name;
-	const char *column;
-	size_t offset;
+/* In the order of filter_names. */
+static const char *const columns[FILTER_VALUES] = {
+    "e.agency", "e.usecase", "e.verdict", "e.access", "e.domain", "e.kind", "e.request_id", "e.id", ORIGIN,
 };
-
-static const struct condition conditions[] = {
-    {"agency",     "e.agency",     offsetof(struct query_filter, agency)    },
-    {"usecase",    "e.usecase",    offsetof(struct query_filter, usecase)   },
-    {"verdict",    "e.verdict",    offsetof(struct query_filter, verdict)   },
-    {"decision",   "e.access",     offsetof(struct query_filter, decision)  },
-    {"domain",     "e.domain",     offsetof(struct query_filter, domain)    },
-    {"kind",       "e.kind",       offsetof(struct query_filter, kind)      },
-    {"request-id", "e.request_id", offsetof(struct query_filter, request_id)},
-    {"entry",      "e.id",         offsetof(struct query_filter, entry)     },
-    {"log",        ORIGIN,         offsetof(struct query_filter, log)       },
-};
-
-static const char *
-value_of(const struct query_filter *filter, const struct condition *condition)
-{
-	const char *value;
-
-	memcpy(&value, (const char *)filter + condition->offset, sizeof value);
-	return value;
-}
 
 void
-query_conditions(struct buffer *sql, struct database *database, const struct query_filter *filter)
+query_conditions(struct buffer *sql, struct database *database, const struct filter *filter)
 {
 	char text[CLOCK_TEXT_SIZE];
 
@@ -90,42 +33,12 @@ query_conditions(struct buffer *sql, struct database *database, const struct que
 		clock_text(text, filter->to_ms);
 		buffer_printf(sql, " AND e.wall < '%s'", text);
 	}
-	for (size_t i = 0; i < sizeof conditions / sizeof *conditions; i++) {
-		const char *value = value_of(filter, &conditions[i]);
-
-		if (value == NULL)
+	for (size_t i = 0; i < FILTER_VALUES; i++) {
+		if (filter_value(filter, i) == NULL)
 			continue;
-		buffer_printf(sql, " AND %s = ", conditions[i].column);
-		database_quote(sql, database, value);
+		buffer_printf(sql, " AND %s = ", columns[i]);
+		database_quote(sql, database, filter_value(filter, i));
 	}
-}
-
-void
-query_describe(struct buffer *out, const struct query_filter *filter)
-{
-	char text[CLOCK_TEXT_SIZE];
-	const char *blank = "";
-
-	if (filter->has_from) {
-		clock_text(text, filter->from_ms);
-		buffer_printf(out, "from=%s", text);
-		blank = " ";
-	}
-	if (filter->has_to) {
-		clock_text(text, filter->to_ms);
-		buffer_printf(out, "%sto=%s", blank, text);
-		blank = " ";
-	}
-	for (size_t i = 0; i < sizeof conditions / sizeof *conditions; i++) {
-		const char *value = value_of(filter, &conditions[i]);
-
-		if (value == NULL)
-			continue;
-		buffer_printf(out, "%s%s=%s", blank, conditions[i].name, value);
-		blank = " ";
-	}
-	if (*blank == '\0')
-		buffer_string(out, "all");
 }
 
 /* false: a time that no entry has. */
@@ -163,7 +76,7 @@ struct position {
 };
 
 static int
-page_ask(struct database_rows **rows, struct database *database, const struct query_filter *filter,
+page_ask(struct database_rows **rows, struct database *database, const struct filter *filter,
          const struct position *after, uint64_t limit, bool ascending, struct fault *why)
 {
 	const char *order = ascending ? "" : " DESC";
@@ -191,7 +104,7 @@ page_ask(struct database_rows **rows, struct database *database, const struct qu
 }
 
 int
-query_run(struct database *database, const struct query_filter *filter, uint64_t limit, bool ascending,
+query_run(struct database *database, const struct filter *filter, uint64_t limit, bool ascending,
           query_seen *seen, void *context, uint64_t *count, struct fault *why)
 {
 	struct position after = {0};
@@ -200,7 +113,7 @@ query_run(struct database *database, const struct query_filter *filter, uint64_t
 
 	if (count != NULL)
 		*count = 0;
-	if (query_filter_check(filter, why) == -1)
+	if (filter_check(filter, why) == -1)
 		return -1;
 	while (more && (limit == 0 || given < limit)) {
 		const uint64_t page = limit != 0 && limit - given < PAGE ? limit - given : PAGE;
@@ -269,7 +182,7 @@ newest_index(struct database *database, int64_t log_id, int64_t *index, struct f
 
 /* Everything of one log behind *index, which moves on. 1 when `seen` had enough. */
 static int
-follow_log(struct database *database, const struct query_filter *filter, int64_t log_id, int64_t *index,
+follow_log(struct database *database, const struct filter *filter, int64_t log_id, int64_t *index,
            query_seen *seen, void *context, struct fault *why)
 {
 	struct database_rows *rows = NULL;
@@ -311,7 +224,7 @@ out:
 }
 
 int
-query_follow(struct database *database, const struct query_filter *filter, int interval_ms, query_seen *seen,
+query_follow(struct database *database, const struct filter *filter, int interval_ms, query_seen *seen,
              void *context, bool (*stop)(void *context), struct fault *why)
 {
 	const struct timespec pause = {interval_ms / 1000, (long)(interval_ms % 1000) * 1000000};
@@ -319,7 +232,7 @@ query_follow(struct database *database, const struct query_filter *filter, int i
 	int64_t place[STORED_LOGS];
 	size_t count, known = 0;
 
-	if (query_filter_check(filter, why) == -1 || stored_logs(logs, &count, database, why) == -1)
+	if (filter_check(filter, why) == -1 || stored_logs(logs, &count, database, why) == -1)
 		return -1;
 	for (; known < count; known++)
 		if (newest_index(database, logs[known].log_id, &place[known], why) == -1)

@@ -8,14 +8,7 @@
 #define HAECHI_AUDIT_QUERY_H
 
 #include "audit/database.h"
-#include "schema/entry.h"
-
-struct query_filter {
-	bool has_from, has_to;
-	int64_t from_ms, to_ms; /* [from, to) */
-	/* exact values; NULL: any */
-	const char *agency, *usecase, *verdict, *decision, *domain, *kind, *request_id, *entry, *log;
-};
+#include "audit/filter.h"
 
 struct query_row {
 	int64_t log_id;
@@ -33,16 +26,11 @@ struct query_row {
 typedef bool query_seen(void *context, const struct query_row *row);
 
 /* At most `limit` rows (0: all), newest first, or oldest first when `ascending`. *count, when not NULL, is how many. */
-MUST_CHECK int query_run(struct database *database, const struct query_filter *filter, uint64_t limit,
+MUST_CHECK int query_run(struct database *database, const struct filter *filter, uint64_t limit,
                          bool ascending, query_seen *seen, void *context, uint64_t *count, struct fault *why);
 
-/* Words of the closed vocabularies (kind, verdict, decision, domain) are checked: FAULT_USAGE names what is allowed. */
-MUST_CHECK int query_filter_check(const struct query_filter *filter, struct fault *why);
-
-/* WHERE conditions of a filter, each begun with " AND "; over haechi.entry as `e` and haechi.log as `l`. */
-void query_conditions(struct buffer *sql, struct database *database, const struct query_filter *filter);
-/* The filter in one line, for the access log and for people: "agency=haneul from=2026-03-01T00:00:00.000Z". */
-void query_describe(struct buffer *out, const struct query_filter *filter);
+/* WHERE conditions of a filter, each begun with " AND "; over haechi.entry as `e`. */
+void query_conditions(struct buffer *sql, struct database *database, const struct filter *filter);
 
 /* Tell the database's access log what is about to be read, and why (PIPA 29). `reason` may be NULL. */
 MUST_CHECK int query_access_note(struct database *database, const char *action, const char *about,
@@ -52,7 +40,7 @@ MUST_CHECK int query_access_note(struct database *database, const char *action, 
  * New entries as they arrive, oldest first, from now on, looking every `interval_ms`; ends when `seen` says so or the
  * connection fails. `stop` is looked at between two looks.
  */
-MUST_CHECK int query_follow(struct database *database, const struct query_filter *filter, int interval_ms,
+MUST_CHECK int query_follow(struct database *database, const struct filter *filter, int interval_ms,
                             query_seen *seen, void *context, bool (*stop)(void *context), struct fault *why);
 
 #endif

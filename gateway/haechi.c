@@ -16,6 +16,7 @@ static const struct {
     {"audit", command_audit, "증적: 조회, 영수증, 검증", "evidence: query, receipts, verify"},
     {"classify", command_classify, "글의 신호: 영역과 개인식별자", "what a text gives away: domains, identifiers"},
     {"db", command_db, "데이터베이스: 테이블, 로그인", "the database: tables, logins"},
+    {"report", command_report, "규제기관에 낼 보고서", "reports for a regulator"},
     {"help", command_help, "명령 목록", "this list"},
     {"key", command_key, "API 키: 만들기, 목록, 폐지", "API keys: create, list, revoke"},
     {"policy", command_policy, "정책: 판정, 검증", "policies: decide, validate"},

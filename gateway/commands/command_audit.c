@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "audit/export.h"
 #include "audit/proof.h"
 #include "audit/query.h"
 #include "audit/receipt.h"
@@ -23,7 +24,7 @@
 #define TAIL_EVERY_MS 500
 
 struct options {
-	struct query_filter filter;
+	struct filter filter;
 	uint64_t limit;
 	const char *database, *reason, *out, *key;
 	struct keyring *keyring; /* NULL: no --vkey */
@@ -44,14 +45,14 @@ usage(FILE *to)
 	    "        haechi audit proof 항목 | --older N [--newer M] 포함 증명, 일관성 증명\n"
 	    "        haechi audit checkpoint [--log 기록]            가장 새로운 서명된 체크포인트\n"
 	    "        haechi audit verify [--vkey 파일]… [--witness 파일]…  저장된 바이트에서 모두 다시 계산\n"
-	    "\n"
+	    "        haechi audit export [조건…] --out 폴더          증명이 붙은 내보내기\n\n"
 	    "usage:  haechi audit query|tail [FILTER...] [--json]    ask for entries, watch new ones\n"
 	    "        haechi audit receipt ENTRY [--out FILE]          one file that proves itself\n"
 	    "        haechi audit proof ENTRY | --older N [--newer M] inclusion, consistency\n"
 	    "        haechi audit checkpoint [--log ORIGIN]           the newest signed head\n"
 	    "        haechi audit verify [--vkey FILE]... [--witness FILE]...  recompute everything from "
 	    "stored bytes\n"
-	    "\n"
+	    "        haechi audit export [FILTER...] --out DIR        a selection with its proofs\n\n"
 	    "조건 filters: --from 때 --to 때 --agency --usecase --verdict --decision --domain --kind "
 	    "--request-id --entry --log\n"
 	    "              --limit N  (때: 2026-03-02 는 한국 시각 0시, 또는 RFC 3339;  a date alone is "
@@ -124,7 +125,7 @@ access_note(struct database *database, const struct options *options, const char
 	if (options->argument != NULL)
 		buffer_printf(&about, "entry=%s", options->argument);
 	else
-		query_describe(&about, &options->filter);
+		filter_describe(&about, &options->filter);
 	if (buffer_text(&about) == NULL)
 		fault_set(why, FAULT_USAGE, "조건이 너무 깁니다", "the filters are too long");
 	else
@@ -147,7 +148,7 @@ run_query(struct database *database, const struct options *options, bool tail, s
 
 	audit_table_init(&table);
 	buffer_init(&line, 512 * 1024);
-	if (query_filter_check(&options->filter, why) == -1 ||
+	if (filter_check(&options->filter, why) == -1 ||
 	    access_note(database, options, tail ? "tail" : "query", why) == -1)
 		goto out;
 	if (options->json)
@@ -445,6 +446,22 @@ run_verify(const struct options *options, struct fault *why)
 	return report.broken ? EXIT_NO : EXIT_GOOD;
 }
 
+/* ---- export ------------------------------------------------------------------------------------------------------ */
+
+static int
+run_export(const struct options *options, struct fault *why)
+{
+	const struct export_options how = {.kind = MANIFEST_EXPORT,
+	                                   .filter = options->filter,
+	                                   .directory = options->out,
+	                                   .key_file = options->key,
+	                                   .reason = options->reason};
+
+	if (options->out == NULL)
+		return fault_set(why, FAULT_USAGE, "--out 폴더를 정해 주십시오", "--out DIR is missing");
+	return command_export(&how, options->database, options->json, why);
+}
+
 /* ---- the command line ---------------------------------------------------------------------------------------------- */
 
 enum {
@@ -526,7 +543,7 @@ take_witness(struct options *options, const char *path, struct fault *why)
 static int
 take_option(struct options *options, int option, const char *value, struct fault *why)
 {
-	struct query_filter *filter = &options->filter;
+	struct filter *filter = &options->filter;
 
 	switch (option) {
 	case FROM:
@@ -615,6 +632,8 @@ run(const char *word, const struct options *options, struct fault *why)
 		    wants_entry ? "%s: an entry id is missing" : "%s: there is an argument too many", word);
 	if (strcmp(word, "verify") == 0)
 		return run_verify(options, why);
+	if (strcmp(word, "export") == 0)
+		return run_export(options, why);
 	if (command_open_database(&database, options->database, why) == -1)
 		return -1;
 	if (strcmp(word, "query") == 0 || strcmp(word, "tail") == 0)
@@ -632,7 +651,8 @@ run(const char *word, const struct options *options, struct fault *why)
 int
 command_audit(int argc, char **argv)
 {
-	static const char *const words[] = {"query", "tail", "receipt", "proof", "checkpoint", "verify"};
+	static const char *const words[] = {"query",      "tail",   "receipt", "proof",
+	                                    "checkpoint", "verify", "export"};
 	struct options options = {0};
 	struct fault why = {0};
 	const char *word = NULL;

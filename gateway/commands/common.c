@@ -1,9 +1,14 @@
 #include "gateway/commands/common.h"
 
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
+#include "audit/export.h"
 #include "gateway/commands/commands.h"
 #include "schema/base/clock.h"
 
@@ -61,6 +66,71 @@ command_parse_number(uint64_t *out, const char *option, const char *text, struct
 		                 "--%s: '%s' is not a whole number", option, text);
 	for (size_t i = 0; i < size; i++)
 		*out = *out * 10 + (uint64_t)(text[i] - '0');
+	return 0;
+}
+
+/* ---- exports --------------------------------------------------------------------------------------------------- */
+
+static int
+report_key_path(char out[PATH_MAX], struct fault *why)
+{
+	const char *home = getenv("HOME"), *config = getenv("XDG_CONFIG_HOME");
+	char folder[PATH_MAX - 32];
+	int size = config != NULL && config[0] == '/' ? snprintf(folder, sizeof folder, "%s/haechi", config)
+	           : home != NULL && home[0] == '/'
+	               ? snprintf(folder, sizeof folder, "%s/.config/haechi", home)
+	               : -1;
+
+	if (size < 0 || size >= (int)sizeof folder)
+		return fault_set(why, FAULT_USAGE, "보고서 서명 키를 둘 곳이 없습니다: --key 파일",
+		                 "there is no place for the report key: --key FILE");
+	for (char *at = folder + 1;; at++) {
+		const char end = *at;
+
+		if (end != '/' && end != '\0')
+			continue;
+		*at = '\0';
+		if (mkdir(folder, 0700) == -1 && errno != EEXIST)
+			return fault_errno(why, "%s", "%s", folder);
+		*at = end;
+		if (end == '\0')
+			break;
+	}
+	snprintf(out, PATH_MAX, "%s/report.key", folder);
+	return 0;
+}
+
+int
+command_export(const struct export_options *options, const char *conninfo, bool json, struct fault *why)
+{
+	struct export_options how = *options;
+	struct export_result result;
+	struct database *database = NULL;
+	char key[PATH_MAX];
+	int status;
+
+	if (how.key_file == NULL) {
+		if (report_key_path(key, why) == -1)
+			return -1;
+		how.key_file = key;
+	}
+	if (command_open_database(&database, conninfo, why) == -1)
+		return -1;
+	status = export_run(&result, database, &how, why);
+	database_close(database);
+	if (status == -1)
+		return -1;
+	if (json)
+		printf("{\"entries\":%" PRIu64
+		       ",\"logs\":%zu,\"manifest\":\"%s\",\"vkey\":\"%s\",\"recorded\":%s}\n",
+		       result.entries, result.logs, result.manifest, result.vkey,
+		       result.recorded ? "true" : "false");
+	else
+		printf("%s: 항목 %" PRIu64 "건, 기록 %zu개. 확인: haechi-verify %s\n"
+		       "%s: %" PRIu64 " entries of %zu logs. Check: haechi-verify %s\n"
+		       "서명 키 signed by: %s\n",
+		       how.directory, result.entries, result.logs, how.directory, how.directory,
+		       result.entries, result.logs, how.directory, result.vkey);
 	return 0;
 }
 

@@ -20,6 +20,14 @@ void command_time(char out[COMMAND_TIME_SIZE], int64_t wall_ms);
 MUST_CHECK int command_parse_time(int64_t *wall_ms, const char *option, const char *text, struct fault *why);
 MUST_CHECK int command_parse_number(uint64_t *out, const char *option, const char *text, struct fault *why);
 
+struct export_options; /* audit/export.h */
+/*
+ * Make an export or a report, and say where it is. Without options->key_file the report key is
+ * $XDG_CONFIG_HOME/haechi/report.key, or ~/.config/haechi/report.key, made when absent.
+ */
+MUST_CHECK int command_export(const struct export_options *options, const char *database, bool json,
+                              struct fault *why);
+
 /*
  * A table for a terminal: columns as wide as their widest cell, counted as a terminal counts (한글 takes two places). Cells are
  * copied; control bytes become '?'. table_print() writes everything and empties the table.

@@ -1,0 +1,575 @@
+#include "audit/bundle.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "audit/receipt.h"
+#include "audit/report.h"
+#include "schema/base/json.h"
+
+#define ENTRY_ARENA   (1024 * 1024)
+#define DERIVED_LIMIT (16 * 1024 * 1024) /* report.json, report.html */
+
+struct checking {
+	struct bundle_report *out;
+	const char *directory;
+	struct manifest *manifest;
+	struct keyring *keyring;
+	struct report *report;
+	crypto_hash_sha256_state csv; /* of entries.csv as it should be */
+	uint64_t csv_size;
+	struct arena *entry_arena;
+	struct buffer line;
+	/* of the log being read */
+	struct bundle_log *log;
+	FILE *entries, *proof;
+	bool opened; /* the first entry has come: no other may show the left edge */
+	bool closed; /* the right edge was shown: nothing may follow */
+};
+
+static int
+path_make(char out[PATH_MAX], const struct checking *checking, const char *name, struct fault *why)
+{
+	if (snprintf(out, PATH_MAX, "%s/%s", checking->directory, name) < PATH_MAX)
+		return 0;
+	return fault_set(why, FAULT_INVALID, "%s: 이름이 너무 깁니다", "%s: the name is too long", name);
+}
+
+/* A plain file of the bundle: links lead out of it. */
+static FILE *
+file_open(const struct checking *checking, const char *name, struct fault *why)
+{
+	char path[PATH_MAX];
+	struct stat status;
+	FILE *file = NULL;
+	int descriptor;
+
+	if (path_make(path, checking, name, why) == -1)
+		return NULL;
+	descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	if (descriptor == -1 && errno == ENOENT) {
+		fault_set(why, FAULT_TAMPERED, "%s: 파일이 없습니다", "%s: the file is missing", name);
+		return NULL;
+	}
+	if (descriptor == -1 || fstat(descriptor, &status) == -1) {
+		fault_errno(why, "%s", "%s", name);
+	} else if (!S_ISREG(status.st_mode)) {
+		fault_set(why, FAULT_INVALID, "%s: 보통 파일이 아닙니다", "%s: not a plain file", name);
+	} else if ((file = fdopen(descriptor, "r")) != NULL) {
+		return file;
+	} else {
+		fault_errno(why, "%s", "%s", name);
+	}
+	if (descriptor != -1)
+		close(descriptor);
+	return NULL;
+}
+
+static int
+file_take(struct buffer *out, const struct checking *checking, const char *name, size_t limit,
+          struct fault *why)
+{
+	FILE *file = file_open(checking, name, why);
+	uint8_t block[8192];
+	size_t size;
+	int result = -1;
+
+	if (file == NULL)
+		return -1;
+	buffer_init(out, limit);
+	while ((size = fread(block, 1, sizeof block, file)) > 0)
+		buffer_append(out, block, size);
+	if (ferror(file))
+		fault_errno(why, "%s", "%s", name);
+	else if (!buffer_ok(out))
+		fault_set(why, FAULT_TOO_LARGE, "%s: 너무 큽니다", "%s: too large", name);
+	else
+		result = 0;
+	fclose(file);
+	return result;
+}
+
+/* ---- the manifest and every file's digest --------------------------------------------------------------------------- */
+
+static int
+digest_check(const struct checking *checking, const struct manifest_file *listed, struct fault *why)
+{
+	FILE *file = file_open(checking, listed->name, why);
+	crypto_hash_sha256_state state;
+	uint8_t block[65536], digest[crypto_hash_sha256_BYTES];
+	uint64_t total = 0;
+	char hex[65];
+	size_t size;
+	bool failed;
+
+	if (file == NULL)
+		return -1;
+	crypto_hash_sha256_init(&state);
+	while ((size = fread(block, 1, sizeof block, file)) > 0) {
+		crypto_hash_sha256_update(&state, block, size);
+		total += size;
+	}
+	failed = ferror(file) != 0;
+	fclose(file);
+	if (failed)
+		return fault_errno(why, "%s", "%s", listed->name);
+	crypto_hash_sha256_final(&state, digest);
+	hex_encode(hex, digest, sizeof digest);
+	if (total != listed->size || strcmp(hex, listed->digest) != 0)
+		return fault_set(why, FAULT_TAMPERED, "%s: 파일이 manifest에 적힌 것과 다릅니다",
+		                 "%s: the file is not the one the manifest lists", listed->name);
+	return 0;
+}
+
+/* Files that the manifest does not know: they would look as if they were proven. */
+static int
+strangers_check(const struct checking *checking, const char *below, unsigned depth, struct fault *why)
+{
+	char path[PATH_MAX], name[PATH_MAX];
+	struct dirent *entry;
+	DIR *folder;
+	int result = 0;
+
+	if (path_make(path, checking, below, why) == -1)
+		return -1;
+	if ((folder = opendir(path)) == NULL)
+		return fault_errno(why, "%s", "%s", path);
+	while (result == 0 && (entry = readdir(folder)) != NULL) {
+		struct stat status;
+
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		snprintf(name, sizeof name, "%s%s%s", below, below[0] == '\0' ? "" : "/", entry->d_name);
+		if (fstatat(dirfd(folder), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == -1)
+			result = fault_errno(why, "%s", "%s", name);
+		else if (S_ISDIR(status.st_mode) && depth < 3)
+			result = strangers_check(checking, name, depth + 1, why);
+		else if (strcmp(name, "manifest") != 0 && strcmp(name, "manifest.receipt") != 0 &&
+		         manifest_find(checking->manifest, name) == NULL)
+			result = fault_set(why, FAULT_TAMPERED, "%s: manifest에 없는 파일입니다",
+			                   "%s: a file that the manifest does not list", name);
+	}
+	closedir(folder);
+	return result;
+}
+
+/* The signature of the manifest, by a key from outside or else by the one that came with it. */
+static int
+manifest_open(struct checking *checking, struct buffer *bytes, const struct keyring *outside,
+              struct arena *arena, struct fault *why)
+{
+	struct keyring *own = calloc(1, sizeof *own);
+	bool verified[KEYRING_KEYS] = {false};
+	struct buffer keys;
+	struct note note;
+	int result = -1;
+
+	buffer_init(&keys, KEYRING_LIMIT);
+	if (own == NULL) {
+		fault_memory(why);
+		goto out;
+	}
+	if (file_take(bytes, checking, "manifest", MANIFEST_LIMIT, why) == -1 ||
+	    file_take(&keys, checking, "keys", KEYRING_LIMIT, why) == -1)
+		goto out;
+	if (note_parse(&note, buffer_view(bytes), why) == -1) {
+		fault_prefix(why, "manifest", "manifest");
+		goto out;
+	}
+	if (keyring_add(own, buffer_view(&keys), why) == -1) {
+		fault_prefix(why, "keys", "keys");
+		goto out;
+	}
+	if (outside != NULL && note_verify(&note, outside->keys, outside->count, verified, NULL, why) == 0) {
+		checking->out->signer_known = true;
+		for (size_t i = 0; i < outside->count; i++)
+			if (verified[i])
+				memcpy(checking->out->signer, outside->keys[i].name, NOTE_NAME_SIZE);
+	} else if (outside != NULL && why->kind != FAULT_UNIDENTIFIED) {
+		fault_prefix(why, "manifest", "manifest");
+		goto out;
+	} else if (note_verify(&note, own->keys, own->count, verified, NULL, why) == -1) {
+		fault_prefix(why, "manifest", "manifest");
+		goto out;
+	} else {
+		for (size_t i = 0; i < own->count; i++)
+			if (verified[i])
+				memcpy(checking->out->signer, own->keys[i].name, NOTE_NAME_SIZE);
+	}
+	if (manifest_read(checking->manifest, note.text, arena, why) == -1)
+		goto out;
+	if (outside != NULL)
+		*checking->keyring = *outside;
+	else
+		*checking->keyring = *own;
+	result = 0;
+out:
+	buffer_free(&keys);
+	free(own);
+	return result;
+}
+
+/* ---- one log --------------------------------------------------------------------------------------------------------- */
+
+/* 1: a line in checking->line, without its newline; 0: the end. */
+static int
+line_take(struct checking *checking, FILE *file, size_t limit, const char *name, struct fault *why)
+{
+	int c;
+
+	buffer_reset(&checking->line);
+	while ((c = getc(file)) != EOF && c != '\n') {
+		if (checking->line.size == limit)
+			return fault_set(why, FAULT_TOO_LARGE, "%s: 줄이 너무 깁니다",
+			                 "%s: a line is too long", name);
+		buffer_byte(&checking->line, (uint8_t)c);
+	}
+	if (ferror(file))
+		return fault_errno(why, "%s", "%s", name);
+	if (c == EOF && checking->line.size > 0)
+		return fault_set(why, FAULT_INVALID, "%s: 마지막 줄이 끝나지 않았습니다",
+		                 "%s: the last line does not end", name);
+	if (!buffer_ok(&checking->line))
+		return fault_memory(why);
+	return c != EOF;
+}
+
+static int
+proof_line(void *context, struct slice *out, struct fault *why)
+{
+	struct checking *checking = context;
+	const int result = line_take(checking, checking->proof, SELECTION_LINE_LIMIT, "proof", why);
+
+	if (result == -1)
+		return -1;
+	if (result == 0)
+		return fault_set(why, FAULT_INVALID, "proof: 끝이 잘렸습니다", "proof: it is cut short");
+	*out = buffer_view(&checking->line);
+	return 0;
+}
+
+/* The entry meant by the filter, or one that shows an edge of the time. */
+static int
+entry_place(struct checking *checking, uint64_t index, const struct entry_columns *columns,
+            struct slice bytes, struct fault *why)
+{
+	const struct filter *filter = &checking->manifest->filter;
+	struct buffer csv;
+	int result;
+
+	if (checking->closed)
+		return fault_set(why, FAULT_TAMPERED, "%" PRIu64 "번 항목: 기간의 끝을 보인 뒤에 더 있습니다",
+		                 "entry %" PRIu64 ": it comes after the edge of the time", index);
+	if (index == 0)
+		checking->log->left_edge = true;
+	if (index + 1 == checking->log->size)
+		checking->log->right_edge = true;
+	if (filter_is_time_only(filter) && filter->has_to && columns->wall_ms >= filter->to_ms) {
+		checking->closed = checking->log->right_edge = true;
+		return 0;
+	}
+	if (filter_is_time_only(filter) && filter->has_from && columns->wall_ms < filter->from_ms &&
+	    !checking->opened) {
+		checking->opened = checking->log->left_edge = true;
+		return 0;
+	}
+	if (!filter_in_time(filter, columns->wall_ms) || !filter_matches(filter, columns))
+		return fault_set(why, FAULT_TAMPERED, "%" PRIu64 "번 항목은 manifest의 조건에 맞지 않습니다",
+		                 "entry %" PRIu64 " is not among what the manifest says", index);
+	checking->opened = true;
+	checking->log->entries++;
+	checking->out->entries++;
+	if (report_add(checking->report, index, columns, bytes, why) == -1)
+		return -1;
+	buffer_init(&csv, 8 * ENTRY_SIZE_LIMIT);
+	report_csv_line(&csv, index, columns);
+	crypto_hash_sha256_update(&checking->csv, csv.data, csv.size);
+	checking->csv_size += csv.size;
+	result = buffer_ok(&csv) ? 0 : fault_memory(why);
+	buffer_free(&csv);
+	return result;
+}
+
+static int
+entry_leaf(void *context, uint64_t index, struct tree_hash *out, struct fault *why)
+{
+	struct checking *checking = context;
+	struct entry_columns columns;
+	const int result = line_take(checking, checking->entries, ENTRY_SIZE_LIMIT, "entries.jsonl", why);
+	struct slice bytes;
+
+	if (result == -1)
+		return -1;
+	if (result == 0)
+		return fault_set(why, FAULT_TAMPERED, "%" PRIu64 "번 항목이 없습니다",
+		                 "entry %" PRIu64 " is missing", index);
+	bytes = buffer_view(&checking->line);
+	arena_reset(checking->entry_arena);
+	if (entry_read(&columns, bytes, checking->entry_arena, why) == -1)
+		return fault_prefix(why, "%" PRIu64 "번 항목", "entry %" PRIu64, index);
+	if (!slice_is(columns.log, checking->log->origin))
+		return fault_set(why, FAULT_TAMPERED, "%" PRIu64 "번 항목은 다른 기록의 것입니다",
+		                 "entry %" PRIu64 " is of another log", index);
+	tree_leaf(out, bytes);
+	return entry_place(checking, index, &columns, bytes, why);
+}
+
+static int
+log_files(struct checking *checking, size_t which, struct signed_head *head, struct buffer *note,
+          struct fault *why)
+{
+	char name[MANIFEST_PATH];
+
+	snprintf(name, sizeof name, "logs/%zu/checkpoint", which + 1);
+	if (file_take(note, checking, name, NOTE_LIMIT, why) == -1)
+		return -1;
+	if (signed_head_open(head, buffer_view(note), checking->log->origin, checking->keyring, why) == -1)
+		return fault_prefix(why, "%s", "%s", name);
+	checking->log->size = head->checkpoint.size;
+	snprintf(name, sizeof name, "logs/%zu/proof", which + 1);
+	if ((checking->proof = file_open(checking, name, why)) == NULL)
+		return -1;
+	snprintf(name, sizeof name, "logs/%zu/entries.jsonl", which + 1);
+	return (checking->entries = file_open(checking, name, why)) == NULL ? -1 : 0;
+}
+
+static int
+log_check(struct checking *checking, size_t which, struct fault *why)
+{
+	const struct selection_source source = {proof_line, entry_leaf, checking};
+	struct signed_head *head = malloc(sizeof *head);
+	struct tree_hash root;
+	struct buffer note;
+	int result = -1, rest;
+
+	buffer_init(&note, NOTE_LIMIT);
+	checking->log = &checking->out->logs[which];
+	checking->opened = checking->closed = false;
+	snprintf(checking->log->origin, sizeof checking->log->origin, "%s", checking->manifest->logs[which]);
+	if (head == NULL) {
+		fault_memory(why);
+		goto out;
+	}
+	if (log_files(checking, which, head, &note, why) == -1)
+		goto out;
+	report_log(checking->report, checking->manifest->logs[which], head->checkpoint.size,
+	           &head->checkpoint.root);
+	if (selection_root(&root, &checking->log->selection, head->checkpoint.size, &source, why) == -1) {
+		fault_prefix(why, "logs/%zu", "logs/%zu", which + 1);
+		goto out;
+	}
+	if (!tree_hash_equal(&root, &head->checkpoint.root)) {
+		fault_set(why, FAULT_TAMPERED,
+		          "logs/%zu: 항목과 증명에서 계산한 루트가 서명된 체크포인트와 다릅니다 (항목이 "
+		          "바뀌었거나 빠졌거나 더해졌습니다)",
+		          "logs/%zu: the root computed from entries and proof is not the signed one (an "
+		          "entry was changed, "
+		          "removed or added)",
+		          which + 1);
+		goto out;
+	}
+	if ((rest = line_take(checking, checking->entries, ENTRY_SIZE_LIMIT, "entries.jsonl", why)) == -1)
+		goto out;
+	if (rest == 0 &&
+	    (rest = line_take(checking, checking->proof, SELECTION_LINE_LIMIT, "proof", why)) == -1)
+		goto out;
+	if (rest != 0) {
+		fault_set(why, FAULT_TAMPERED, "logs/%zu: 증명되지 않은 줄이 더 있습니다",
+		          "logs/%zu: there are more lines, which nothing proves", which + 1);
+		goto out;
+	}
+	report_log_end(checking->report, &checking->log->selection);
+	result = 0;
+out:
+	if (checking->entries != NULL)
+		fclose(checking->entries);
+	if (checking->proof != NULL)
+		fclose(checking->proof);
+	checking->entries = checking->proof = NULL;
+	buffer_free(&note);
+	free(head);
+	return result;
+}
+
+/* ---- what was derived, and whether the log knows of it ------------------------------------------------------------- */
+
+static int
+same_as_listed(const struct checking *checking, const char *name,
+               const uint8_t digest[crypto_hash_sha256_BYTES], uint64_t size, struct fault *why)
+{
+	const struct manifest_file *listed = manifest_find(checking->manifest, name);
+	char hex[65];
+
+	hex_encode(hex, digest, crypto_hash_sha256_BYTES);
+	if (listed != NULL && listed->size == size && strcmp(listed->digest, hex) == 0)
+		return 0;
+	return fault_set(why, FAULT_TAMPERED, "%s: 항목에서 다시 만든 것과 다릅니다",
+	                 "%s: it differs from what the entries give", name);
+}
+
+static int
+derived_check(struct checking *checking, struct fault *why)
+{
+	uint8_t digest[crypto_hash_sha256_BYTES];
+	struct buffer text;
+	int result = -1;
+
+	buffer_init(&text, DERIVED_LIMIT);
+	crypto_hash_sha256_final(&checking->csv, digest);
+	if (same_as_listed(checking, "entries.csv", digest, checking->csv_size, why) == -1)
+		goto out;
+	for (unsigned i = 0; i < 2 && checking->manifest->kind == MANIFEST_REPORT; i++) {
+		buffer_reset(&text);
+		(i == 0 ? report_json : report_html)(&text, checking->report);
+		if (!buffer_ok(&text)) {
+			fault_memory(why);
+			goto out;
+		}
+		crypto_hash_sha256(digest, text.data, text.size);
+		if (same_as_listed(checking, i == 0 ? "report.json" : "report.html", digest, text.size,
+		                   why) == -1)
+			goto out;
+	}
+	result = 0;
+out:
+	buffer_free(&text);
+	return result;
+}
+
+/* manifest.receipt: an entry of kind export whose facts name the manifest's digest. */
+static int
+recorded_check(struct checking *checking, struct slice manifest, struct arena *arena, struct fault *why)
+{
+	uint8_t digest[crypto_hash_sha256_BYTES];
+	struct receipt *receipt = malloc(sizeof *receipt);
+	struct buffer bytes;
+	char path[PATH_MAX], hex[65];
+	json_t *entry = NULL;
+	const char *named;
+	int result = -1;
+
+	buffer_init(&bytes, RECEIPT_LIMIT);
+	if (receipt == NULL) {
+		fault_memory(why);
+		goto out;
+	}
+	if (path_make(path, checking, "manifest.receipt", why) == -1)
+		goto out;
+	if (access(path, F_OK) == -1) {
+		result = 0;
+		goto out;
+	}
+	if (file_take(&bytes, checking, "manifest.receipt", RECEIPT_LIMIT, why) == -1)
+		goto out;
+	if (receipt_check(receipt, buffer_view(&bytes), checking->keyring, arena, why) == -1 ||
+	    (entry = json_read(receipt->entry, ENTRY_SIZE_LIMIT, JSON_DEPTH_LIMIT, why)) == NULL) {
+		fault_prefix(why, "manifest.receipt", "manifest.receipt");
+		goto out;
+	}
+	crypto_hash_sha256(digest, manifest.data, manifest.size);
+	hex_encode(hex, digest, sizeof digest);
+	named = json_get_string(json_object_get(json_object_get(entry, "body"), "facts"), "manifest");
+	if (receipt->columns.kind != ENTRY_EXPORT || named == NULL || strcmp(named, hex) != 0) {
+		fault_set(why, FAULT_TAMPERED, "manifest.receipt: 다른 것을 내보낸 기록입니다",
+		          "manifest.receipt: it records the export of something else");
+		goto out;
+	}
+	checking->out->recorded = true;
+	result = 0;
+out:
+	json_decref(entry);
+	buffer_free(&bytes);
+	free(receipt);
+	return result;
+}
+
+/* Every log's three files and the files of the kind must be listed: else something unproven would be believed. */
+static int
+listed_check(const struct checking *checking, struct fault *why)
+{
+	static const char *const always[] = {"keys", "entries.csv"}, *const report[] = {"report.json",
+	                                                                                "report.html"};
+	static const char *const each[] = {"entries.jsonl", "proof", "checkpoint"};
+	const struct manifest *manifest = checking->manifest;
+	const char *missing = NULL;
+	char name[MANIFEST_PATH];
+
+	for (size_t i = 0; i < 2; i++) {
+		if (manifest_find(manifest, always[i]) == NULL)
+			missing = always[i];
+		else if (manifest->kind == MANIFEST_REPORT && manifest_find(manifest, report[i]) == NULL)
+			missing = report[i];
+	}
+	for (size_t i = 0; i < manifest->log_count * 3 && missing == NULL; i++) {
+		snprintf(name, sizeof name, "logs/%zu/%s", i / 3 + 1, each[i % 3]);
+		if (manifest_find(manifest, name) == NULL)
+			missing = name;
+	}
+	return missing == NULL ? 0
+	                       : fault_set(why, FAULT_TAMPERED, "%s: manifest에 없습니다",
+	                                   "%s: the manifest does not list it", missing);
+}
+
+int
+bundle_check(struct bundle_report *out, const char *directory, const struct keyring *keyring,
+             struct arena *arena, struct fault *why)
+{
+	struct checking checking = {.out = out, .directory = directory};
+	struct buffer manifest, head;
+	int result = -1;
+
+	memset(out, 0, sizeof *out);
+	buffer_init(&manifest, MANIFEST_LIMIT);
+	buffer_init(&head, 4096);
+	buffer_init(&checking.line, ENTRY_SIZE_LIMIT + 1);
+	checking.manifest = malloc(sizeof *checking.manifest);
+	checking.keyring = malloc(sizeof *checking.keyring);
+	checking.entry_arena = arena_new(ENTRY_ARENA);
+	if (checking.manifest == NULL || checking.keyring == NULL || checking.entry_arena == NULL) {
+		fault_memory(why);
+		goto out;
+	}
+	if (manifest_open(&checking, &manifest, keyring, arena, why) == -1 ||
+	    strangers_check(&checking, "", 0, why) == -1 || listed_check(&checking, why) == -1)
+		goto out;
+	for (size_t i = 0; i < checking.manifest->file_count; i++)
+		if (digest_check(&checking, &checking.manifest->files[i], why) == -1)
+			goto out;
+	out->kind = checking.manifest->kind;
+	out->filter = checking.manifest->filter;
+	out->made_ms = checking.manifest->made_ms;
+	out->by = checking.manifest->by;
+	out->outside_keys = keyring != NULL;
+	out->files = checking.manifest->file_count;
+	out->rendered = checking.manifest->renderer == MANIFEST_RENDERER;
+	if (report_new(&checking.report, checking.manifest, why) == -1)
+		goto out;
+	crypto_hash_sha256_init(&checking.csv);
+	report_csv_head(&head);
+	crypto_hash_sha256_update(&checking.csv, head.data, head.size);
+	checking.csv_size = head.size;
+	for (size_t i = 0; i < checking.manifest->log_count; i++, out->log_count++)
+		if (log_check(&checking, i, why) == -1)
+			goto out;
+	if (out->rendered && derived_check(&checking, why) == -1)
+		goto out;
+	result = recorded_check(&checking, buffer_view(&manifest), arena, why);
+out:
+	report_free(checking.report);
+	arena_free(checking.entry_arena);
+	buffer_free(&checking.line);
+	buffer_free(&manifest);
+	buffer_free(&head);
+	free(checking.manifest);
+	free(checking.keyring);
+	return result;
+}

@@ -1,0 +1,391 @@
+/*
+ * haechi-verify -- the offline verifier: a receipt, an export, a report or a checkpoint, and the keys one trusts.
+ *
+ * Needs libsodium and libcrypto alone: no database, no network, no configuration. Exit 0: everything holds; 1: something does not,
+ * and the first such thing is named; 2: usage, or a file that cannot be read.
+ */
+#include <getopt.h>
+#include <inttypes.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "audit/bundle.h"
+#include "audit/receipt.h"
+#include "schema/base/clock.h"
+#include "schema/base/json.h"
+
+struct asked {
+	const char *path;
+	const char *word;        /* "receipt", "export", "report", "checkpoint"; NULL: whatever it is */
+	struct keyring *keyring; /* NULL: no --vkey */
+	bool json;
+};
+
+static void
+usage(FILE *to)
+{
+	fputs("사용법: haechi-verify [receipt|export|report|checkpoint] 경로 [--vkey 키파일]… [--json]\n"
+	      "usage:  haechi-verify [receipt|export|report|checkpoint] PATH [--vkey FILE]... [--json]\n\n"
+	      "  경로는 영수증, 체크포인트 파일이나 내보내기·보고서 폴더. 키 파일은 기록의 검증 키(vkey) "
+	      "줄들이며, 다른 길로 받아야 믿을 수 있습니다.\n"
+	      "  PATH is a receipt, a checkpoint, or the folder of an export or a report. A key file has the "
+	      "log's verifier keys\n"
+	      "  (vkey lines); trust it only when it came to you by another way.\n\n"
+	      "  0 모두 맞음 everything holds, 1 맞지 않음 something does not, 2 사용법·환경 usage, "
+	      "environment\n",
+	      to);
+}
+
+/* ---- telling ------------------------------------------------------------------------------------------------------- */
+
+static int
+refuse(const struct asked *asked, const struct fault *why)
+{
+	const bool answer = why->kind == FAULT_TAMPERED || why->kind == FAULT_INVALID ||
+	                    why->kind == FAULT_UNIDENTIFIED || why->kind == FAULT_TOO_LARGE ||
+	                    why->kind == FAULT_UNSUPPORTED;
+
+	if (asked->json) {
+		struct buffer out;
+
+		buffer_init(&out, 64 * 1024);
+		buffer_string(&out, "{\"holds\":false,\"kind\":");
+		json_quote(&out, slice_string(fault_kind_name(why->kind)));
+		buffer_string(&out, ",\"ko\":");
+		json_quote(&out, slice_string(why->ko));
+		buffer_string(&out, ",\"en\":");
+		json_quote(&out, slice_string(why->en));
+		buffer_string(&out, "}\n");
+		fwrite(out.data, 1, out.size, stdout);
+		buffer_free(&out);
+	} else if (answer) {
+		printf("맞지 않습니다: %s\nIt does not hold: %s\n", why->ko, why->en);
+	} else {
+		fault_print(stderr, "haechi-verify", why);
+	}
+	return answer ? 1 : 2;
+}
+
+static void
+print_signatures(const struct signed_head *head)
+{
+	printf("  서명 signatures: %s%s%s", head->ed25519 ? "Ed25519" : "",
+	       head->ed25519 && head->ecdsa ? " + " : "", head->ecdsa ? "ECDSA P-256" : "");
+	if (head->cosigners > 0)
+		printf(", 증인 witnesses %zu", head->cosigners);
+	printf("\n");
+}
+
+static void
+print_limits(bool outside_keys, size_t cosigners)
+{
+	printf("\n증명하지 않는 것: 기록에 남지 않은 일%s%s\n",
+	       cosigners == 0 ? "; 다른 사람에게도 같은 기록이 보였는지 (증인의 서명이 있어야 합니다)" : "",
+	       outside_keys ? ""
+	                    : "; 누구의 기록인지 (키가 함께 왔습니다: --vkey 로 따로 받은 키를 주십시오)");
+	printf("not proven: what was never logged%s%s\n",
+	       cosigners == 0 ? "; that everybody is shown the same log (that takes witnesses)" : "",
+	       outside_keys
+	           ? ""
+	           : "; whose log it is (the keys came with it: give keys received another way by --vkey)");
+}
+
+/* ---- what can be checked --------------------------------------------------------------------------------------------- */
+
+static int
+keys_needed(const struct asked *asked, struct fault *why)
+{
+	return asked->keyring != NULL ? 0
+	                              : fault_set(why, FAULT_USAGE, "기록의 검증 키를 --vkey 로 주십시오",
+	                                          "give the log's verifier keys by --vkey");
+}
+
+static int
+check_receipt(const struct asked *asked, struct slice text, struct arena *arena, struct fault *why)
+{
+	struct receipt receipt;
+	char time[CLOCK_TEXT_SIZE], leaf[65];
+
+	if (keys_needed(asked, why) == -1 || receipt_check(&receipt, text, asked->keyring, arena, why) == -1)
+		return refuse(asked, why);
+	clock_text(time, receipt.columns.wall_ms);
+	hex_encode(leaf, receipt.leaf.bytes, TREE_HASH_SIZE);
+	if (asked->json) {
+		struct buffer out;
+
+		buffer_init(&out, 256 * 1024);
+		buffer_string(&out, "{\"holds\":true,\"what\":\"receipt\",\"log\":");
+		json_quote(&out, receipt.columns.log);
+		buffer_printf(&out,
+		              ",\"index\":%" PRIu64 ",\"size\":%" PRIu64
+		              ",\"leaf\":\"%s\",\"witnesses\":%zu,\"entry\":",
+		              receipt.index, receipt.head.checkpoint.size, leaf, receipt.head.cosigners);
+		buffer_slice(&out, receipt.entry);
+		buffer_string(&out, "}\n");
+		fwrite(out.data, 1, out.size, stdout);
+		buffer_free(&out);
+		return 0;
+	}
+	printf("맞습니다: 기록 %.*s의 %" PRIu64 "번 항목입니다 (서명된 크기 %" PRIu64 ").\n"
+	       "It holds: this is entry %" PRIu64 " of the log %.*s (signed size %" PRIu64 ").\n\n",
+	       SLICE_PRINT(receipt.columns.log), receipt.index, receipt.head.checkpoint.size, receipt.index,
+	       SLICE_PRINT(receipt.columns.log), receipt.head.checkpoint.size);
+	printf("  항목 entry      %.*s  %s  %s\n", SLICE_PRINT(receipt.columns.id),
+	       entry_kind_name(receipt.columns.kind), time);
+	if (receipt.columns.access.size > 0)
+		printf("  결정 decision   %.*s, 판정 verdict %.*s\n", SLICE_PRINT(receipt.columns.access),
+		       SLICE_PRINT(receipt.columns.verdict));
+	if (receipt.columns.agency.size > 0)
+		printf("  기관 agency     %.*s, 용도 use case %.*s\n", SLICE_PRINT(receipt.columns.agency),
+		       SLICE_PRINT(receipt.columns.usecase));
+	printf("  리프 leaf       %s\n", leaf);
+	print_signatures(&receipt.head);
+	printf("\n확인한 것: 항목의 정규형, 리프 해시, 포함 증명, 체크포인트의 서명\n"
+	       "checked: the entry's canonical form, its leaf hash, the inclusion proof, the checkpoint's "
+	       "signatures\n");
+	print_limits(true, receipt.head.cosigners);
+	return 0;
+}
+
+static int
+check_checkpoint(const struct asked *asked, struct slice text, struct fault *why)
+{
+	struct signed_head head;
+	char root[65];
+
+	if (keys_needed(asked, why) == -1 || signed_head_open(&head, text, NULL, asked->keyring, why) == -1)
+		return refuse(asked, why);
+	hex_encode(root, head.checkpoint.root.bytes, TREE_HASH_SIZE);
+	if (asked->json) {
+		printf("{\"holds\":true,\"what\":\"checkpoint\",\"log\":\"%.*s\",\"size\":%" PRIu64
+		       ",\"root\":\"%s\",\"witnesses\":%zu}\n",
+		       SLICE_PRINT(head.checkpoint.origin), head.checkpoint.size, root, head.cosigners);
+		return 0;
+	}
+	printf("맞습니다: 기록 %.*s이(가) 크기 %" PRIu64
+	       "에 서명했습니다.\nIt holds: the log %.*s signed size %" PRIu64 ".\n"
+	       "  루트 root       %s\n",
+	       SLICE_PRINT(head.checkpoint.origin), head.checkpoint.size, SLICE_PRINT(head.checkpoint.origin),
+	       head.checkpoint.size, root);
+	print_signatures(&head);
+	print_limits(true, head.cosigners);
+	return 0;
+}
+
+static void
+bundle_json(const struct bundle_report *report)
+{
+	struct buffer out, filter;
+
+	buffer_init(&out, 1024 * 1024);
+	buffer_init(&filter, 64 * 1024);
+	filter_describe(&filter, &report->filter);
+	buffer_printf(&out,
+	              "{\"holds\":true,\"what\":\"%s\",\"entries\":%" PRIu64 ",\"files\":%" PRIu64
+	              ",\"keys\":\"%s\",\"signer_known\":%s,\"recorded\":%s,\"recomputed\":%s,\"signer\":",
+	              report->kind == MANIFEST_REPORT ? "report" : "export", report->entries, report->files,
+	              report->outside_keys ? "outside" : "enclosed", report->signer_known ? "true" : "false",
+	              report->recorded ? "true" : "false", report->rendered ? "true" : "false");
+	json_quote(&out, slice_string(report->signer));
+	buffer_string(&out, ",\"filter\":");
+	json_quote(&out, buffer_view(&filter));
+	buffer_string(&out, ",\"logs\":[");
+	for (size_t i = 0; i < report->log_count; i++) {
+		const struct bundle_log *log = &report->logs[i];
+
+		buffer_string(&out, i > 0 ? ",{\"log\":" : "{\"log\":");
+		json_quote(&out, slice_string(log->origin));
+		buffer_printf(&out,
+		              ",\"size\":%" PRIu64 ",\"entries\":%" PRIu64 ",\"left_out\":%" PRIu64
+		              ",\"complete\":%s}",
+		              log->size, log->entries, log->selection.left_out,
+		              filter_is_time_only(&report->filter) && log->left_edge && log->right_edge &&
+		                      log->selection.left_out == 0
+		                  ? "true"
+		                  : "false");
+	}
+	buffer_string(&out, "]}\n");
+	fwrite(out.data, 1, out.size, stdout);
+	buffer_free(&out);
+	buffer_free(&filter);
+}
+
+static void
+bundle_log_text(const struct bundle_report *report, const struct bundle_log *log)
+{
+	printf("\n  기록 log %s: 항목 %" PRIu64 "건 entries, 서명된 크기 signed size %" PRIu64 "\n",
+	       log->origin, log->entries, log->size);
+	if (!filter_is_time_only(&report->filter))
+		printf("    조건으로 고른 것입니다: 고른 것이 기록에 있음은 증명되지만, 조건에 맞는 것이 다 "
+		       "들어 있는지는 증명되지 않습니다.\n"
+		       "    a selection by filter: that these are in the log is proven, that none was left "
+		       "out is not.\n");
+	else if (log->selection.left_out > 0)
+		printf("    그 사이의 항목 %" PRIu64
+		       "개가 들어 있지 않습니다 (시계가 되돌려졌거나, 빠졌습니다).\n"
+		       "    %" PRIu64
+		       " entries in between are not in it (the clock was set back, or they were left out).\n",
+		       log->selection.left_out, log->selection.left_out);
+	else if (log->left_edge && log->right_edge)
+		printf("    빠진 것이 없습니다: 번호가 이어지고, 앞뒤 항목은 기간 밖입니다.\n"
+		       "    nothing is left out: the indices have no gap, and the entries before and behind "
+		       "are outside the time.\n");
+	else
+		printf("    사이에 빠진 것은 없습니다. 기간의 %s 끝은 보이지 않습니다.\n"
+		       "    nothing in between is left out. The %s edge of the time is not shown.\n",
+		       log->left_edge ? "뒤" : "앞", log->left_edge ? "right" : "left");
+}
+
+static int
+check_bundle(const struct asked *asked, struct arena *arena, struct fault *why)
+{
+	struct bundle_report *report = malloc(sizeof *report);
+	char time[CLOCK_TEXT_SIZE];
+	int status = 0;
+
+	if (report == NULL) {
+		fault_memory(why);
+		return refuse(asked, why);
+	}
+	if (bundle_check(report, asked->path, asked->keyring, arena, why) == -1) {
+		status = refuse(asked, why);
+		goto out;
+	}
+	if (asked->json) {
+		bundle_json(report);
+		goto out;
+	}
+	clock_text(time, report->made_ms);
+	printf("맞습니다: %s, 항목 %" PRIu64 "건, 파일 %" PRIu64 "개.\nIt holds: %s of %" PRIu64
+	       " entries in %" PRIu64 " files.\n",
+	       report->kind == MANIFEST_REPORT ? "보고서" : "내보내기", report->entries, report->files,
+	       report->kind == MANIFEST_REPORT ? "a report" : "an export", report->entries, report->files);
+	printf("\n  만든 이 made by %s, %s\n  manifest 서명 signed by %s%s\n", report->by, time,
+	       report->signer,
+	       report->signer_known
+	           ? ""
+	           : " (함께 온 키: 온전함만 보입니다 / an enclosed key: shows only that it is whole)");
+	if (report->recorded)
+		printf(
+		    "  이 내보내기를 기록이 스스로 적어 두었습니다 / the log itself recorded this export\n");
+	for (size_t i = 0; i < report->log_count; i++)
+		bundle_log_text(report, &report->logs[i]);
+	printf("\n확인한 것: 모든 파일의 해시, 항목의 정규형, 서명된 루트까지의 증명, 체크포인트의 서명%s\n"
+	       "checked: every file's digest, the entries' canonical form, the proof up to the signed root, "
+	       "the checkpoints' "
+	       "signatures%s\n",
+	       report->rendered ? ", 표와 수치를 항목에서 다시 만들어 비교" : "",
+	       report->rendered ? "; tables and figures were made again from the entries and compared" : "");
+	if (!report->rendered)
+		printf("표와 수치는 다른 판이 만들어 다시 만들지 못했습니다 (해시만 확인)\n"
+		       "tables and figures were made by another version and were not made again (digests "
+		       "only)\n");
+	print_limits(report->outside_keys, 0);
+out:
+	free(report);
+	return status;
+}
+
+/* ---- the command line ---------------------------------------------------------------------------------------------- */
+
+static int
+check(const struct asked *asked, struct arena *arena, struct fault *why)
+{
+	struct stat status;
+	struct buffer text;
+	int result;
+
+	if (strcmp(asked->path, "-") != 0) {
+		if (stat(asked->path, &status) == -1) {
+			fault_errno(why, "%s", "%s", asked->path);
+			return refuse(asked, why);
+		}
+		if (S_ISDIR(status.st_mode))
+			return check_bundle(asked, arena, why);
+	}
+	if (asked->word != NULL &&
+	    (strcmp(asked->word, "export") == 0 || strcmp(asked->word, "report") == 0)) {
+		fault_set(why, FAULT_INVALID, "%s: 폴더가 아닙니다", "%s: not a folder", asked->path);
+		return refuse(asked, why);
+	}
+	buffer_init(&text, NOTE_LIMIT);
+	if (file_read(&text, asked->path, NOTE_LIMIT, why) == -1)
+		result = refuse(asked, why);
+	else if (receipt_looks_like(buffer_view(&text)) ||
+	         (asked->word != NULL && strcmp(asked->word, "receipt") == 0))
+		result = check_receipt(asked, buffer_view(&text), arena, why);
+	else
+		result = check_checkpoint(asked, buffer_view(&text), why);
+	buffer_free(&text);
+	return result;
+}
+
+static bool
+is_word(const char *text)
+{
+	static const char *const words[] = {"receipt", "export", "report", "checkpoint"};
+
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (strcmp(text, words[i]) == 0)
+			return true;
+	return false;
+}
+
+static int
+take_key(struct asked *asked, const char *path, struct fault *why)
+{
+	if (asked->keyring == NULL && (asked->keyring = calloc(1, sizeof *asked->keyring)) == NULL)
+		return fault_memory(why);
+	return keyring_add_file(asked->keyring, path, why);
+}
+
+int
+main(int argc, char **argv)
+{
+	enum { VKEY = 256, JSON };
+	static const struct option known[] = {
+	    {"vkey", required_argument, NULL, VKEY},
+	    {"json", no_argument,       NULL, JSON},
+	    {"help", no_argument,       NULL, 'h' },
+	    {NULL,   0,                 NULL, 0   },
+	};
+	struct arena *arena = arena_new(4 * 1024 * 1024);
+	struct asked asked = {0};
+	struct fault why = {0};
+	int option, status = 2;
+
+	if (sodium_init() == -1 || arena == NULL) {
+		fault_memory(&why);
+		fault_print(stderr, "haechi-verify", &why);
+		goto out;
+	}
+	while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
+		if (option == VKEY) {
+			if (take_key(&asked, optarg, &why) == -1) {
+				fault_print(stderr, "haechi-verify", &why);
+				goto out;
+			}
+		} else if (option == JSON) {
+			asked.json = true;
+		} else {
+			usage(option == 'h' ? stdout : stderr);
+			status = option == 'h' ? 0 : 2;
+			goto out;
+		}
+	}
+	if (argc - optind == 2 && is_word(argv[optind]))
+		asked.word = argv[optind++];
+	if (argc - optind != 1) {
+		usage(stderr);
+		goto out;
+	}
+	asked.path = argv[optind];
+	status = check(&asked, arena, &why);
+out:
+	free(asked.keyring);
+	arena_free(arena);
+	return status;
+}

@@ -1,0 +1,96 @@
+/*
+ * haechi report -- a period's evidence as one folder for a regulator: figures, table, page, entries and their proofs.
+ */
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "audit/export.h"
+#include "gateway/commands/commands.h"
+#include "gateway/commands/common.h"
+
+static void
+usage(FILE *to)
+{
+	fputs(
+	    "사용법: haechi report export --from 때 --to 때 [--agency 기관] --out 폴더 [--key 파일] "
+	    "[--reason 사유] [--json]\n"
+	    "usage:  haechi report export --from TIME --to TIME [--agency NAME] --out DIR [--key FILE] "
+	    "[--reason TEXT] [--json]\n\n"
+	    "  폴더에 report.html, report.json, entries.csv, 항목과 증명이 담깁니다. 확인: haechi-verify "
+	    "폴더 --vkey 기록의-키\n"
+	    "  The folder gets report.html, report.json, entries.csv, the entries and their proofs. Check: "
+	    "haechi-verify DIR --vkey KEYS\n"
+	    "  때: 2026-03-02 는 한국 시각 0시, 또는 RFC 3339 / TIME: a date is 00:00 in Korea, or RFC 3339\n"
+	    "  데이터베이스: --database 또는 HAECHI_DATABASE / the database: --database or HAECHI_DATABASE\n",
+	    to);
+}
+
+int
+command_report(int argc, char **argv)
+{
+	enum { FROM = 256, TO, AGENCY, OUT, KEY, REASON, DATABASE, JSON };
+	static const struct option known[] = {
+	    {"from",     required_argument, NULL, FROM    },
+	    {"to",       required_argument, NULL, TO      },
+	    {"agency",   required_argument, NULL, AGENCY  },
+	    {"out",      required_argument, NULL, OUT     },
+	    {"key",      required_argument, NULL, KEY     },
+	    {"reason",   required_argument, NULL, REASON  },
+	    {"database", required_argument, NULL, DATABASE},
+	    {"json",     no_argument,       NULL, JSON    },
+	    {"help",     no_argument,       NULL, 'h'     },
+	    {NULL,       0,                 NULL, 0       },
+	};
+	struct export_options options = {.kind = MANIFEST_REPORT};
+	const char *conninfo = NULL;
+	struct fault why = {0};
+	bool json = false;
+	int option, result = 0;
+
+	while (result == 0 && (option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
+		switch (option) {
+		case FROM:
+			options.filter.has_from = true;
+			result = command_parse_time(&options.filter.from_ms, "from", optarg, &why);
+			break;
+		case TO:
+			options.filter.has_to = true;
+			result = command_parse_time(&options.filter.to_ms, "to", optarg, &why);
+			break;
+		case AGENCY:
+			options.filter.agency = optarg;
+			break;
+		case OUT:
+			options.directory = optarg;
+			break;
+		case KEY:
+			options.key_file = optarg;
+			break;
+		case REASON:
+			options.reason = optarg;
+			break;
+		case DATABASE:
+			conninfo = optarg;
+			break;
+		case JSON:
+			json = true;
+			break;
+		case 'h':
+			usage(stdout);
+			return EXIT_GOOD;
+		default:
+			usage(stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (result == -1)
+		return command_fail(&why);
+	if (argc - optind != 1 || strcmp(argv[optind], "export") != 0 || options.directory == NULL ||
+	    !options.filter.has_from || !options.filter.has_to) {
+		usage(stderr);
+		return EXIT_USAGE;
+	}
+	return command_export(&options, conninfo, json, &why) == -1 ? command_fail(&why) : EXIT_GOOD;
+}
