@@ -6,4 +6,4 @@
 haechi_up
 node tests/clients/client.mjs
 until_true 20 settled
-"$HAECHI" audit verify --vkey "$STATE/log.vkey"
+"$HAECHI" audit verify --vkey "$STATE/keys/log.vkeys"

@@ -7,8 +7,7 @@ ask "$KEY_GUIDE" '안녕하세요' >/dev/null
 [ "$(status_of)" = 200 ] || fail "at the beginning"
 bundle() { "$HAECHI" status --socket "$CONTROL" --json | python3 -c 'import json,sys; print(json.load(sys.stdin)["policy"]["bundle"])'; }
 first=$(bundle)
-agency=$(sed -n 's/^  agency: *\(.*policy.*\)/\1/p' "$WORK/haechi.yaml")
-cp -R "${agency:-policy/agency}" "$WORK/agency"
+cp -R policy/agency "$WORK/agency"
 sed -i "s|^  agency: .*policy.*|  agency: $WORK/agency|" "$WORK/haechi.yaml"
 
 echo 'permit (principal, action, resource) when { principal. };' >"$WORK/agency/zz-broken.cedar"
@@ -34,7 +33,8 @@ grep -q '시험 중에는' <<<"$body" || fail "the denial does not say why in Ko
 [ "$(head_of X-Haechi-Decision)" = deny ] || fail "decision header"
 rm "$WORK/agency/zz-broken.cedar"
 kill -HUP "$HAECHID_PID"
-until_true 10 test "$(bundle)" = "$first"
+restored() { [ "$(bundle)" = "$first" ]; }
+until_true 10 restored
 
 until_true 20 settled
 "$HAECHI" audit query --kind policy --json | grep -q reload || "$HAECHI" audit query --kind policy --json | grep -q activate || fail "the change left no entry"
