@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "gateway/answer.h"
+#include "gateway/remote.h"
 #include "schema/base/log.h"
 
 #define ENGINE_REQUEST_HEAD 2048 /* bytes of a request's head at most */
@@ -42,6 +43,7 @@ struct engine_pool {
 struct engine_call {
 	struct engine_pool *pool;
 	struct engine_connection *connection; /* NULL: waits its turn, or over */
+	struct remote_call *remote;           /* not NULL: remote.c carries it, the deadlines stay here */
 	struct engine_request request;
 	struct engine_callbacks callbacks;
 	void *owner;
@@ -61,6 +63,9 @@ struct engines {
 	struct engine_connection *dead;
 	struct engine_call *over;
 };
+
+/* How many loops have engines; with the last the thread of remote.c ends. */
+static _Atomic unsigned engines_count;
 
 static void connection_ready(struct loop_watch *watch, uint32_t events);
 static void connection_input(struct engine_connection *c, struct slice bytes);
@@ -130,6 +135,8 @@ engines_free(void *owner)
 		call->noted = false;
 	engines_bury(engines);
 	free(engines);
+	if (atomic_fetch_sub(&engines_count, 1) == 1)
+		remote_stop();
 }
 
 static struct engine_pool *
@@ -144,8 +151,10 @@ engine_pool(struct loop *loop, const struct engine_address *address, struct faul
 			return NULL;
 		}
 		engines->loop = loop;
+		atomic_fetch_add(&engines_count, 1);
 		if (loop_each_round(loop, engines_bury, engines, why) == -1 ||
 		    loop_at_close(loop, engines_free, engines, why) == -1) {
+			atomic_fetch_sub(&engines_count, 1);
 			free(engines);
 			return NULL;
 		}
@@ -194,6 +203,7 @@ call_over(struct engine_call *call)
 
 	call->over = true;
 	call->connection = NULL;
+	call->remote = NULL;
 	loop_timer_stop(engines->loop, &call->phase);
 	loop_timer_stop(engines->loop, &call->total);
 	if (call->waiting) {
@@ -209,6 +219,17 @@ call_over(struct engine_call *call)
 	engines->over = call;
 }
 
+/* Over, with whatever carried it. */
+static void
+call_drop(struct engine_call *call)
+{
+	if (call->connection != NULL)
+		connection_close(call->connection);
+	if (call->remote != NULL)
+		remote_cancel(call->remote);
+	call_over(call);
+}
+
 static void
 call_fail(struct engine_call *call, const struct fault *why)
 {
@@ -216,9 +237,7 @@ call_fail(struct engine_call *call, const struct fault *why)
 
 	if (call->over)
 		return;
-	if (call->connection != NULL)
-		connection_close(call->connection);
-	call_over(call);
+	call_drop(call);
 	call->callbacks.end(call->owner, false, why);
 	pool_next(pool);
 }
@@ -276,9 +295,9 @@ call_phase(struct loop_timer *timer)
 {
 	struct engine_call *call = timer->owner;
 
-	if (call->connection == NULL)
+	if (call->connection == NULL && call->remote == NULL)
 		call_fail_text(call, FAULT_BUSY, "차례가 오지 않았습니다", "its turn did not come in time");
-	else if (call->connection->state == CONNECTION_CONNECT)
+	else if (call->connection != NULL && call->connection->state == CONNECTION_CONNECT)
 		call_fail_text(call, FAULT_TIMEOUT, "연결되지 않습니다",
 		               "it did not accept the connection in time");
 	else
@@ -549,6 +568,49 @@ connection_ready(struct loop_watch *watch, uint32_t events)
 	}
 }
 
+/* ---- calls that remote.c carries ---------------------------------------------------------------------------------- */
+
+static void
+remote_head(void *owner, int status, const char *content_type)
+{
+	struct engine_call *call = owner;
+
+	loop_timer_start(call->pool->engines->loop, &call->phase, call->pool->address.idle_ms);
+	call->callbacks.head(call->owner, status, content_type);
+}
+
+static void
+remote_data(void *owner, struct slice bytes)
+{
+	struct engine_call *call = owner;
+
+	loop_timer_start(call->pool->engines->loop, &call->phase, call->pool->address.idle_ms);
+	call->callbacks.data(call->owner, bytes);
+}
+
+static void
+remote_end(void *owner, bool ok, const struct fault *why)
+{
+	struct engine_call *call = owner;
+
+	call_over(call);
+	call->callbacks.end(call->owner, ok, why);
+}
+
+static int
+call_begin_remote(struct engine_call *call, struct fault *why)
+{
+	static const struct engine_callbacks callbacks = {remote_head, remote_data, remote_end};
+	const struct engine_address *address = &call->pool->address;
+
+	call->remote = remote_call(call->pool->engines->loop, address, &call->request, &callbacks, call, why);
+	if (call->remote == NULL)
+		return -1;
+	loop_timer_start(call->pool->engines->loop, &call->phase,
+	                 address->connect_ms + address->first_byte_ms);
+	return 0;
+}
+
 /* ---- the caller's side ------------------------------------------------------------------------------------------ */
 
 static bool
@@ -632,7 +694,10 @@ engine_call(struct loop *loop, const struct engine_address *address, const struc
 	call->note.run = call_noted;
 	if (call_head(call, why) == -1)
 		goto fail;
-	if (pool->idle == NULL && pool->count >= address->connections) {
+	if (address->kind == ENGINE_REMOTE) {
+		if (call_begin_remote(call, why) == -1)
+			goto fail;
+	} else if (pool->idle == NULL && pool->count >= address->connections) {
 		call->waiting = true;
 		*pool->waiting_end = call;
 		pool->waiting_end = &call->next;
@@ -654,9 +719,7 @@ engine_cancel(struct engine_call *call)
 	if (call == NULL || call->over)
 		return;
 	pool = call->pool;
-	if (call->connection != NULL)
-		connection_close(call->connection);
-	call_over(call);
+	call_drop(call);
 	pool_next(pool);
 }
 
@@ -667,6 +730,8 @@ engine_pause(struct engine_call *call)
 		return;
 	call->paused = true;
 	loop_timer_stop(call->pool->engines->loop, &call->phase);
+	if (call->remote != NULL)
+		remote_pause(call->remote);
 }
 
 void
@@ -675,7 +740,10 @@ engine_resume(struct engine_call *call)
 	if (call->over || !call->paused)
 		return;
 	call->paused = false;
-	if (!call->noted) {
+	if (call->remote != NULL) {
+		loop_timer_start(call->pool->engines->loop, &call->phase, call->pool->address.idle_ms);
+		remote_resume(call->remote);
+	} else if (!call->noted) {
 		call->noted = true;
 		loop_post(call->pool->engines->loop, &call->note);
 	}

@@ -29,6 +29,7 @@ struct engine_address {
 	struct sockaddr_storage socket;
 	socklen_t               socket_size;
 	char                    pin[64]; /* https: "sha256//BASE64=" of the public key, or "" */
+	char                    ca[256]; /* https: PEM file of the authorities to believe; "" for the system's */
 	/* milliseconds */
 	unsigned connect_ms, first_byte_ms, idle_ms, total_ms;
 	unsigned connections; /* of one loop at once; more calls wait their turn */

@@ -161,7 +161,7 @@ kit_finished(void *context)
 	arrival_free(r->arrival);
 }
 
-static struct server *__attribute__((unused))
+static __attribute__((unused)) struct server *
 kit_start(struct server_options *options, const struct limits *limits)
 {
 	struct server *server = NULL;

@@ -2,70 +2,16 @@
  * TLS at the real door: certificates made here, a client by libssl; mutual TLS hands the fingerprint on.
  */
 #define _GNU_SOURCE /* memmem */
-#include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 
+#include "tests/certificates.h"
 #include "tests/doorkit.h"
 
 static char folder[] = "/tmp/haechi-test-tls-XXXXXX";
 static char seen_certificate[65], seen_subject[256];
 static bool seen_tls;
 
-struct pair {
-	EVP_PKEY *key;
-	X509 *certificate;
-	char key_file[128], certificate_file[128];
-};
-
 static struct pair authority, host, client, stranger;
-
-static void
-make(struct pair *pair, const char *name, const struct pair *issuer)
-{
-	X509_NAME *subject;
-	FILE *file;
-
-	pair->key = EVP_EC_gen("P-256");
-	pair->certificate = X509_new();
-	X509_set_version(pair->certificate, 2);
-	ASN1_INTEGER_set(X509_get_serialNumber(pair->certificate), (long)(name[0] * 256 + name[1]));
-	X509_gmtime_adj(X509_getm_notBefore(pair->certificate), -60);
-	X509_gmtime_adj(X509_getm_notAfter(pair->certificate), 3600);
-	subject = X509_get_subject_name(pair->certificate);
-	X509_NAME_add_entry_by_txt(subject, "O", MBSTRING_UTF8, (const unsigned char *)"서울특별시", -1, -1,
-	                           0);
-	X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, (const unsigned char *)name, -1, -1, 0);
-	X509_set_issuer_name(pair->certificate,
-	                     X509_get_subject_name((issuer == NULL ? pair : issuer)->certificate));
-	X509_set_pubkey(pair->certificate, pair->key);
-	if (issuer == NULL) {
-		X509_EXTENSION *basic =
-		    X509V3_EXT_conf_nid(NULL, NULL, NID_basic_constraints, "critical,CA:TRUE");
-
-		X509_add_ext(pair->certificate, basic, -1);
-		X509_EXTENSION_free(basic);
-	}
-	assert_true(X509_sign(pair->certificate, (issuer == NULL ? pair : issuer)->key, EVP_sha256()) > 0);
-	snprintf(pair->key_file, sizeof pair->key_file, "%s/%s.key", folder, name);
-	snprintf(pair->certificate_file, sizeof pair->certificate_file, "%s/%s.pem", folder, name);
-	file = fopen(pair->key_file, "w");
-	PEM_write_PrivateKey(file, pair->key, NULL, NULL, 0, NULL, NULL);
-	fclose(file);
-	file = fopen(pair->certificate_file, "w");
-	PEM_write_X509(file, pair->certificate);
-	fclose(file);
-}
-
-static void
-drop(struct pair *pair)
-{
-	unlink(pair->key_file);
-	unlink(pair->certificate_file);
-	EVP_PKEY_free(pair->key);
-	X509_free(pair->certificate);
-}
 
 static void *
 request(struct arrival *arrival, void *owner)
@@ -337,10 +283,10 @@ before(void **state)
 {
 	(void)state;
 	assert_non_null(mkdtemp(folder));
-	make(&authority, "authority", NULL);
-	make(&host, "host", &authority);
-	make(&client, "client", &authority);
-	make(&stranger, "stranger", NULL);
+	pair_make(&authority, folder, "authority", NULL);
+	pair_make(&host, folder, "host", &authority);
+	pair_make(&client, folder, "client", &authority);
+	pair_make(&stranger, folder, "stranger", NULL);
 	return 0;
 }
 
@@ -348,10 +294,10 @@ static int
 after(void **state)
 {
 	(void)state;
-	drop(&authority);
-	drop(&host);
-	drop(&client);
-	drop(&stranger);
+	pair_drop(&authority);
+	pair_drop(&host);
+	pair_drop(&client);
+	pair_drop(&stranger);
 	rmdir(folder);
 	return 0;
 }
