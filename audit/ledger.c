@@ -16,22 +16,19 @@
 #include <string.h>
 #include <time.h>
 
-#include "audit/checkpoint.h"
 #include "audit/journal.h"
+#include "audit/note.h"
 #include "audit/signer.h"
-#include "audit/store.h"
+#include "audit/shipper.h"
 #include "schema/base/clock.h"
 #include "schema/base/log.h"
 
-#define BATCH_BYTES      (8u * 1024 * 1024) /* a batch is closed when it holds as much */
-#define WAITING_ITEMS    65536u
-#define WAITING_BYTES    (UINT64_C(256) * 1024 * 1024)
-#define SPACE_LOOK_NS    INT64_C(200000000)
-#define SHIP_BYTES       (8u * 1024 * 1024) /* of journal a transaction */
-#define SHIP_PAUSE_MS    100
-#define SHIP_PAUSE_LIMIT 5000
-#define SEGMENT_DEFAULT  (64u * 1024 * 1024)
-#define SEGMENT_LEAST    (64u * 1024)
+#define BATCH_BYTES     (8u * 1024 * 1024) /* a batch is closed when it holds as much */
+#define WAITING_ITEMS   65536u
+#define WAITING_BYTES   (UINT64_C(256) * 1024 * 1024)
+#define SPACE_LOOK_NS   INT64_C(200000000)
+#define SEGMENT_DEFAULT (64u * 1024 * 1024)
+#define SEGMENT_LEAST   (64u * 1024)
 
 struct batch {
 	struct ledger_item *items;
@@ -45,9 +42,8 @@ struct ledger {
 	char directory[PATH_MAX], origin[NOTE_NAME_SIZE];
 	struct ledger_options options;
 	struct journal *journal;
-	struct store *store;
-	struct journal_reader *reader;
-	pthread_t writer, finisher, shipper;
+	struct shipper *shipper; /* NULL: no database */
+	pthread_t writer, finisher;
 	unsigned threads; /* that were started, in the order above */
 
 	/* the writing thread's own */
@@ -57,20 +53,20 @@ struct ledger {
 	struct batch batches[3];
 
 	pthread_mutex_t lock; /* everything below */
-	pthread_cond_t work, finish, freed, ship;
+	pthread_cond_t work, finish, freed;
 	struct ledger_item *head, *tail; /* waiting */
 	uint32_t waiting;
 	uint64_t waiting_bytes;
 	struct batch *free_batches, *durable_head, *durable_tail;
 	bool finishing; /* somebody is signing */
-	bool writer_waits, closing, written_out, finished, stop_shipping;
+	bool writer_waits, closing, written_out;
 	bool failed, low_space;
 	int64_t space_seen_ns;
 	struct fault failure;
 	uint64_t size; /* signed */
 	struct buffer checkpoint;
-	uint64_t shipped, unshipped_bytes, batch_count;
-	bool database_up;
+	uint64_t journal_bytes; /* found at start, and written since */
+	uint64_t batch_count;
 };
 
 static void
@@ -121,6 +117,12 @@ item_bytes(const struct ledger_item *item)
 
 /* ---- intake -------------------------------------------------------------------------------------------------------- */
 
+static uint64_t
+unshipped(struct ledger *ledger)
+{
+	return ledger->shipper == NULL ? ledger->journal_bytes : shipper_status(ledger->shipper).unshipped;
+}
+
 /* With the lock held. 0, or -1 with why nothing can be taken now. */
 static int
 intake_open(struct ledger *ledger, const struct ledger_item *item, struct fault *why)
@@ -136,7 +138,7 @@ intake_open(struct ledger *ledger, const struct ledger_item *item, struct fault 
 		return fault_set(why, FAULT_UNAVAILABLE, "저널 디스크의 남은 공간이 부족합니다",
 		                 "the journal's disk is nearly full");
 	if (ledger->options.max_unshipped_bytes != 0 &&
-	    ledger->unshipped_bytes + ledger->waiting_bytes > ledger->options.max_unshipped_bytes)
+	    unshipped(ledger) + ledger->waiting_bytes > ledger->options.max_unshipped_bytes)
 		return fault_set(why, FAULT_UNAVAILABLE,
 		                 "데이터베이스로 옮기지 못한 증거가 한도(%" PRIu64 "바이트)에 이르렀습니다",
 		                 "evidence not yet in the database has reached its limit (%" PRIu64 " bytes)",
@@ -266,10 +268,11 @@ batch_finish(struct ledger *ledger, struct batch *batch)
 	buffer_free(&ledger->checkpoint);
 	ledger->checkpoint = note;
 	ledger->size = size;
-	ledger->unshipped_bytes += batch->bytes;
+	ledger->journal_bytes += batch->bytes;
 	ledger->batch_count++;
 	pthread_mutex_unlock(&ledger->lock);
-	pthread_cond_signal(&ledger->ship);
+	if (ledger->shipper != NULL)
+		shipper_advance(ledger->shipper, size, buffer_view(&ledger->checkpoint), batch->bytes);
 	for (struct ledger_item *item = batch->items, *next; item != NULL; item = next) {
 		next = item->next;
 		item->next = NULL;
@@ -301,9 +304,7 @@ finisher_run(void *argument)
 
 		while (ledger->durable_head == NULL || ledger->finishing) {
 			if (ledger->written_out && ledger->durable_head == NULL && !ledger->finishing) {
-				ledger->finished = true;
 				pthread_mutex_unlock(&ledger->lock);
-				pthread_cond_signal(&ledger->ship);
 				return NULL;
 			}
 			pthread_cond_wait(&ledger->finish, &ledger->lock);
@@ -472,220 +473,6 @@ writer_run(void *argument)
 	return NULL;
 }
 
-/* ---- shipping ------------------------------------------------------------------------------------------------------ */
-
-static uint64_t
-note_size(struct slice bytes)
-{
-	struct checkpoint checkpoint;
-	struct note note;
-
-	if (bytes.size == 0 || note_parse(&note, bytes, NULL) == -1 ||
-	    checkpoint_parse(&checkpoint, note.text, NULL) == -1)
-		return 0;
-	return checkpoint.size;
-}
-
-/*
- * Connect, and find where to go on: the database must hold a prefix of this log that the journal continues. `durable` is
- * the signed size. *position: what it holds.
- */
-static int
-ship_connect(struct ledger *ledger, uint64_t durable, uint64_t *position, struct fault *why)
-{
-	struct tree_frontier frontier = {0};
-	struct store_head head;
-	uint64_t oldest = 0;
-
-	if (store_connect(ledger->store, &head, why) == -1)
-		return -1;
-	if (head.checkpoint > head.size)
-		return fault_set(why, FAULT_TAMPERED,
-		                 "데이터베이스에 크기 %" PRIu64 "의 체크포인트가 있는데 항목은 %" PRIu64
-		                 "개뿐입니다. 증거가 지워졌습니다",
-		                 "the database has a checkpoint of size %" PRIu64 ", but only %" PRIu64
-		                 " entries: evidence was removed",
-		                 head.checkpoint, head.size);
-	if (head.size > durable)
-		return fault_set(
-		    why, FAULT_TAMPERED,
-		    "데이터베이스(%" PRIu64 "개)가 저널(%" PRIu64
-		    "개)보다 앞서 있습니다. 저널이 되돌려졌거나 다른 기록의 것입니다. 갈라진 기록을 만들지 "
-		    "않으려고 거부합니다",
-		    "the database (%" PRIu64 " entries) is ahead of the journal (%" PRIu64
-		    "): the journal was rolled back or is another log's; refused, lest the log fork",
-		    head.size, durable);
-	if (head.size != 0 || durable != 0) {
-		if (journal_reader_seek(ledger->reader, head.size, durable, &frontier, &oldest, why) == -1) {
-			if (why->kind != FAULT_NOT_FOUND)
-				return -1;
-			return fault_set(why, FAULT_TAMPERED,
-			                 "데이터베이스에는 항목이 %" PRIu64 "개인데 저널은 %" PRIu64
-			                 "번부터 있습니다. 오래된 백업이 복원된 것으로 보입니다. 더 새 "
-			                 "백업을 복원하십시오",
-			                 "the database holds %" PRIu64
-			                 " entries, but the journal begins at %" PRIu64
-			                 ": it looks like an old backup was restored; restore a newer one",
-			                 head.size, oldest);
-		}
-		if (store_edge(ledger->store, &frontier, why) == -1)
-			return -1;
-	}
-	*position = head.size;
-	return 0;
-}
-
-/* One transaction: batches up to `durable`, or as many as are allowed at once. */
-static int
-ship_some(struct ledger *ledger, uint64_t durable, uint64_t *position, uint64_t *bytes, struct fault *why)
-{
-	struct buffer note;
-	uint64_t noted = 0;
-	int result = -1;
-
-	*bytes = 0;
-	buffer_init(&note, SEGMENT_NOTE_LIMIT);
-	if (store_begin(ledger->store, why) == -1)
-		goto out;
-	while (*position < durable && *bytes < SHIP_BYTES) {
-		struct segment_batch batch;
-		struct segment_walk walk;
-		struct segment_item item;
-		uint64_t size;
-
-		if (journal_reader_next(ledger->reader, &batch, why) == -1)
-			goto out;
-		for (walk = segment_items(&batch); segment_next(&walk, &item);)
-			if (store_entry(ledger->store, &item, why) == -1)
-				goto out;
-		size = note_size(batch.note);
-		if (size > noted) {
-			buffer_reset(&note);
-			buffer_slice(&note, batch.note);
-			noted = size;
-		}
-		*position += batch.count;
-		*bytes += batch.size;
-	}
-	pthread_mutex_lock(&ledger->lock);
-	if (ledger->size == *position) {
-		buffer_reset(&note);
-		buffer_slice(&note, buffer_view(&ledger->checkpoint));
-	}
-	pthread_mutex_unlock(&ledger->lock);
-	result = store_commit(ledger->store, buffer_view(&note), why);
-out:
-	buffer_free(&note);
-	return result;
-}
-
-static void
-shipped(struct ledger *ledger, uint64_t position, uint64_t bytes)
-{
-	struct fault why;
-
-	pthread_mutex_lock(&ledger->lock);
-	ledger->shipped = position;
-	ledger->unshipped_bytes -= bytes < ledger->unshipped_bytes ? bytes : ledger->unshipped_bytes;
-	if (position == ledger->size)
-		ledger->unshipped_bytes = 0;
-	pthread_mutex_unlock(&ledger->lock);
-	if (journal_trim(ledger->directory, position, &why) == -1)
-		log_fault(LOG_LEVEL_WARN, "ledger", "trim", &why);
-}
-
-static void
-database_seen(struct ledger *ledger, bool up, const struct fault *why)
-{
-	bool changed;
-
-	pthread_mutex_lock(&ledger->lock);
-	changed = ledger->database_up != up;
-	ledger->database_up = up;
-	pthread_mutex_unlock(&ledger->lock);
-	if (!changed)
-		return;
-	if (up)
-		log_info("ledger", "event=database-up");
-	else
-		log_fault(LOG_LEVEL_WARN, "ledger", "database-away", why);
-}
-
-static void
-deadline_in(struct timespec *out, int milliseconds)
-{
-	clock_gettime(CLOCK_MONOTONIC, out);
-	out->tv_sec += milliseconds / 1000;
-	out->tv_nsec += (long)(milliseconds % 1000) * 1000000;
-	if (out->tv_nsec >= 1000000000) {
-		out->tv_sec++;
-		out->tv_nsec -= 1000000000;
-	}
-}
-
-static void *
-shipper_run(void *argument)
-{
-	struct ledger *ledger = argument;
-	int pause_ms = 0;
-
-	pthread_mutex_lock(&ledger->lock);
-	for (;;) {
-		uint64_t position = ledger->shipped, durable, bytes;
-		struct fault why;
-		bool stopped = false;
-
-		/* Wait for work; after a failure, for time to pass. */
-		if (pause_ms != 0) {
-			struct timespec until;
-
-			deadline_in(&until, pause_ms);
-			while (!ledger->stop_shipping &&
-			       pthread_cond_timedwait(&ledger->ship, &ledger->lock, &until) == 0)
-				;
-		} else {
-			while (ledger->size == ledger->shipped && !ledger->stop_shipping && !ledger->finished)
-				pthread_cond_wait(&ledger->ship, &ledger->lock);
-		}
-		if (ledger->stop_shipping || (ledger->finished && ledger->size == ledger->shipped))
-			break;
-		durable = ledger->size;
-		pthread_mutex_unlock(&ledger->lock);
-
-		if (!store_connected(ledger->store)) {
-			if (ship_connect(ledger, durable, &position, &why) == 0) {
-				database_seen(ledger, true, NULL);
-				shipped(ledger, position, 0);
-			} else {
-				stopped = true;
-			}
-		}
-		if (!stopped && position < durable) {
-			if (ship_some(ledger, durable, &position, &bytes, &why) == 0)
-				shipped(ledger, position, bytes);
-			else
-				stopped = true;
-		}
-		if (!stopped) {
-			pause_ms = 0;
-		} else if (why.kind == FAULT_UNAVAILABLE) {
-			database_seen(ledger, false, &why);
-			pause_ms = pause_ms == 0 ? SHIP_PAUSE_MS : pause_ms * 2;
-			if (pause_ms > SHIP_PAUSE_LIMIT)
-				pause_ms = SHIP_PAUSE_LIMIT;
-		} else {
-			ledger_fail(ledger, &why);
-			pthread_mutex_lock(&ledger->lock);
-			break;
-		}
-		pthread_mutex_lock(&ledger->lock);
-	}
-	ledger->stop_shipping = true;
-	pthread_mutex_unlock(&ledger->lock);
-	pthread_cond_broadcast(&ledger->ship);
-	return NULL;
-}
-
 /* ---- opening and closing ------------------------------------------------------------------------------------------- */
 
 struct opening {
@@ -743,7 +530,7 @@ opening_batch(void *context, const struct segment_batch *batch, const struct tre
 	struct tree_hash *leaves = ledger->batches[0].leaves;
 	uint32_t count = 0;
 
-	ledger->unshipped_bytes += batch->size;
+	ledger->journal_bytes += batch->size;
 	if (!opening->met)
 		return head_compare(opening, after, why);
 	/* Durable, but the signature was lost in the crash: nobody was told of it. Sign it now. */
@@ -791,17 +578,34 @@ journal_replay(struct ledger *ledger, struct fault *why)
 	return 0;
 }
 
+/* The shipper's thread: the database is not this log's. */
+static void
+database_refused(void *context, const struct fault *why)
+{
+	ledger_fail(context, why);
+}
+
 static int
 threads_start(struct ledger *ledger, struct fault *why)
 {
-	void *(*const runs[])(void *) = {writer_run, finisher_run, shipper_run};
-	pthread_t *const ids[] = {&ledger->writer, &ledger->finisher, &ledger->shipper};
-	unsigned count = ledger->store == NULL ? 2 : 3;
+	const struct shipper_options options = {.directory = ledger->directory,
+	                                        .origin = ledger->origin,
+	                                        .database = ledger->options.database,
+	                                        .vkeys = signer_public(ledger->options.signer),
+	                                        .refused = database_refused,
+	                                        .context = ledger};
 
-	for (; ledger->threads < count; ledger->threads++)
-		if (pthread_create(ids[ledger->threads], NULL, runs[ledger->threads], ledger) != 0)
-			return fault_set(why, FAULT_SYSTEM, "기록 장치의 스레드를 만들 수 없습니다",
-			                 "the ledger's threads cannot be made");
+	if (options.database != NULL &&
+	    shipper_start(&ledger->shipper, &options, ledger->size, buffer_view(&ledger->checkpoint),
+	                  ledger->journal_bytes, why) == -1)
+		return -1;
+	if (pthread_create(&ledger->writer, NULL, writer_run, ledger) == 0)
+		ledger->threads = 1;
+	if (ledger->threads == 1 && pthread_create(&ledger->finisher, NULL, finisher_run, ledger) == 0)
+		ledger->threads = 2;
+	if (ledger->threads != 2)
+		return fault_set(why, FAULT_SYSTEM, "기록 장치의 스레드를 만들 수 없습니다",
+		                 "the ledger's threads cannot be made");
 	return 0;
 }
 
@@ -809,7 +613,6 @@ int
 ledger_open(struct ledger **out, const struct ledger_options *options, struct fault *why)
 {
 	struct ledger *ledger = calloc(1, sizeof *ledger);
-	pthread_condattr_t monotonic;
 	int result = -1;
 
 	*out = NULL;
@@ -824,10 +627,6 @@ ledger_open(struct ledger **out, const struct ledger_options *options, struct fa
 	pthread_cond_init(&ledger->work, NULL);
 	pthread_cond_init(&ledger->finish, NULL);
 	pthread_cond_init(&ledger->freed, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&ledger->ship, &monotonic);
-	pthread_condattr_destroy(&monotonic);
 	buffer_init(&ledger->checkpoint, SIGNER_NOTE_LIMIT);
 	buffer_init(&ledger->staging, SEGMENT_BODY_LIMIT);
 	for (size_t i = 0; i < sizeof ledger->batches / sizeof ledger->batches[0]; i++) {
@@ -844,30 +643,9 @@ ledger_open(struct ledger **out, const struct ledger_options *options, struct fa
 	}
 	if (journal_replay(ledger, why) == -1)
 		goto out;
-	if (options->database != NULL) {
-		uint64_t position;
-
-		ledger->reader = journal_reader_new(ledger->directory, ledger->origin);
-		if (ledger->reader == NULL) {
-			fault_memory(why);
-			goto out;
-		}
-		if (store_open(&ledger->store, options->database, ledger->origin,
-		               signer_public(options->signer), why) == -1)
-			goto out;
-		if (ship_connect(ledger, ledger->size, &position, why) == 0) {
-			ledger->database_up = true;
-			shipped(ledger, position, 0);
-		} else if (why->kind != FAULT_UNAVAILABLE) {
-			goto out;
-		} else {
-			log_fault(LOG_LEVEL_WARN, "ledger", "database-away", why);
-		}
-	}
 	if (threads_start(ledger, why) == -1)
 		goto out;
-	log_info("ledger", "event=opened origin=%s size=%" PRIu64 " unshipped=%" PRIu64, ledger->origin,
-	         ledger->size, ledger->unshipped_bytes);
+	log_info("ledger", "event=opened origin=%s size=%" PRIu64, ledger->origin, ledger->size);
 	*out = ledger;
 	ledger = NULL;
 	result = 0;
@@ -883,36 +661,19 @@ ledger_close(struct ledger *ledger, int drain_ms)
 		return;
 	pthread_mutex_lock(&ledger->lock);
 	ledger->closing = true;
-	if (ledger->threads < 2)
-		ledger->finished = true;
 	pthread_mutex_unlock(&ledger->lock);
 	pthread_cond_broadcast(&ledger->work);
 	if (ledger->threads >= 1)
 		pthread_join(ledger->writer, NULL);
 	if (ledger->threads >= 2)
 		pthread_join(ledger->finisher, NULL);
-	if (ledger->threads >= 3) {
-		struct timespec until;
-
-		deadline_in(&until, drain_ms);
-		pthread_mutex_lock(&ledger->lock);
-		while (!ledger->stop_shipping && ledger->size != ledger->shipped &&
-		       pthread_cond_timedwait(&ledger->ship, &ledger->lock, &until) == 0)
-			;
-		ledger->stop_shipping = true;
-		pthread_mutex_unlock(&ledger->lock);
-		pthread_cond_broadcast(&ledger->ship);
-		pthread_join(ledger->shipper, NULL);
-	}
-	store_close(ledger->store);
-	journal_reader_free(ledger->reader);
+	shipper_stop(ledger->shipper, drain_ms);
 	journal_close(ledger->journal);
 	buffer_free(&ledger->checkpoint);
 	buffer_free(&ledger->staging);
 	pthread_cond_destroy(&ledger->work);
 	pthread_cond_destroy(&ledger->finish);
 	pthread_cond_destroy(&ledger->freed);
-	pthread_cond_destroy(&ledger->ship);
 	pthread_mutex_destroy(&ledger->lock);
 	free(ledger);
 }
@@ -930,10 +691,14 @@ ledger_status(struct ledger *ledger, struct ledger_status *out)
 	space_look(ledger);
 	out->writable = intake_open(ledger, &smallest, &why) == 0;
 	out->size = ledger->size;
-	out->shipped = ledger->shipped;
-	out->unshipped_bytes = ledger->unshipped_bytes;
+	out->unshipped_bytes = unshipped(ledger);
+	if (ledger->shipper != NULL) {
+		struct shipper_status status = shipper_status(ledger->shipper);
+
+		out->shipped = status.shipped;
+		out->database_up = status.database_up;
+	}
 	out->batches = ledger->batch_count;
-	out->database_up = ledger->database_up;
 	if (!out->writable)
 		snprintf(out->refusal, sizeof out->refusal, "%.*s",
 		         (int)utf8_cut(slice_string(why.en), sizeof out->refusal - 1), why.en);

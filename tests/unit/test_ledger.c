@@ -194,24 +194,30 @@ too_large(void **state)
 static void
 locked_out(void **state)
 {
-	const struct ledger_options options = {0};
 	struct place place, other;
-	struct running running, second;
+	struct signer *signer, *second, *others;
+	struct ledger *ledger, *intruder;
+	struct ledger_options options = {.directory = place.journal, .origin = ORIGIN};
 	struct fault why;
 
 	(void)state;
 	place_make(&place);
 	place_make(&other);
-	start(&running, &place);
+	assert_int_equal(signer_start(&signer, place.keys, ORIGIN, &why), 0);
+	assert_int_equal(signer_start(&others, other.keys, ORIGIN, &why), 0);
 	/* the same keys */
-	assert_int_equal(start_with(&second, &place, &options, &why), -1);
+	assert_int_equal(signer_start(&second, place.keys, ORIGIN, &why), -1);
 	assert_int_equal(why.kind, FAULT_CONFLICT);
+	options.signer = signer;
+	assert_int_equal(ledger_open(&ledger, &options, &why), 0);
 	/* other keys, the same journal */
-	memcpy(other.journal, place.journal, sizeof other.journal);
-	assert_int_equal(start_with(&second, &other, &options, &why), -1);
+	options.signer = others;
+	assert_int_equal(ledger_open(&intruder, &options, &why), -1);
 	assert_int_equal(why.kind, FAULT_CONFLICT);
 	assert_non_null(strstr(why.en, "in use"));
-	stop(&running);
+	ledger_close(ledger, 0);
+	signer_stop(signer);
+	signer_stop(others);
 	place_remove(&place);
 	place_remove(&other);
 }
