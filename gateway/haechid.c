@@ -100,15 +100,20 @@ make_state(const struct config *config, struct fault *why)
 	return 0;
 }
 
+/* What verifies the log: published under /log/vkey, and beside the state for whoever verifies on this machine. */
 static int
 read_vkeys(struct gateway *gateway, const struct config *config, struct fault *why)
 {
+	char path[4096];
 	struct buffer keys;
 	const char *text;
 	int result = -1;
 
 	buffer_init(&keys, 64 * 1024);
 	if (signer_vkeys(&keys, config->ledger.keys, config->origin, why) == -1)
+		goto out;
+	snprintf(path, sizeof path, "%s/log.vkey", config->state);
+	if (file_replace(path, buffer_view(&keys), 0644, why) == -1)
 		goto out;
 	if ((text = buffer_text(&keys)) == NULL || (gateway->vkeys = strdup(text)) == NULL)
 		fault_memory(why);
