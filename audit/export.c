@@ -484,9 +484,9 @@ manifest_export(struct exporting *exporting, struct fault *why)
 		if (options->record(options->context, exporting->out->manifest, &receipt, why) == -1)
 			goto out;
 		snprintf(path, sizeof path, "%s/manifest.receipt", exporting->directory);
-		if (file_replace(path, buffer_view(&receipt), 0644, why) == -1)
+		if (receipt.size > 0 && file_replace(path, buffer_view(&receipt), 0644, why) == -1)
 			goto out;
-		exporting->out->recorded = true;
+		exporting->out->recorded = receipt.size > 0;
 	}
 	result = 0;
 out:

@@ -18,7 +18,8 @@ struct export_options {
 	const char *reason;    /* for the access log; may be NULL */
 	/*
 	 * May be NULL. Have the log record the export: append an entry of kind export whose facts hold manifest = `digest` (SHA-256 of
-	 * the signed manifest, hex), and give a receipt of it. The gateway does this through the running daemon.
+	 * the signed manifest, hex), and give a receipt of it. The gateway does this through the running daemon. A receipt left empty:
+	 * not recorded, and that is no fault.
 	 */
 	int (*record)(void *context, const char *digest, struct buffer *receipt, struct fault *why);
 	void *context;

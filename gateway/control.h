@@ -11,6 +11,7 @@
  *	key.create  agency service usecases[] roles[] expires_ms? certificate?   {"key_id","key"?,"entry"}
  *	key.list                                                [{"key_id","agency","service","usecases","roles","state",...}]
  *	key.revoke  key_id                                      {"key_id","entry"}
+ *	export.record manifest kind about                       {"entry"}: the log tells of an export or report
  *	usecase.add document (text of a usecase.schema.json)    {"id","agency","version","verdict","rules",...,"entry"}
  *	usecase.list                                            [{"id","agency","version","verdict","domains",...}]
  *	usecase.retire agency id                                {"id","version","entry"}

@@ -399,7 +399,8 @@ usecase_add(struct gateway *gateway, const struct control_caller *caller, const 
 			fault_set(why, FAULT_NOT_FOUND, "등록되지 않은 용도입니다. add 로 등록하십시오: %s",
 			          "no such use case is registered; register it by add: %s", usecase.id);
 		else
-			outcome = register_usecase(gateway, caller, &usecase, text, known ? "edit" : "add", result, why);
+			outcome = register_usecase(gateway, caller, &usecase, text, known ? "edit" : "add",
+			                           result, why);
 		usecase_release(&usecase);
 	}
 	arena_free(arena);
@@ -500,6 +501,36 @@ decide_review(struct gateway *gateway, const struct control_caller *caller, cons
 	return *result == NULL ? fault_memory(why) : 0;
 }
 
+/* ---- exports -------------------------------------------------------------------------------------------------------- */
+
+/* Somebody took evidence out of the database: the log says so, by the digest of the manifest he signed. */
+static int
+export_record(struct gateway *gateway, const struct control_caller *caller, const json_t *request,
+              json_t **result, struct fault *why)
+{
+	const char *const manifest = json_get_string(request, "manifest"), *const kind = json_get_string(
+	                                                                       request, "kind");
+	const char *const about = json_get_string(request, "about");
+	struct entry_note note = {.action = kind};
+	char entry[ENTRY_ID_SIZE];
+	uint8_t digest[32];
+
+	if (manifest == NULL || !hex_decode(digest, sizeof digest, slice_string(manifest)) || kind == NULL ||
+	    (strcmp(kind, "report") != 0 && strcmp(kind, "export") != 0) || about == NULL ||
+	    strlen(about) > 1024)
+		return fault_set(why, FAULT_INVALID,
+		                 "manifest(SHA-256), kind(report, export), about이 있어야 합니다",
+		                 "manifest (SHA-256), kind (report, export) and about are needed");
+	note_text(&note, "about", about);
+	note_text(&note, "by", caller->user);
+	note_text(&note, "manifest", manifest);
+	if (gateway_note(gateway, ENTRY_EXPORT, &note, caller->snapshots->config->agency, caller->user, entry,
+	                 why) == -1)
+		return -1;
+	*result = json_pack("{s:s}", "entry", entry);
+	return *result == NULL ? fault_memory(why) : 0;
+}
+
 /* ---- the table ------------------------------------------------------------------------------------------------------------------- */
 
 enum who { OWNER = 0, REVIEWER };
@@ -514,6 +545,7 @@ static const struct {
     {"key.create",     key_create,     OWNER   },
     {"key.list",       key_list,       OWNER   },
     {"key.revoke",     key_revoke,     OWNER   },
+    {"export.record",  export_record,  OWNER   },
     {"usecase.add",    usecase_add,    OWNER   },
     {"usecase.list",   usecase_list,   REVIEWER},
     {"usecase.retire", usecase_retire, OWNER   },

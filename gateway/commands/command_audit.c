@@ -26,7 +26,8 @@
 struct options {
 	struct filter filter;
 	uint64_t limit;
-	const char *database, *reason, *out, *key;
+	const char *database, *reason, *out, *key, *socket;
+	char *configured;        /* by -c; owned */
 	struct keyring *keyring; /* NULL: no --vkey */
 	struct buffer witness_bytes[VERIFY_WITNESSES];
 	struct slice witnesses[VERIFY_WITNESSES];
@@ -57,7 +58,8 @@ usage(FILE *to)
 	    "--request-id --entry --log\n"
 	    "              --limit N  (때: 2026-03-02 는 한국 시각 0시, 또는 RFC 3339;  a date alone is "
 	    "00:00 in Korea)\n"
-	    "그 밖 others: --database CONNINFO (또는/or HAECHI_DATABASE)  --reason 사유  --ascending  "
+	    "그 밖 others: --database CONNINFO | -c haechi.yaml (또는/or HAECHI_DATABASE)  --reason 사유  "
+	    "--ascending  "
 	    "-f/--follow  --json\n",
 	    to);
 }
@@ -459,7 +461,7 @@ run_export(const struct options *options, struct fault *why)
 
 	if (options->out == NULL)
 		return fault_set(why, FAULT_USAGE, "--out 폴더를 정해 주십시오", "--out DIR is missing");
-	return command_export(&how, options->database, options->json, why);
+	return command_export(&how, options->database, options->socket, options->json, why);
 }
 
 /* ---- the command line ---------------------------------------------------------------------------------------------- */
@@ -478,6 +480,7 @@ enum {
 	LOG,
 	LIMIT,
 	DATABASE,
+	SOCKET,
 	REASON,
 	OUT,
 	KEY,
@@ -503,6 +506,7 @@ static const struct option known[] = {
     {"log",        required_argument, NULL, LOG       },
     {"limit",      required_argument, NULL, LIMIT     },
     {"database",   required_argument, NULL, DATABASE  },
+    {"socket",     required_argument, NULL, SOCKET    },
     {"reason",     required_argument, NULL, REASON    },
     {"out",        required_argument, NULL, OUT       },
     {"key",        required_argument, NULL, KEY       },
@@ -585,6 +589,15 @@ take_option(struct options *options, int option, const char *value, struct fault
 	case DATABASE:
 		options->database = value;
 		return 0;
+	case SOCKET:
+		options->socket = value;
+		return 0;
+	case 'c':
+		if (command_config_database(&options->configured, value, why) == -1)
+			return -1;
+		if (options->database == NULL)
+			options->database = options->configured;
+		return 0;
 	case REASON:
 		options->reason = value;
 		return 0;
@@ -658,7 +671,7 @@ command_audit(int argc, char **argv)
 	const char *word = NULL;
 	int option, result = EXIT_GOOD;
 
-	while (result == EXIT_GOOD && (option = getopt_long(argc, argv, "fh", known, NULL)) != -1) {
+	while (result == EXIT_GOOD && (option = getopt_long(argc, argv, "c:fh", known, NULL)) != -1) {
 		if (option == 'h') {
 			usage(stdout);
 			goto out;
@@ -683,6 +696,7 @@ command_audit(int argc, char **argv)
 		result = command_fail(&why);
 out:
 	free(options.keyring);
+	free(options.configured);
 	for (size_t i = 0; i < options.witness_count; i++)
 		buffer_free(&options.witness_bytes[i]);
 	return result;

@@ -4,6 +4,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "audit/export.h"
@@ -30,7 +31,7 @@ usage(FILE *to)
 int
 command_report(int argc, char **argv)
 {
-	enum { FROM = 256, TO, AGENCY, OUT, KEY, REASON, DATABASE, JSON };
+	enum { FROM = 256, TO, AGENCY, OUT, KEY, REASON, DATABASE, SOCKET, JSON };
 	static const struct option known[] = {
 	    {"from",     required_argument, NULL, FROM    },
 	    {"to",       required_argument, NULL, TO      },
@@ -39,17 +40,19 @@ command_report(int argc, char **argv)
 	    {"key",      required_argument, NULL, KEY     },
 	    {"reason",   required_argument, NULL, REASON  },
 	    {"database", required_argument, NULL, DATABASE},
+	    {"socket",   required_argument, NULL, SOCKET  },
 	    {"json",     no_argument,       NULL, JSON    },
 	    {"help",     no_argument,       NULL, 'h'     },
 	    {NULL,       0,                 NULL, 0       },
 	};
 	struct export_options options = {.kind = MANIFEST_REPORT};
-	const char *conninfo = NULL;
+	const char *conninfo = NULL, *socket = NULL;
+	char *configured = NULL;
 	struct fault why = {0};
 	bool json = false;
 	int option, result = 0;
 
-	while (result == 0 && (option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
+	while (result == 0 && (option = getopt_long(argc, argv, "c:h", known, NULL)) != -1) {
 		switch (option) {
 		case FROM:
 			options.filter.has_from = true;
@@ -74,23 +77,31 @@ command_report(int argc, char **argv)
 		case DATABASE:
 			conninfo = optarg;
 			break;
+		case SOCKET:
+			socket = optarg;
+			break;
+		case 'c':
+			result = command_config_database(&configured, optarg, &why);
+			break;
 		case JSON:
 			json = true;
 			break;
-		case 'h':
-			usage(stdout);
-			return EXIT_GOOD;
 		default:
-			usage(stderr);
-			return EXIT_USAGE;
+			usage(option == 'h' ? stdout : stderr);
+			free(configured);
+			return option == 'h' ? EXIT_GOOD : EXIT_USAGE;
 		}
 	}
-	if (result == -1)
-		return command_fail(&why);
-	if (argc - optind != 1 || strcmp(argv[optind], "export") != 0 || options.directory == NULL ||
-	    !options.filter.has_from || !options.filter.has_to) {
+	if (result == -1) {
+		result = command_fail(&why);
+	} else if (argc - optind != 1 || strcmp(argv[optind], "export") != 0 || options.directory == NULL ||
+	           !options.filter.has_from || !options.filter.has_to) {
 		usage(stderr);
-		return EXIT_USAGE;
+		result = EXIT_USAGE;
+	} else if (command_export(&options, conninfo != NULL ? conninfo : configured, socket, json, &why) ==
+	           -1) {
+		result = command_fail(&why);
 	}
-	return command_export(&options, conninfo, json, &why) == -1 ? command_fail(&why) : EXIT_GOOD;
+	free(configured);
+	return result;
 }

@@ -9,8 +9,26 @@
 #include <time.h>
 
 #include "audit/export.h"
+#include "audit/stored.h"
+#include "gateway/commands/asking.h"
 #include "gateway/commands/commands.h"
+#include "gateway/config.h"
 #include "schema/base/clock.h"
+
+#define RECEIPT_TRIES 200 /* of 50 ms */
+
+int
+command_config_database(char **out, const char *path, struct fault *why)
+{
+	struct config *config;
+
+	if (config_load(&config, path, NULL, why) == -1)
+		return -1;
+	free(*out);
+	*out = strdup(config->database.conninfo);
+	config_release(config);
+	return *out == NULL ? fault_memory(why) : 0;
+}
 
 int
 command_open_database(struct database **out, const char *option, struct fault *why)
@@ -19,9 +37,11 @@ command_open_database(struct database **out, const char *option, struct fault *w
 
 	if (conninfo == NULL || conninfo[0] == '\0')
 		return fault_set(why, FAULT_USAGE,
-		                 "데이터베이스를 알려 주십시오: --database 'host=… dbname=…' 또는 환경 변수 "
+		                 "데이터베이스를 알려 주십시오: --database 'host=… dbname=…', -c haechi.yaml "
+		                 "또는 환경 변수 "
 		                 "HAECHI_DATABASE",
-		                 "name the database: --database 'host=... dbname=...' or HAECHI_DATABASE in "
+		                 "name the database: --database 'host=... dbname=...', -c haechi.yaml or "
+		                 "HAECHI_DATABASE in "
 		                 "the environment");
 	return database_open(out, conninfo, why);
 }
@@ -100,15 +120,78 @@ report_key_path(char out[PATH_MAX], struct fault *why)
 	return 0;
 }
 
-int
-command_export(const struct export_options *options, const char *conninfo, bool json, struct fault *why)
+struct recording {
+	const struct export_options *options;
+	const char *conninfo, *socket;
+};
+
+/* The entry is durable; its receipt takes as long as the shipper needs. The exporter's own snapshot would never show it. */
+static int
+receipt_await(struct buffer *receipt, const char *conninfo, const char *entry, struct fault *why)
 {
+	const struct timespec pause = {0, 50 * 1000000};
+	struct database *database = NULL;
+	int result = -1;
+
+	if (command_open_database(&database, conninfo, why) == -1)
+		return -1;
+	for (unsigned i = 0; i < RECEIPT_TRIES; i++) {
+		buffer_reset(receipt);
+		result = stored_receipt(receipt, database, entry, why);
+		if (result == 0 || (why->kind != FAULT_NOT_FOUND && why->kind != FAULT_BUSY))
+			break;
+		nanosleep(&pause, NULL);
+	}
+	database_close(database);
+	return result;
+}
+
+static int
+record(void *context, const char *digest, struct buffer *receipt, struct fault *why)
+{
+	const struct recording *recording = context;
+	struct buffer about;
+	json_t *answer = NULL;
+	const char *entry;
+	int result = -1;
+
+	buffer_init(&about, 1024);
+	filter_describe(&about, &recording->options->filter);
+	if (buffer_text(&about) == NULL)
+		fault_set(why, FAULT_TOO_LARGE, "조건이 너무 깁니다", "the filters are too long");
+	else if (asking_ask(recording->socket,
+	                    json_pack("{s:s, s:s, s:s, s:s}", "op", "export.record", "manifest", digest,
+	                              "kind",
+	                              recording->options->kind == MANIFEST_REPORT ? "report" : "export",
+	                              "about", buffer_text(&about)),
+	                    &answer, why) == 0 &&
+	         (entry = json_get_string(answer, "entry")) != NULL)
+		result = receipt_await(receipt, recording->conninfo, entry, why);
+	json_decref(answer);
+	buffer_free(&about);
+	if (result == 0 || recording->socket != NULL)
+		return result;
+	fprintf(stderr,
+	        "haechi: 이 내보내기는 기록에 남지 않습니다 (haechid 에 닿지 않음): %s\n"
+	        "        the log does not record this export (haechid was not reached): %s\n",
+	        why->ko, why->en);
+	buffer_reset(receipt);
+	return 0;
+}
+
+int
+command_export(const struct export_options *options, const char *conninfo, const char *socket, bool json,
+               struct fault *why)
+{
+	struct recording recording = {options, conninfo, socket};
 	struct export_options how = *options;
 	struct export_result result;
 	struct database *database = NULL;
 	char key[PATH_MAX];
 	int status;
 
+	how.record = record;
+	how.context = &recording;
 	if (how.key_file == NULL) {
 		if (report_key_path(key, why) == -1)
 			return -1;
@@ -128,9 +211,11 @@ command_export(const struct export_options *options, const char *conninfo, bool 
 	else
 		printf("%s: 항목 %" PRIu64 "건, 기록 %zu개. 확인: haechi-verify %s\n"
 		       "%s: %" PRIu64 " entries of %zu logs. Check: haechi-verify %s\n"
-		       "서명 키 signed by: %s\n",
+		       "서명 키 signed by: %s\n%s",
 		       how.directory, result.entries, result.logs, how.directory, how.directory,
-		       result.entries, result.logs, how.directory, result.vkey);
+		       result.entries, result.logs, how.directory, result.vkey,
+		       result.recorded ? "기록에도 남았습니다 the log recorded it too: manifest.receipt\n"
+		                       : "");
 	return 0;
 }
 

@@ -6,7 +6,9 @@
 
 #include "audit/database.h"
 
-/* --database, else the environment's HAECHI_DATABASE; FAULT_USAGE when neither is there. */
+/* -c FILE: the connection that haechi.yaml names, into *out, the caller's to free(). */
+MUST_CHECK int command_config_database(char **out, const char *path, struct fault *why);
+/* --database or what -c gave, else the environment's HAECHI_DATABASE; FAULT_USAGE when neither is there. */
 MUST_CHECK int command_open_database(struct database **out, const char *option, struct fault *why);
 
 /* Print the fault for `haechi`, and the exit status that goes with its kind: 1 for evidence that does not hold, else 2. */
@@ -22,11 +24,12 @@ MUST_CHECK int command_parse_number(uint64_t *out, const char *option, const cha
 
 struct export_options; /* audit/export.h */
 /*
- * Make an export or a report, and say where it is. Without options->key_file the report key is
- * $XDG_CONFIG_HOME/haechi/report.key, or ~/.config/haechi/report.key, made when absent.
+ * Make an export or a report, and say where it is. The running haechid at `socket` is asked to record it in the log; with
+ * `socket` NULL, the one at the usual places, and when none answers the export goes on and standard error says so. Without
+ * options->key_file the report key is $XDG_CONFIG_HOME/haechi/report.key or ~/.config/haechi/report.key, made when absent.
  */
-MUST_CHECK int command_export(const struct export_options *options, const char *database, bool json,
-                              struct fault *why);
+MUST_CHECK int command_export(const struct export_options *options, const char *conninfo, const char *socket,
+                              bool json, struct fault *why);
 
 /*
  * A table for a terminal: columns as wide as their widest cell, counted as a terminal counts (한글 takes two places). Cells are
