@@ -272,7 +272,8 @@ batch_finish(struct ledger *ledger, struct batch *batch)
 	ledger->batch_count++;
 	pthread_mutex_unlock(&ledger->lock);
 	if (ledger->shipper != NULL)
-		shipper_advance(ledger->shipper, size, buffer_view(&ledger->checkpoint), batch->bytes);
+		shipper_advance(ledger->shipper, size, buffer_view(&ledger->checkpoint), batch->bytes,
+		                signer_durable(ledger->options.signer));
 	for (struct ledger_item *item = batch->items, *next; item != NULL; item = next) {
 		next = item->next;
 		item->next = NULL;
@@ -592,6 +593,7 @@ threads_start(struct ledger *ledger, struct fault *why)
 	                                        .origin = ledger->origin,
 	                                        .database = ledger->options.database,
 	                                        .vkeys = signer_public(ledger->options.signer),
+	                                        .keep = signer_durable(ledger->options.signer),
 	                                        .refused = database_refused,
 	                                        .context = ledger};
 

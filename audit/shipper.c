@@ -28,7 +28,7 @@ struct shipper {
 	pthread_mutex_t lock; /* everything below */
 	pthread_cond_t changed;
 	struct buffer checkpoint;
-	uint64_t size, shipped, unshipped;
+	uint64_t size, shipped, unshipped, keep;
 	bool database_up, stopping, stopped;
 };
 
@@ -141,15 +141,17 @@ static void
 arrived(struct shipper *shipper, uint64_t position, uint64_t bytes)
 {
 	struct fault why;
+	uint64_t done;
 
 	pthread_mutex_lock(&shipper->lock);
 	shipper->shipped = position;
+	done = position < shipper->keep ? position : shipper->keep;
 	shipper->unshipped -= bytes < shipper->unshipped ? bytes : shipper->unshipped;
 	if (position == shipper->size)
 		shipper->unshipped = 0;
 	pthread_cond_broadcast(&shipper->changed);
 	pthread_mutex_unlock(&shipper->lock);
-	if (journal_trim(shipper->directory, position, &why) == -1)
+	if (journal_trim(shipper->directory, done, &why) == -1)
 		log_fault(LOG_LEVEL_WARN, "ledger", "trim", &why);
 }
 
@@ -266,6 +268,7 @@ shipper_start(struct shipper **out, const struct shipper_options *options, uint6
 	shipper->refused = options->refused;
 	shipper->context = options->context;
 	shipper->size = size;
+	shipper->keep = options->keep;
 	shipper->unshipped = bytes;
 	shipper->directory = strdup(options->directory);
 	shipper->reader = journal_reader_new(options->directory, options->origin);
@@ -326,11 +329,13 @@ shipper_stop(struct shipper *shipper, int drain_ms)
 }
 
 void
-shipper_advance(struct shipper *shipper, uint64_t size, struct slice checkpoint, uint64_t bytes)
+shipper_advance(struct shipper *shipper, uint64_t size, struct slice checkpoint, uint64_t bytes,
+                uint64_t keep)
 {
 	pthread_mutex_lock(&shipper->lock);
 	shipper->size = size;
 	shipper->unshipped += bytes;
+	shipper->keep = keep;
 	buffer_reset(&shipper->checkpoint);
 	buffer_slice(&shipper->checkpoint, checkpoint);
 	pthread_cond_signal(&shipper->changed);

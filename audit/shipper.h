@@ -14,6 +14,7 @@ struct shipper;
 struct shipper_options {
 	const char *directory, *origin, *database; /* of the journal; of the log; libpq conninfo */
 	struct slice vkeys;                        /* lines */
+	uint64_t keep;                             /* as for shipper_advance() */
 	/* The database was refused: from the shipper's thread, at most once. */
 	void (*refused)(void *context, const struct fault *why);
 	void *context;
@@ -33,8 +34,12 @@ MUST_CHECK int shipper_start(struct shipper **out, const struct shipper_options 
                              struct slice checkpoint, uint64_t bytes, struct fault *why);
 /* Ship what can be shipped within `drain_ms`, then stop. NULL is fine. */
 void shipper_stop(struct shipper *shipper, int drain_ms);
-/* `bytes` more of journal are durable, and `checkpoint` (of `size` entries) covers them. Never blocks long. */
-void shipper_advance(struct shipper *shipper, uint64_t size, struct slice checkpoint, uint64_t bytes);
+/*
+ * `bytes` more of journal are durable, and `checkpoint` (of `size` entries) covers them. Segments are kept that hold entries at or
+ * behind `keep`. Never blocks long.
+ */
+void shipper_advance(struct shipper *shipper, uint64_t size, struct slice checkpoint, uint64_t bytes,
+                     uint64_t keep);
 struct shipper_status shipper_status(struct shipper *shipper);
 
 #endif

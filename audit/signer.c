@@ -32,6 +32,7 @@
 
 #define ANSWER_WAIT_MS 10000
 #define START_WAIT_MS  20000
+#define LOCK_WAIT_MS   1500
 #define PUBLIC_LIMIT   1024u
 
 /* Between two processes of one program: plain structs. */
@@ -44,6 +45,7 @@ struct request {
 struct answer {
 	uint32_t failed; /* then `size` is sizeof(struct fault) */
 	uint32_t size;   /* bytes that follow: a note; at start a frontier and the vkeys */
+	uint64_t durable;
 };
 
 static bool
@@ -106,7 +108,8 @@ struct child {
 	/* shared with the thread that forces the memory to the disk */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	unsigned current; /* block that is written */
+	unsigned current;          /* block that is written */
+	uint64_t written, durable; /* sizes of the heads: in the current block; in a block that rests */
 	bool dirty, failed;
 };
 
@@ -131,6 +134,7 @@ remember(struct child *child, const struct tree_frontier *head, struct fault *wh
 		                     "writing the signer's memory (last-head)");
 	} else {
 		child->dirty = true;
+		child->written = head->size;
 		pthread_cond_signal(&child->changed);
 	}
 	pthread_mutex_unlock(&child->lock);
@@ -144,10 +148,13 @@ force_to_disk(void *argument)
 	const struct timespec pause = {.tv_sec = 1};
 
 	for (;;) {
+		uint64_t size;
+
 		pthread_mutex_lock(&child->lock);
 		while (!child->dirty)
 			pthread_cond_wait(&child->changed, &child->lock);
 		child->dirty = false;
+		size = child->written;
 		/* From here on the block just written rests; the one written next is neither it nor the last that rested. */
 		child->current = (child->current + 1) % LASTHEAD_BLOCKS;
 		pthread_mutex_unlock(&child->lock);
@@ -157,6 +164,9 @@ force_to_disk(void *argument)
 			pthread_mutex_unlock(&child->lock);
 			return NULL;
 		}
+		pthread_mutex_lock(&child->lock);
+		child->durable = size;
+		pthread_mutex_unlock(&child->lock);
 		(void)nanosleep(&pause, NULL);
 	}
 }
@@ -191,11 +201,16 @@ sign(struct child *child, const struct request *request, struct fault *why)
 }
 
 static bool
-answer_send(int socket, bool failed, struct slice body)
+answer_send(struct child *child, bool failed, struct slice body)
 {
 	struct answer answer = {.failed = failed, .size = (uint32_t)body.size};
 
-	return send_whole(socket, &answer, sizeof answer) && send_whole(socket, body.data, body.size);
+	pthread_mutex_lock(&child->lock);
+	answer.durable = child->durable;
+	pthread_mutex_unlock(&child->lock);
+
+	return send_whole(child->socket, &answer, sizeof answer) &&
+	       send_whole(child->socket, body.data, body.size);
 }
 
 /* A filter under sanitizers would have to know theirs: those builds test everything else. */
@@ -274,8 +289,9 @@ static int
 head_open(struct child *child, const char *directory, struct fault *why)
 {
 	uint8_t bytes[LASTHEAD_FILE_SIZE];
+	const struct timespec moment = {.tv_nsec = 10000000};
 	char path[PATH_MAX];
-	unsigned block;
+	unsigned block, waited = 0;
 	ssize_t got;
 
 	if ((size_t)snprintf(path, sizeof path, "%s/" KEYS_HEAD_FILE, directory) >= sizeof path)
@@ -284,7 +300,12 @@ head_open(struct child *child, const char *directory, struct fault *why)
 	child->head_file = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	if (child->head_file == -1)
 		return fault_errno(why, "서명자의 기억 %s", "the signer's memory %s", path);
-	if (flock(child->head_file, LOCK_EX | LOCK_NB) == -1)
+	/* The signer of a daemon that was just killed may need a moment to die. */
+	while (flock(child->head_file, LOCK_EX | LOCK_NB) == -1 && waited < LOCK_WAIT_MS) {
+		(void)nanosleep(&moment, NULL);
+		waited += 10;
+	}
+	if (waited >= LOCK_WAIT_MS)
 		return fault_set(why, FAULT_CONFLICT, "다른 haechid가 이 키(%s)로 서명하고 있습니다",
 		                 "another haechid signs with these keys (%s)", path);
 	got = pread(child->head_file, bytes, sizeof bytes, 0);
@@ -296,6 +317,7 @@ head_open(struct child *child, const char *directory, struct fault *why)
 	if (fdatasync(child->head_file) == -1)
 		return fault_errno(why, "서명자의 기억 %s 동기화", "syncing the signer's memory %s", path);
 	child->current = (block + 1) % LASTHEAD_BLOCKS;
+	child->durable = child->head.size;
 	return 0;
 }
 
@@ -320,8 +342,6 @@ child_prepare(struct child *child, const char *directory, const char *origin, st
 	/* Sign once before the filter closes: libcrypto reads its configuration and its random seed on first use. */
 	if (keys_sign(&child->keys, SLICE_LITERAL("haechi\n"), &child->note, why) == -1)
 		return -1;
-	pthread_mutex_init(&child->lock, NULL);
-	pthread_cond_init(&child->changed, NULL);
 	if (pthread_create(&thread, NULL, force_to_disk, child) != 0)
 		return fault_set(why, FAULT_SYSTEM, "서명자의 스레드를 만들 수 없습니다",
 		                 "the signer's thread cannot be made");
@@ -344,13 +364,15 @@ child_run(int socket, const char *directory, const char *origin, pid_t parent)
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
+	pthread_mutex_init(&child->lock, NULL);
+	pthread_cond_init(&child->changed, NULL);
 	if (dup2(socket, 3) == -1)
 		_exit(1);
 	(void)close_range(4, ~0u, 0);
 	child->socket = 3;
 	buffer_init(&hello, PUBLIC_LIMIT + LASTHEAD_BLOCK);
 	if (child_prepare(child, directory, origin, &why) == -1) {
-		(void)answer_send(child->socket, true, slice_of(&why, sizeof why));
+		(void)answer_send(child, true, slice_of(&why, sizeof why));
 		_exit(1);
 	}
 	buffer_append(&hello, &child->head, sizeof child->head);
@@ -358,7 +380,7 @@ child_run(int socket, const char *directory, const char *origin, pid_t parent)
 		note_key_write(&hello, &child->keys.public_keys[i]);
 		buffer_byte(&hello, '\n');
 	}
-	if (!buffer_ok(&hello) || !answer_send(child->socket, false, buffer_view(&hello)))
+	if (!buffer_ok(&hello) || !answer_send(child, false, buffer_view(&hello)))
 		_exit(1);
 	for (;;) {
 		struct request request;
@@ -370,9 +392,9 @@ child_run(int socket, const char *directory, const char *origin, pid_t parent)
 		    !receive_whole(child->socket, child->leaves, request.count * sizeof child->leaves[0], 0))
 			break;
 		if (sign(child, &request, &why) == -1)
-			sent = answer_send(child->socket, true, slice_of(&why, sizeof why));
+			sent = answer_send(child, true, slice_of(&why, sizeof why));
 		else
-			sent = answer_send(child->socket, false, buffer_view(&child->note));
+			sent = answer_send(child, false, buffer_view(&child->note));
 		if (!sent)
 			break;
 	}
@@ -387,6 +409,7 @@ struct signer {
 	pid_t pid;
 	int socket;
 	struct tree_frontier head;
+	uint64_t durable; /* the signer's, as last told */
 	struct buffer public_keys;
 	bool failed;
 };
@@ -410,6 +433,7 @@ answer_receive(struct signer *signer, struct buffer *body, int wait_ms, struct f
 
 	if (!receive_whole(signer->socket, &answer, sizeof answer, deadline))
 		return signer_gone(signer, why);
+	signer->durable = answer.durable;
 	if (answer.failed != 0) {
 		signer->failed = true;
 		if (answer.size != sizeof told ||
@@ -518,6 +542,12 @@ const struct tree_frontier *
 signer_head(const struct signer *signer)
 {
 	return &signer->head;
+}
+
+uint64_t
+signer_durable(const struct signer *signer)
+{
+	return signer->durable;
 }
 
 struct slice

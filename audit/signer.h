@@ -15,6 +15,8 @@
 
 /* The last signed head, as the signer told it at start and with every signature since. */
 const struct tree_frontier *signer_head(const struct signer *signer);
+/* Size of the newest head that even a power cut leaves in the signer's memory: the journal must not let go of more. */
+uint64_t signer_durable(const struct signer *signer);
 /* "name+id+key\n" for both keys. */
 struct slice signer_public(const struct signer *signer);
 /*
