@@ -425,8 +425,6 @@ run_step(struct engine *engine)
 	engine->counters.step_rows += step.count;
 	engine->counters.completion_tokens += at;
 	engine->counters.busy_seconds += (double)(clock_monotonic_ns() - start) * 1e-9;
-	engine->counters.active = kept;
-	engine->counters.pages_used = engine->page_total - pages_available(engine->pages);
 	pthread_mutex_unlock(&engine->lock);
 }
 
@@ -532,6 +530,15 @@ manage(struct engine *engine)
 	}
 }
 
+static void
+note_state(struct engine *engine)
+{
+	pthread_mutex_lock(&engine->lock);
+	engine->counters.active = engine->running_count;
+	engine->counters.pages_used = engine->page_total - pages_available(engine->pages);
+	pthread_mutex_unlock(&engine->lock);
+}
+
 static void *
 engine_run(void *argument)
 {
@@ -539,8 +546,10 @@ engine_run(void *argument)
 
 	while (receive(engine)) {
 		manage(engine);
+		note_state(engine);
 		if (engine->running_count > 0)
 			run_step(engine);
+		note_state(engine);
 	}
 	for (size_t i = 0; i < engine->running_count; i++)
 		finish(engine->running[i], GENERATION_CANCELLED);

@@ -1,0 +1,43 @@
+/* A head, and bodies for chat and text completions. */
+#include <stdlib.h>
+
+#include "inference/engine_http.h"
+#include "inference/engine_request.h"
+#include "tests/gguf_maker.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct buffer file;
+	static struct gguf gguf;
+	static struct tokenizer *tokenizer;
+	static const struct chat_template *chat_template;
+	struct engine_request request;
+	struct http_head head;
+	struct fault why;
+
+	if (tokenizer == NULL) {
+		struct gguf_maker maker;
+		bool guess;
+
+		maker_init(&maker, 1);
+		maker_vocabulary(&maker, "llama-bpe");
+		file = maker_finish(&maker);
+		if (gguf_parse(&gguf, buffer_view(&file), NULL) == -1 ||
+		    tokenizer_open(&tokenizer, &gguf, NULL) == -1 ||
+		    template_choose(&chat_template, "chatml", slice_of(NULL, 0), tokenizer, &guess, NULL) ==
+		        -1)
+			abort();
+	}
+	engine_http_head(slice_of(data, size), &head);
+	for (int chat = 0; chat < 2; chat++) {
+		if (engine_request_read(&request, slice_of(data, size), chat, tokenizer, chat_template, 4096,
+		                        &why) == 0 &&
+		    request.prompt.count > 4096)
+			abort();
+		engine_request_free(&request);
+	}
+	return 0;
+}

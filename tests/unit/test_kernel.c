@@ -1,0 +1,292 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "inference/crew.h"
+#include "inference/kernel.h"
+#include "inference/quant.h"
+
+static uint64_t seed = 42;
+
+static float
+uniform(void)
+{
+	seed = seed * 6364136223846793005u + 1442695040888963407u;
+	return (float)(int32_t)(seed >> 32) * 0x1p-31f;
+}
+
+/* Rows of random bits, but with scales that are numbers. */
+static uint8_t *
+random_matrix(struct matrix *matrix, uint32_t type, uint32_t rows, uint32_t columns)
+{
+	const struct quant_kind *kind = quant_kind(type);
+	uint8_t *data;
+
+	*matrix = (struct matrix){
+	    .type = type, .rows = rows, .columns = columns, .row_size = quant_row_size(type, columns)};
+	data = malloc(rows * matrix->row_size);
+	for (size_t i = 0; i < rows * matrix->row_size; i++)
+		data[i] = (uint8_t)(uniform() * 127.0f);
+	for (size_t block = 0; block < rows * matrix->row_size / kind->bytes; block++) {
+		uint8_t *at = data + block * kind->bytes;
+		uint16_t d = float_to_half(0.01f * uniform()), m = float_to_half(0.01f * uniform());
+		float value = uniform();
+
+		if (type == QUANT_F32) {
+			memcpy(at, &value, 4);
+		} else if (type == QUANT_F16) {
+			d = float_to_half(value);
+			memcpy(at, &d, 2);
+		} else if (type == QUANT_BF16) {
+			memcpy(at, (uint8_t *)&value + 2, 2);
+		} else {
+			memcpy(at + (type == QUANT_Q6_K ? 208 : 0), &d, 2);
+			if (type == QUANT_Q4_K || type == QUANT_Q5_K)
+				memcpy(at + 2, &m, 2);
+		}
+	}
+	matrix->data = data;
+	return data;
+}
+
+static struct activations
+random_activations(size_t count, size_t columns, const struct kernels *kernels)
+{
+	struct activations in = {.count = count, .columns = columns};
+	float *values = malloc(count * columns * sizeof *values);
+	size_t blocks = columns / 32;
+
+	for (size_t i = 0; i < count * columns; i++)
+		values[i] = uniform() * 3;
+	in.values = values;
+	in.quants = calloc(count, columns + 1);
+	in.scales = calloc(count * blocks + 1, sizeof(float));
+	in.offsets = calloc(count * blocks + 1, sizeof(float));
+	in.minus32 = calloc(count * blocks + 1, sizeof(int32_t));
+	in.minus16 = calloc(count * blocks * 2 + 1, sizeof(int32_t));
+	for (size_t t = 0; columns % 32 == 0 && t < count; t++)
+		kernels->quantise(&in, t);
+	return in;
+}
+
+static void
+free_activations(struct activations *in)
+{
+	free((void *)(uintptr_t)in->values);
+	free(in->quants);
+	free(in->scales);
+	free(in->offsets);
+	free(in->minus32);
+	free(in->minus16);
+}
+
+static const struct kernels *
+others(size_t i)
+{
+#if defined(__x86_64__)
+	__builtin_cpu_init();
+	if (i == 0 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+		return &kernels_avx2;
+	if (i == 1 && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw"))
+		return &kernels_avx512;
+#endif
+	(void)i;
+	return NULL;
+}
+
+/* Every kernel against plain C, for odd sizes; and each token alone must give the same bits as in company. */
+static void
+products_agree_and_do_not_depend_on_company(void **state)
+{
+	static const uint32_t types[] = {QUANT_F32,  QUANT_F16,  QUANT_BF16, QUANT_Q8_0, QUANT_Q4_0,
+	                                 QUANT_Q5_0, QUANT_Q4_K, QUANT_Q5_K, QUANT_Q6_K};
+	static const uint32_t rows[] = {1, 15, 16, 33, 80};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof types / sizeof *types * 5; i++) {
+		uint32_t type = types[i / 5], count = rows[i % 5];
+		uint32_t columns = quant_kind(type)->block == 256  ? 512
+		                   : quant_kind(type)->block == 32 ? 160
+		                                                   : 173;
+		struct matrix matrix;
+		uint8_t *data = random_matrix(&matrix, type, count, columns);
+		struct activations in = random_activations(13, columns, &kernels_plain);
+		float *want = calloc((size_t)13 * count, sizeof *want),
+		      *got = calloc((size_t)13 * count, sizeof *got);
+		size_t groups = (count + 15) / 16;
+		uint8_t *packed = calloc(1, kernel_packed_size(&matrix) + 64);
+
+		kernels_plain.multiply(&matrix, &in, 0, groups, want, count);
+		if (kernel_packed_size(&matrix) > 0) {
+			kernel_pack(&matrix, 0, groups, packed);
+			matrix.packed = packed;
+		}
+		for (size_t k = 0; k < 2; k++) {
+			const struct kernels *kernels = others(k);
+
+			if (kernels == NULL)
+				continue;
+			kernels->multiply(&matrix, &in, 0, groups, got, count);
+			for (size_t j = 0; j < (size_t)13 * count; j++) {
+				float size = fabsf(want[j]) + 1;
+
+				if (!(fabsf(want[j] - got[j]) < 2e-4f * size))
+					fail_msg("%s type %u row %zu: %g, not %g", kernels->name, type, j,
+					         (double)got[j], (double)want[j]);
+			}
+			for (size_t t = 0; t < 13; t++) {
+				struct activations one = in;
+				float alone[80];
+				size_t blocks = columns / 32;
+
+				one.count = 1;
+				one.values += t * columns;
+				one.quants += t * columns;
+				one.scales += t * blocks;
+				one.offsets += t * blocks;
+				one.minus32 += t * blocks;
+				one.minus16 += t * blocks * 2;
+				kernels->multiply(&matrix, &one, 0, groups, alone, count);
+				assert_memory_equal(alone, got + t * count, count * sizeof *alone);
+			}
+		}
+		free(packed);
+		free(want);
+		free(got);
+		free(data);
+		free_activations(&in);
+	}
+}
+
+/* Attention over pages in any order, with a window, against the sum written out. */
+static void
+attention_agrees_with_its_definition(void **state)
+{
+	const uint32_t head_sizes[] = {8, 16, 64, 80, 128};
+
+	(void)state;
+	for (size_t i = 0; i < 5 * 2 * 3; i++) {
+		uint32_t size = head_sizes[i / 6], group = i % 2 == 0 ? 3 : 1;
+		const struct kernels *kernels = i / 2 % 3 == 2 ? &kernels_plain : others(i / 2 % 3);
+		size_t page = (size_t)2 * CACHE_PAGE * size;
+		float *keys = malloc(4 * page * sizeof *keys), *values = malloc(4 * page * sizeof *values);
+		uint16_t *keys16 = malloc(4 * page * 2), *values16 = malloc(4 * page * 2);
+		float query[3 * 128], out[3 * 128], scores[2 * 512];
+		uint32_t pages[] = {2, 0, 3};
+		struct attention a = {.query = query,
+		                      .out = out,
+		                      .scores = scores,
+		                      .pages = pages,
+		                      .kv_head = 1,
+		                      .group = group,
+		                      .head_size = size,
+		                      .first = 37,
+		                      .last = 150,
+		                      .scale = 0.2f};
+
+		for (size_t j = 0; j < 4 * page; j++) {
+			keys16[j] = float_to_half(uniform());
+			values16[j] = float_to_half(uniform());
+			keys[j] = half_to_float(keys16[j]);
+			values[j] = half_to_float(values16[j]);
+		}
+		for (size_t j = 0; j < group * size; j++)
+			query[j] = uniform();
+		for (int half = 0; kernels != NULL && half < 2; half++) {
+			a.keys = half ? (void *)keys16 : (void *)keys;
+			a.values = half ? (void *)values16 : (void *)values;
+			a.page_bytes = page * (half ? 2 : 4);
+			(half ? kernels->attend16 : kernels->attend32)(&a);
+			for (uint32_t h = 0; h < group; h++)
+				for (uint32_t d = 0; d < size; d++) {
+					double sum = 0, weighted = 0;
+
+					for (uint32_t p = a.first; p <= a.last; p++) {
+						size_t base = pages[p / CACHE_PAGE] * page;
+						double score = 0;
+
+						for (uint32_t e = 0; e < size; e++)
+							score +=
+							    (double)query[h * size + e] *
+							    (double)
+							        keys[base + cache_key_index(
+							                        1, size, p % CACHE_PAGE, e)];
+						score = exp(score * 0.2);
+						sum += score;
+						weighted +=
+						    score *
+						    (double)values[base + cache_value_index(
+						                              1, size, p % CACHE_PAGE, d)];
+					}
+					assert_true(fabs(weighted / sum - (double)out[h * size + d]) < 1e-5);
+				}
+		}
+		free(keys);
+		free(values);
+		free(keys16);
+		free(values16);
+	}
+}
+
+static void
+halves_round_as_the_processor_does(void **state)
+{
+	(void)state;
+	for (uint32_t half = 0; half < 65536; half++) {
+		float value = half_to_float((uint16_t)half);
+
+		if ((half & 0x7c00) == 0x7c00 && (half & 0x3ff) != 0)
+			assert_true(isnan(value));
+		else
+			assert_int_equal(float_to_half(value), half);
+	}
+	assert_int_equal(float_to_half(65519.0f), 0x7bff);
+	assert_int_equal(float_to_half(65520.0f), 0x7c00);
+	assert_int_equal(float_to_half(0x1p-25f), 0); /* ties to even */
+	assert_int_equal(float_to_half(0x1.8p-25f), 1);
+}
+
+static void
+count_up(void *argument, size_t index, size_t member)
+{
+	(void)member;
+	((uint32_t *)argument)[index]++;
+}
+
+static void
+a_crew_does_each_chunk_once(void **state)
+{
+	struct crew *crew;
+	uint32_t done[97] = {0};
+
+	(void)state;
+	assert_int_equal(crew_start(&crew, 3, NULL), 0);
+	for (unsigned round = 1; round <= 5000; round++) {
+		crew_share(crew, 97, count_up, done);
+		if (round % 1000 == 0)
+			usleep(2000); /* let the helpers fall asleep */
+		for (size_t i = 0; i < 97; i++)
+			assert_int_equal(done[i], round);
+	}
+	crew_stop(crew);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(products_agree_and_do_not_depend_on_company),
+	    cmocka_unit_test(attention_agrees_with_its_definition),
+	    cmocka_unit_test(halves_round_as_the_processor_does),
+	    cmocka_unit_test(a_crew_does_each_chunk_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
