@@ -29,12 +29,13 @@
 #define ACKS    200000
 
 struct acknowledged {
-	uint64_t index, size;
+	uint64_t index;
 	uint32_t round, writer, number;
+	_Atomic uint32_t whole; /* set last: a kill may fall between any two stores */
 };
 
 static struct shared {
-	_Atomic uint32_t count; /* of acks; the last ones may be half written */
+	_Atomic uint32_t count; /* of acks */
 	_Atomic int signer;
 	_Atomic bool opened, refused;
 	char why[FAULT_TEXT_SIZE];
@@ -77,11 +78,14 @@ write_on(void *argument)
 		for (;;) {
 			if (at >= ACKS)
 				return NULL;
-			/* the place first, then the count: a kill in between leaves a gap, which reads as nothing */
 			if (atomic_compare_exchange_weak(&shared->count, &at, at + 1))
 				break;
 		}
-		shared->acks[at] = (struct acknowledged){index, 1, round_number, writer, number};
+		shared->acks[at].index = index;
+		shared->acks[at].round = round_number;
+		shared->acks[at].writer = writer;
+		shared->acks[at].number = number;
+		atomic_store(&shared->acks[at].whole, 1);
 	}
 }
 
@@ -192,7 +196,7 @@ check(uint32_t round, uint32_t *checked)
 		struct tree_hash leaf;
 		char text[600];
 
-		if (ack->size == 0)
+		if (atomic_load(&ack->whole) == 0)
 			continue;
 		if (ack->index >= end)
 			return fail("an acknowledged entry is lost", ack->index, round);
