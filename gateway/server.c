@@ -2,27 +2,20 @@
 
 #include <errno.h>
 #include <microhttpd.h>
-#include <pthread.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "gateway/door.h"
+#include "gateway/bay.h"
 #include "gateway/head.h"
-#include "gateway/listen.h"
 #include "gateway/stream.h"
 #include "schema/base/log.h"
 
-#define SERVER_POOL                                                                                          \
-	((size_t)12288)          /* libmicrohttpd's memory for one answer's head or chunk; zeroed each time */
-#define SERVER_BLOCK       16384 /* bytes of a stream in one chunk, at most */
-#define SERVER_LANES       256   /* kept for the next answers */
-#define SERVER_LOOPS       256
-#define SERVER_LAST_ROUNDS 1000
-#define SERVER_GRACE_MS    3000 /* after everything was cut: for whoever still holds a request */
+#define SERVER_POOL        ((size_t)12288) /* libmicrohttpd's, for one answer's head or chunk; zeroed each time */
+#define SERVER_BLOCK       16384           /* bytes of a stream in one chunk, at most */
+#define SERVER_LANES       256             /* kept for the next answers */
+#define SERVER_LAST_ROUNDS 1000            /* at the end, until libmicrohttpd has closed everything */
 
 /*
  * A lane is a socket pair into libmicrohttpd: one answer at a time goes through it. We write a request line of our own
@@ -49,39 +42,6 @@ struct server_call {
 	struct lane *lane;
 	struct server_call *next; /* of those that are over, until done() is called */
 	bool answered, over, unheld;
-};
-
-/* What a loop has of the server. */
-struct bay {
-	struct server *server;
-	struct loop *loop;
-	struct door *door;
-	struct MHD_Daemon *daemon;
-	struct lane *busy, *idle, *starting;
-	size_t idle_count, arrivals;
-	struct server_call *over;
-	bool dirty; /* libmicrohttpd has something to do */
-	bool begun, failed;
-	pthread_t thread;
-	bool threaded;
-	struct loop_note drain;
-	struct loop_timer deadline;
-	bool draining, cut;
-	unsigned deadline_ms;
-	struct fault why;
-};
-
-struct server {
-	struct server_options options;
-	struct limits limits;
-	struct address_count *addresses;
-	struct tls *tls;
-	struct listeners listeners;
-	struct bay bays[SERVER_LOOPS];
-	unsigned loops;
-	pthread_mutex_t lock;
-	pthread_cond_t begun;
-	unsigned begun_count;
 };
 
 /* ---- calls ------------------------------------------------------------------------------------------------------ */
@@ -453,7 +413,7 @@ static const char overloaded[] =
     "{\"error\":{\"message\":\"지금은 요청을 처리할 수 없습니다. The request cannot be served now.\","
     "\"type\":\"server_error\",\"param\":null,\"code\":\"unavailable\"}}";
 
-static void
+void
 server_request(struct door_connection *connection, struct arrival *arrival, void *owner)
 {
 	static const struct answer_header json[] = {
@@ -488,7 +448,7 @@ server_request(struct door_connection *connection, struct arrival *arrival, void
 	                    });
 }
 
-static void
+void
 server_left(struct door_connection *connection, void *owner)
 {
 	struct bay *bay = owner;
@@ -509,7 +469,7 @@ server_left(struct door_connection *connection, void *owner)
 	}
 }
 
-static void
+void
 server_room(struct door_connection *connection, void *owner)
 {
 	struct server_call *call = door_get(connection);
@@ -567,14 +527,11 @@ server_answer(struct server_call *call, const struct answer *answer)
 		stream_on_fill(answer->stream, server_stream_filled, call);
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------------- */
+/* ---- libmicrohttpd's life -------------------------------------------------------------------------------------- */
 
-static int
-bay_begin(struct bay *bay)
+int
+server_http_start(struct bay *bay, struct fault *why)
 {
-	struct server *server = bay->server;
-	struct fault *why = &bay->why;
-
 	/*
 	 * No timeouts: every answer is made by us, and the door watches the clients. No error log: it complains in
 	 * words about each answer, since a pair of Unix sockets knows no TCP options.
@@ -587,225 +544,28 @@ bay_begin(struct bay *bay)
 	if (bay->daemon == NULL)
 		return fault_set(why, FAULT_SYSTEM, "libmicrohttpd를 시작할 수 없습니다",
 		                 "cannot start libmicrohttpd");
-	if (loop_each_round(bay->loop, server_round, bay, why) == -1)
-		return -1;
-	for (size_t i = 0; i < server->listeners.count; i++) {
-		const struct listener *listener = &server->listeners.row[i];
-		int fd = listener->shared ? listener->fd[0] : listener->fd[loop_index(bay->loop)];
-
-		if (door_listen(bay->door, fd, listener->shared ? NULL : server->tls, listener->shared,
-		                why) == -1)
-			return -1;
-	}
-	if (server->options.handler.loop_begin != NULL &&
-	    server->options.handler.loop_begin(bay->loop, server->options.handler.owner, why) == -1)
-		return -1;
-	bay->begun = true;
-	return 0;
+	return loop_each_round(bay->loop, server_round, bay, why);
 }
 
-/* Nothing is served any more: end every answer, then what libmicrohttpd holds. */
-static void
-bay_end(struct bay *bay)
+/* The clients are gone: end every answer. All lanes are resumed: libmicrohttpd panics over a suspended one. */
+void
+server_http_settle(struct bay *bay)
+{
+	for (unsigned i = 0; i < SERVER_LAST_ROUNDS && (i == 0 || bay->busy != NULL); i++) {
+		bay->dirty = bay->daemon != NULL;
+		server_round(bay);
+	}
+}
+
+void
+server_http_stop(struct bay *bay)
 {
 	struct lane *next;
 
-	door_cut(bay->door);
-	for (unsigned i = 0; i < SERVER_LAST_ROUNDS && (i == 0 || bay->busy != NULL); i++) {
-		bay->dirty =
-		    bay->daemon != NULL; /* all are resumed: libmicrohttpd panics over a suspended one */
-		server_round(bay);
-	}
-	if (bay->begun && bay->server->options.handler.loop_end != NULL)
-		bay->server->options.handler.loop_end(bay->loop, bay->server->options.handler.owner);
 	for (struct lane *lane = bay->idle; lane != NULL; lane = next) {
 		next = lane->next;
 		lane_close(lane);
 	}
 	if (bay->daemon != NULL)
 		MHD_stop_daemon(bay->daemon);
-}
-
-static void *
-bay_thread(void *owner)
-{
-	struct bay *bay = owner;
-	struct server *server = bay->server;
-
-	bay->failed = bay_begin(bay) == -1;
-	pthread_mutex_lock(&server->lock);
-	server->begun_count++;
-	pthread_cond_signal(&server->begun);
-	pthread_mutex_unlock(&server->lock);
-	if (!bay->failed)
-		loop_run(bay->loop);
-	bay_end(bay);
-	return NULL;
-}
-
-static void
-bay_deadline(struct loop_timer *timer)
-{
-	struct bay *bay = timer->owner;
-
-	if (bay->cut) { /* somebody holds a request that cannot be waited for */
-		log_warn("server", "event=drain_incomplete requests=%zu", bay->arrivals);
-		loop_stop(bay->loop);
-		return;
-	}
-	bay->cut = true;
-	door_cut(bay->door);
-	loop_timer_start(bay->loop, timer, SERVER_GRACE_MS);
-}
-
-static void
-bay_drain(struct loop_note *note)
-{
-	struct bay *bay = (struct bay *)(void *)((char *)note - offsetof(struct bay, drain));
-
-	bay->draining = true;
-	door_drain(bay->door);
-	loop_timer_start(bay->loop, &bay->deadline, bay->deadline_ms);
-}
-
-static unsigned
-cores(void)
-{
-	long count = sysconf(_SC_NPROCESSORS_ONLN);
-
-	return count < 1 ? 1 : count > SERVER_LOOPS ? SERVER_LOOPS : (unsigned)count;
-}
-
-static int
-server_begin(struct server *server, struct fault *why)
-{
-	const struct server_options *options = &server->options;
-
-	if (limits_check(&server->limits, why) == -1)
-		return -1;
-	if (options->tls_certificate != NULL &&
-	    tls_open(&server->tls, options->tls_certificate, options->tls_key == NULL ? "" : options->tls_key,
-	             options->tls_client_ca, options->tls_client_required, why) == -1)
-		return -1;
-	if ((server->addresses = address_count_new(server->limits.connections_per_address)) == NULL)
-		return fault_memory(why);
-	if (listeners_open(&server->listeners, options->listen, options->listen_count, server->loops, why) ==
-	    -1)
-		return -1;
-	for (unsigned i = 0; i < server->loops; i++) {
-		struct bay *bay = &server->bays[i];
-		struct door_options door = {
-		    .limits = &server->limits,
-		    .addresses = server->addresses,
-		    .handler = {server_request, server_left, server_room, bay},
-		};
-
-		bay->server = server;
-		bay->drain.run = bay_drain;
-		bay->deadline.run = bay_deadline;
-		bay->deadline.owner = bay;
-		if (loop_new(&bay->loop, i, why) == -1)
-			return -1;
-		loop_part_set(bay->loop, LOOP_PART_SERVER, bay);
-		door.loop = bay->loop;
-		if (door_new(&bay->door, &door, why) == -1)
-			return -1;
-	}
-	for (unsigned i = 0; i < server->loops; i++) {
-		int error = pthread_create(&server->bays[i].thread, NULL, bay_thread, &server->bays[i]);
-
-		if (error != 0) {
-			errno = error;
-			return fault_errno(why, "스레드를 만들 수 없습니다", "cannot make a thread");
-		}
-		server->bays[i].threaded = true;
-	}
-	pthread_mutex_lock(&server->lock);
-	while (server->begun_count < server->loops)
-		pthread_cond_wait(&server->begun, &server->lock);
-	pthread_mutex_unlock(&server->lock);
-	for (unsigned i = 0; i < server->loops; i++)
-		if (server->bays[i].failed) {
-			if (why != NULL)
-				*why = server->bays[i].why;
-			return -1;
-		}
-	return 0;
-}
-
-int
-server_start(struct server **out, const struct server_options *options, struct fault *why)
-{
-	struct server *server = calloc(1, sizeof *server);
-
-	if (server == NULL)
-		return fault_memory(why);
-	signal(SIGPIPE, SIG_IGN); /* OpenSSL writes without MSG_NOSIGNAL */
-	server->options = *options;
-	server->limits = options->limits;
-	server->loops = options->loops == 0             ? cores()
-	                : options->loops > SERVER_LOOPS ? SERVER_LOOPS
-	                                                : options->loops;
-	pthread_mutex_init(&server->lock, NULL);
-	pthread_cond_init(&server->begun, NULL);
-	if (server_begin(server, why) == -1) {
-		server_stop(server, 0);
-		return -1;
-	}
-	*out = server;
-	return 0;
-}
-
-void
-server_stop(struct server *server, unsigned deadline_ms)
-{
-	if (server == NULL)
-		return;
-	for (unsigned i = 0; i < server->loops; i++) {
-		struct bay *bay = &server->bays[i];
-
-		if (!bay->threaded || bay->failed)
-			continue;
-		bay->deadline_ms = deadline_ms;
-		loop_post(bay->loop, &bay->drain);
-	}
-	for (unsigned i = 0; i < server->loops; i++)
-		if (server->bays[i].threaded)
-			pthread_join(server->bays[i].thread, NULL);
-	for (unsigned i = 0; i < server->loops; i++) {
-		loop_free(server->bays[i].loop);
-		door_free(server->bays[i].door);
-	}
-	listeners_close(&server->listeners);
-	address_count_free(server->addresses);
-	tls_close(server->tls);
-	pthread_cond_destroy(&server->begun);
-	pthread_mutex_destroy(&server->lock);
-	free(server);
-}
-
-const char *
-server_address(const struct server *server, size_t index)
-{
-	return index < server->listeners.count ? server->listeners.row[index].text : NULL;
-}
-
-unsigned
-server_loop_count(const struct server *server)
-{
-	return server->loops;
-}
-
-struct loop *
-server_loop(const struct server *server, unsigned index)
-{
-	return index < server->loops ? server->bays[index].loop : NULL;
-}
-
-void
-server_numbers(const struct server *server, struct server_numbers *out)
-{
-	memset(out, 0, sizeof *out);
-	for (unsigned i = 0; i < server->loops; i++)
-		door_numbers(server->bays[i].door, out);
 }
