@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "gateway/accesslog.h"
 #include "gateway/bench.h"
 #include "gateway/config.h"
 #include "gateway/control.h"
@@ -214,6 +215,7 @@ int
 main(int argc, char **argv)
 {
 	static struct gateway gateway;
+	struct accesslog *accesslog = NULL;
 	struct arguments arguments = {0};
 	struct config *config = NULL, *published;
 	struct policy *policy = NULL;
@@ -286,7 +288,8 @@ main(int argc, char **argv)
 		goto fail;
 
 	/* 9 operators, then everybody */
-	if (control_start(&gateway.control, &gateway, config->control, &why) == -1 ||
+	if (accesslog_start(&accesslog, &gateway, &why) == -1 ||
+	    control_start(&gateway.control, &gateway, config->control, &why) == -1 ||
 	    start_server(&gateway, config, &why) == -1)
 		goto fail;
 
@@ -306,6 +309,7 @@ fail:
 out:
 	server_stop(gateway.server, 0);
 	control_stop(gateway.control);
+	accesslog_stop(accesslog);
 	registrar_stop(gateway.registrar);
 	review_stop(gateway.review);
 	ledger_close(gateway.ledger, LEDGER_DRAIN_MS);
