@@ -14,6 +14,7 @@
 #include "gateway/accesslog.h"
 #include "gateway/bench.h"
 #include "gateway/config.h"
+#include "gateway/confine.h"
 #include "gateway/control.h"
 #include "gateway/gateway.h"
 #include "gateway/pipeline.h"
@@ -215,6 +216,7 @@ int
 main(int argc, char **argv)
 {
 	static struct gateway gateway;
+	static struct confine confine;
 	struct accesslog *accesslog = NULL;
 	struct arguments arguments = {0};
 	struct config *config = NULL, *published;
@@ -261,20 +263,25 @@ main(int argc, char **argv)
 	    read_vkeys(&gateway, config, &why) == -1)
 		goto fail;
 
-	/* 4 sealer */
+	/* 4 confinement, first half: files and ports, before any thread */
+	if (confine_begin(&confine, config, arguments.config, &why) == -1)
+		goto fail;
+	gateway.confinement = confine.text;
+
+	/* 5 sealer */
 	if (sealer_open(&gateway.sealer, config->ledger.seal, &why) == -1)
 		goto fail;
 
-	/* 5 policy */
+	/* 6 policy */
 	if (policy_load(&policy, config->policy.agency, config->policy.act, config->policy.schema, &why) ==
 	    -1)
 		goto fail;
 
-	/* 6 ledger: its tail verified, the folder locked */
+	/* 7 ledger: its tail verified, the folder locked */
 	if (open_ledger(&gateway, config, &why) == -1)
 		goto fail;
 
-	/* 7 registry and review */
+	/* 8 registry and review */
 	published = config_hold(config);
 	if (gateway_publish(&gateway, published, policy, NULL, &why) == -1)
 		goto fail;
@@ -283,17 +290,23 @@ main(int argc, char **argv)
 	    registrar_start(&gateway.registrar, &gateway, &why) == -1)
 		goto fail;
 
-	/* 8 what happened is recorded before anything else happens */
+	/* 9 what happened is recorded before anything else happens */
 	if (lifecycle(&gateway, "start", &why) == -1)
 		goto fail;
 
-	/* 9 operators, then everybody */
+	/* 10 operators, then everybody */
 	if (accesslog_start(&accesslog, &gateway, &why) == -1 ||
 	    control_start(&gateway.control, &gateway, config->control, &why) == -1 ||
 	    start_server(&gateway, config, &why) == -1)
 		goto fail;
 
-	/* 10 wait */
+	/* 11 confinement, second half: calls; measured, and recorded as it was measured */
+	if (confine_seal(&confine, arguments.require_confinement || config->require_confinement, &why) ==
+	        -1 ||
+	    lifecycle(&gateway, "confined", &why) == -1)
+		goto fail;
+
+	/* 12 wait */
 	serve(&gateway, &signals);
 	status = 0;
 

@@ -1,0 +1,140 @@
+#include "gateway/confine.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "schema/base/log.h"
+
+static void
+may_read(struct sandbox_plan *plan, const char *path)
+{
+	if (path != NULL && plan->read_count < SANDBOX_PATHS)
+		plan->read[plan->read_count++] = path;
+}
+
+static void
+may_write(struct sandbox_plan *plan, const char *path)
+{
+	if (path != NULL && plan->write_count < SANDBOX_PATHS)
+		plan->write[plan->write_count++] = path;
+}
+
+static void
+may_connect(struct sandbox_plan *plan, uint16_t port)
+{
+	if (port != 0 && plan->connect_count < SANDBOX_PORTS)
+		plan->connect[plan->connect_count++] = port;
+}
+
+/* "127.0.0.1:8080", "[::1]:8080"; Unix sockets lie below state or are refused by the kernel. */
+static void
+may_listen(struct sandbox_plan *plan, const char *address)
+{
+	const char *const colon = strrchr(address, ':');
+
+	if (strncmp(address, "unix:", 5) != 0 && colon != NULL && plan->listen_count < SANDBOX_PORTS)
+		plan->listen[plan->listen_count++] = (uint16_t)strtoul(colon + 1, NULL, 10);
+}
+
+static void
+may_ask(struct sandbox_plan *plan, const struct engine_address *engine)
+{
+	const char *colon;
+
+	if (engine->kind == ENGINE_TCP) {
+		may_connect(
+		    plan, ntohs(engine->socket.ss_family == AF_INET6
+		                    ? ((const struct sockaddr_in6 *)(const void *)&engine->socket)->sin6_port
+		                    : ((const struct sockaddr_in *)(const void *)&engine->socket)->sin_port));
+	} else if (engine->kind == ENGINE_REMOTE) {
+		colon = strrchr(engine->host, ':');
+		may_connect(plan, colon != NULL && strchr(colon, ']') == NULL
+		                      ? (uint16_t)strtoul(colon + 1, NULL, 10)
+		                      : 443);
+		plan->resolve = true;
+	}
+}
+
+/* A database that is reached by TCP: its port is in the conninfo, else 5432. */
+static void
+may_ask_database(struct sandbox_plan *plan, const char *conninfo)
+{
+	const char *const host = strstr(conninfo, "host="), *const port = strstr(conninfo, "port=");
+
+	if (strstr(conninfo, "://") == NULL &&
+	    (host == NULL || host[5] == '/' || strncmp(host + 5, "'/", 2) == 0))
+		return;
+	may_connect(plan, port == NULL ? 5432 : (uint16_t)strtoul(port + 5, NULL, 10));
+	plan->resolve = true;
+}
+
+static void
+measure(struct confine *confine)
+{
+	struct buffer text;
+
+	buffer_init(&text, sizeof confine->text - 1);
+	sandbox_text(&confine->state, &text);
+	snprintf(confine->text, sizeof confine->text, "%.*s", SLICE_PRINT(buffer_view(&text)));
+	buffer_free(&text);
+}
+
+int
+confine_begin(struct confine *confine, const struct config *config, const char *config_path,
+              struct fault *why)
+{
+	struct sandbox_plan *plan = &confine->plan;
+	const char *const slash = strrchr(config_path, '/');
+
+	*confine = (struct confine){0};
+	snprintf(confine->folder, sizeof confine->folder, "%.*s",
+	         slash == NULL ? 1 : (int)(slash - config_path + 1), slash == NULL ? "." : config_path);
+	may_read(plan, confine->folder);
+	may_read(plan, config->policy.agency);
+	may_read(plan, config->policy.act);
+	may_read(plan, config->policy.schema);
+	if (config->tls != NULL) {
+		may_read(plan, config->tls->certificate);
+		may_read(plan, config->tls->key);
+		may_read(plan, config->tls->clients);
+	}
+	/* Names of the accounts behind the operator's socket. */
+	may_read(plan, "/etc/passwd");
+	may_read(plan, "/etc/nsswitch.conf");
+	may_write(plan, config->state);
+	may_write(plan, config->ledger.directory);
+	may_write(plan, config->ledger.keys);
+	may_write(plan, config->ledger.seal);
+	for (uint32_t i = 0; i < config->listen_count; i++)
+		may_listen(plan, config->listen[i]);
+	for (uint32_t i = 0; i < config->engines_count; i++) {
+		may_read(plan, config->engines[i].token_file);
+		may_ask(plan, config->engines[i].target);
+	}
+	may_ask_database(plan, config->database.conninfo);
+	if (sandbox_begin(plan, &confine->state, why) == -1)
+		return -1;
+	measure(confine);
+	return 0;
+}
+
+int
+confine_seal(struct confine *confine, bool required, struct fault *why)
+{
+	struct fault missing;
+
+	if (sandbox_seal(&confine->plan, &confine->state, why) == -1)
+		return -1;
+	measure(confine);
+	if (sandbox_complete(&confine->plan, &confine->state, &missing) == -1) {
+		if (required) {
+			*why = missing;
+			return -1;
+		}
+		log_fault(LOG_LEVEL_WARN, "haechid", "not-wholly-confined", &missing);
+	}
+	log_info("haechid", "event=confined %s", confine->text);
+	return 0;
+}
