@@ -94,17 +94,16 @@ parse_paths(struct parser *parser, const struct draft_name **names, uint32_t *co
 		*count = 1;
 		return true;
 	}
-	while (!parser_accept(parser, TOKEN_CLOSE_SQUARE)) {
+	if (parser_accept(parser, TOKEN_CLOSE_SQUARE))
+		return true;
+	do {
 		if (!parser_grow(parser, &list, *count, &capacity, sizeof *list) ||
 		    !parse_path(parser, &list[*count]))
 			return false;
 		++*count;
-		if (parser->token.kind != TOKEN_CLOSE_SQUARE &&
-		    !parser_expect(parser, TOKEN_COMMA, "',' 또는 ']'", "',' or ']'"))
-			return false;
-	}
+	} while (parser_accept(parser, TOKEN_COMMA));
 	*names = list;
-	return !parser->lost;
+	return parser_expect(parser, TOKEN_CLOSE_SQUARE, "',' 또는 ']'", "',' or ']'");
 }
 
 /* Id | STR; of attributes and actions, where __cedar is a name like others. */
