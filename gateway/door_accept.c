@@ -56,7 +56,7 @@ door_enter(struct door_listener *listener, int fd, const struct sockaddr_storage
 	connection_begin(c);
 	c->state = c->tls != NULL ? DOOR_HANDSHAKE : DOOR_HEAD;
 	buffer_init(&c->in, door->limits->head_size + LOOP_SCRATCH);
-	buffer_init(&c->out, LOOP_SCRATCH * 2);
+	buffer_init(&c->out, (size_t)LOOP_SCRATCH * 2);
 	c->next = door->connections;
 	if (c->next != NULL)
 		c->next->previous = c;

@@ -15,8 +15,7 @@ connection_dispatch(struct door_connection *c)
 	struct arrival *arrival = c->arrival;
 	struct door *door = c->door;
 
-	buffer_text(&arrival->storage); /* its zero */
-	if (!buffer_ok(&arrival->storage)) {
+	if (arrival == NULL || buffer_text(&arrival->storage) == NULL || !buffer_ok(&arrival->storage)) {
 		connection_end(c);
 		return;
 	}
@@ -98,9 +97,12 @@ connection_head(struct door_connection *c, size_t size)
 static bool
 connection_body(struct door_connection *c, struct slice *input)
 {
-	struct buffer *storage = &c->arrival->storage;
+	struct buffer *storage;
 	struct slice data;
 
+	if (c->arrival == NULL) /* never while a body is read */
+		return false;
+	storage = &c->arrival->storage;
 	if (c->body != HEAD_BODY_CHUNKED) {
 		size_t size = input->size < c->body_left ? input->size : c->body_left;
 

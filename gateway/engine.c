@@ -139,6 +139,15 @@ engines_free(void *owner)
 		remote_stop();
 }
 
+static bool
+address_equal(const struct engine_address *a, const struct engine_address *b)
+{
+	return a->connect_ms == b->connect_ms && a->first_byte_ms == b->first_byte_ms &&
+	       a->idle_ms == b->idle_ms && a->total_ms == b->total_ms && a->connections == b->connections &&
+	       a->answer_size == b->answer_size && strcmp(a->text, b->text) == 0 &&
+	       strcmp(a->host, b->host) == 0 && strcmp(a->pin, b->pin) == 0 && strcmp(a->ca, b->ca) == 0;
+}
+
 static struct engine_pool *
 engine_pool(struct loop *loop, const struct engine_address *address, struct fault *why)
 {
@@ -161,7 +170,7 @@ engine_pool(struct loop *loop, const struct engine_address *address, struct faul
 		loop_part_set(loop, LOOP_PART_ENGINE, engines);
 	}
 	for (pool = engines->pools; pool != NULL; pool = pool->next)
-		if (memcmp(&pool->address, address, sizeof *address) == 0)
+		if (address_equal(&pool->address, address))
 			return pool;
 	if ((pool = calloc(1, sizeof *pool)) == NULL) {
 		fault_memory(why);
@@ -651,10 +660,11 @@ call_head(struct engine_call *call, struct fault *why)
 	const struct engine_address *address = &call->pool->address;
 	char length[24];
 
-	if (!text_valid(request->path) || !text_valid(request->content_type) ||
-	    !text_valid(request->authorization) || !text_valid(request->request_id))
-		return fault_set(why, FAULT_INTERNAL, "엔진 요청에 제어 문자가 있습니다",
-		                 "a control character in a request to an engine");
+	if (request->method == NULL || request->path == NULL || !text_valid(request->path) ||
+	    !text_valid(request->content_type) || !text_valid(request->authorization) ||
+	    !text_valid(request->request_id))
+		return fault_set(why, FAULT_INTERNAL, "엔진 요청이 잘못되었습니다",
+		                 "a malformed request to an engine");
 	snprintf(length, sizeof length, "%zu", request->body.size);
 	call->head_size = 0;
 	if (!head_put(call, request->method, " ", address->base) ||

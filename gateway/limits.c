@@ -66,6 +66,8 @@ limits_check(const struct limits *limits, struct fault *why)
 	return 0;
 }
 
+#define ADDRESS_ROWS ((size_t)1024) /* at least; a power of two */
+
 /* Open addressing with linear probing; a row whose count is 0 ends no probe unless it was never used. */
 struct address_row {
 	uint8_t key[16];
@@ -88,7 +90,7 @@ address_count_new(unsigned most)
 	if (count == NULL)
 		return NULL;
 	count->most = most;
-	count->size = 1024;
+	count->size = ADDRESS_ROWS;
 	if ((count->rows = calloc(count->size, sizeof *count->rows)) == NULL) {
 		free(count);
 		return NULL;
@@ -152,6 +154,8 @@ address_grow(struct address_count *count)
 		live += count->rows[i].count > 0;
 	if (live * 4 > size)
 		size *= 2;
+	if (size < ADDRESS_ROWS)
+		size = ADDRESS_ROWS;
 	if ((rows = calloc(size, sizeof *rows)) == NULL)
 		return false;
 	for (size_t i = 0; i < count->size; i++)

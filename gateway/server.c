@@ -336,6 +336,7 @@ server_access(void *owner, struct MHD_Connection *connection, const char *url, c
 		*context = lane;
 		return lane == NULL ? MHD_NO : MHD_YES;
 	}
+	lane = *context;
 	if (lane->call == NULL || lane->call->connection == NULL ||
 	    (response = server_response(lane)) == NULL)
 		return MHD_NO;
