@@ -741,7 +741,8 @@ out:
 }
 
 int
-journal_trim(const char *directory, uint64_t index, struct fault *why)
+journal_trim(const char *directory, uint64_t index, int (*before)(void *context, struct fault *why),
+             void *context, struct fault *why)
 {
 	uint64_t *list;
 	size_t count;
@@ -749,6 +750,8 @@ journal_trim(const char *directory, uint64_t index, struct fault *why)
 
 	if (journal_list(directory, &list, &count, why) == -1)
 		return -1;
+	if (count > 1 && list[1] <= index && before != NULL)
+		result = before(context, why);
 	for (size_t i = 0; i + 1 < count && list[i + 1] <= index && result == 0; i++) {
 		char path[PATH_MAX + 64], name[64];
 

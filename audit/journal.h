@@ -63,8 +63,13 @@ MUST_CHECK int journal_reader_seek(struct journal_reader *reader, uint64_t index
 MUST_CHECK int journal_reader_next(struct journal_reader *reader, struct segment_batch *out,
                                    struct fault *why);
 
-/* Remove segments that hold nothing at or behind `index`. The newest segment always stays. */
-MUST_CHECK int journal_trim(const char *directory, uint64_t index, struct fault *why);
+/*
+ * Remove segments that hold nothing at or behind `index`; the newest always stays. `before`, when not NULL, is called ahead of the
+ * first removal and may refuse it.
+ */
+MUST_CHECK int journal_trim(const char *directory, uint64_t index,
+                            int (*before)(void *context, struct fault *why), void *context,
+                            struct fault *why);
 /* First indexes of the segments, ascending; *list is the caller's to free(). */
 MUST_CHECK int journal_list(const char *directory, uint64_t **list, size_t *count, struct fault *why);
 

@@ -16,10 +16,12 @@
 #include <string.h>
 #include <time.h>
 
+#include "audit/hashes.h"
 #include "audit/journal.h"
 #include "audit/note.h"
 #include "audit/signer.h"
 #include "audit/shipper.h"
+#include "audit/tile.h"
 #include "schema/base/clock.h"
 #include "schema/base/log.h"
 
@@ -43,6 +45,7 @@ struct ledger {
 	struct ledger_options options;
 	struct journal *journal;
 	struct shipper *shipper; /* NULL: no database */
+	struct hashes *hashes;   /* whoever finishes a batch writes */
 	pthread_t writer, finisher;
 	unsigned threads; /* that were started, in the order above */
 
@@ -264,6 +267,7 @@ batch_finish(struct ledger *ledger, struct batch *batch)
 		items_refuse(batch->items, &why);
 		return;
 	}
+	hashes_add(ledger->hashes, batch->leaves, batch->count);
 	pthread_mutex_lock(&ledger->lock);
 	buffer_free(&ledger->checkpoint);
 	ledger->checkpoint = note;
@@ -516,6 +520,8 @@ opening_base(void *context, const struct tree_frontier *base, struct fault *why)
 		                 ", but the signer's memory ends at %" PRIu64
 		                 ": the key directory is an old one",
 		                 base->size, signed_size);
+	if (hashes_open(&opening->ledger->hashes, opening->ledger->directory, base, why) == -1)
+		return -1;
 	return head_compare(opening, base, why);
 }
 
@@ -532,11 +538,12 @@ opening_batch(void *context, const struct segment_batch *batch, const struct tre
 	uint32_t count = 0;
 
 	ledger->journal_bytes += batch->size;
+	while (segment_next(&walk, &item))
+		tree_leaf(&leaves[count++], item.entry);
+	hashes_add(ledger->hashes, leaves, count);
 	if (!opening->met)
 		return head_compare(opening, after, why);
 	/* Durable, but the signature was lost in the crash: nobody was told of it. Sign it now. */
-	while (segment_next(&walk, &item))
-		tree_leaf(&leaves[count++], item.entry);
 	buffer_reset(&ledger->checkpoint);
 	return signer_sign(signer, batch->first, leaves, count, &ledger->checkpoint, why);
 }
@@ -579,6 +586,15 @@ journal_replay(struct ledger *ledger, struct fault *why)
 	return 0;
 }
 
+/* The shipper's thread: what only the journal's oldest segments hold must be on the disk elsewhere. */
+static int
+before_trim(void *context, struct fault *why)
+{
+	struct ledger *ledger = context;
+
+	return hashes_sync(ledger->hashes, why);
+}
+
 /* The shipper's thread: the database is not this log's. */
 static void
 database_refused(void *context, const struct fault *why)
@@ -595,6 +611,7 @@ threads_start(struct ledger *ledger, struct fault *why)
 	                                        .vkeys = signer_public(ledger->options.signer),
 	                                        .keep = signer_durable(ledger->options.signer),
 	                                        .refused = database_refused,
+	                                        .before_trim = before_trim,
 	                                        .context = ledger};
 
 	if (options.database != NULL &&
@@ -671,6 +688,7 @@ ledger_close(struct ledger *ledger, int drain_ms)
 		pthread_join(ledger->finisher, NULL);
 	shipper_stop(ledger->shipper, drain_ms);
 	journal_close(ledger->journal);
+	hashes_close(ledger->hashes);
 	buffer_free(&ledger->checkpoint);
 	buffer_free(&ledger->staging);
 	pthread_cond_destroy(&ledger->work);
@@ -713,5 +731,26 @@ ledger_checkpoint(struct ledger *ledger, struct buffer *out, struct fault *why)
 	pthread_mutex_lock(&ledger->lock);
 	buffer_slice(out, buffer_view(&ledger->checkpoint));
 	pthread_mutex_unlock(&ledger->lock);
+	return buffer_ok(out) ? 0 : fault_memory(why);
+}
+
+int
+ledger_tile(struct ledger *ledger, struct slice path, struct buffer *out, bool *full, struct fault *why)
+{
+	struct tree_hash nodes[TILE_WIDTH];
+	struct tile tile;
+	uint64_t size;
+
+	if (tile_path_parse(&tile, path, why) == -1)
+		return -1;
+	pthread_mutex_lock(&ledger->lock);
+	size = ledger->size;
+	pthread_mutex_unlock(&ledger->lock);
+	if (tile.entries || !tile_exists(&tile, size))
+		return fault_set(why, FAULT_NOT_FOUND, "그런 타일이 없습니다", "no such tile");
+	if (hashes_nodes(ledger->hashes, tile.level, tile.number * TILE_WIDTH, tile.width, nodes, why) == -1)
+		return -1;
+	buffer_append(out, nodes, tile.width * sizeof nodes[0]);
+	*full = tile.width == TILE_WIDTH;
 	return buffer_ok(out) ? 0 : fault_memory(why);
 }

@@ -21,6 +21,7 @@ struct shipper {
 	struct journal_reader *reader;
 	struct store *store;
 	void (*refused)(void *context, const struct fault *why);
+	int (*before_trim)(void *context, struct fault *why);
 	void *context;
 	pthread_t thread;
 	bool started;
@@ -151,7 +152,7 @@ arrived(struct shipper *shipper, uint64_t position, uint64_t bytes)
 		shipper->unshipped = 0;
 	pthread_cond_broadcast(&shipper->changed);
 	pthread_mutex_unlock(&shipper->lock);
-	if (journal_trim(shipper->directory, done, &why) == -1)
+	if (journal_trim(shipper->directory, done, shipper->before_trim, shipper->context, &why) == -1)
 		log_fault(LOG_LEVEL_WARN, "ledger", "trim", &why);
 }
 
@@ -266,6 +267,7 @@ shipper_start(struct shipper **out, const struct shipper_options *options, uint6
 	pthread_cond_init(&shipper->changed, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	shipper->refused = options->refused;
+	shipper->before_trim = options->before_trim;
 	shipper->context = options->context;
 	shipper->size = size;
 	shipper->keep = options->keep;

@@ -17,6 +17,8 @@ struct shipper_options {
 	uint64_t keep;                             /* as for shipper_advance() */
 	/* The database was refused: from the shipper's thread, at most once. */
 	void (*refused)(void *context, const struct fault *why);
+	/* Ahead of the removal of journal segments, from the shipper's thread (or shipper_start()); -1: not now. */
+	int (*before_trim)(void *context, struct fault *why);
 	void *context;
 };
 

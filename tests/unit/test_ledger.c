@@ -19,6 +19,7 @@
 #include "audit/checkpoint.h"
 #include "audit/journal.h"
 #include "audit/signer.h"
+#include "tests/nodes.h"
 
 #define ORIGIN "haechi.test/unit"
 
@@ -574,6 +575,68 @@ limits(void **state)
 }
 
 static void
+tiles(void **state)
+{
+	struct place place;
+	struct running running;
+	struct nodes nodes = {0};
+	struct buffer out;
+	struct fault why;
+	char path[256];
+	bool full;
+
+	(void)state;
+	place_make(&place);
+	buffer_init(&out, 8192);
+	for (unsigned turn = 0; turn < 3; turn++) {
+		start(&running, &place);
+		for (unsigned i = 0; i < 200; i++) {
+			char text[64];
+
+			snprintf(text, sizeof text, "entry %u of turn %u", i, turn);
+			append(&running, text);
+			nodes_add(&nodes, slice_string(text));
+		}
+		buffer_reset(&out);
+		if (turn < 2) {
+			assert_int_equal(
+			    ledger_tile(running.ledger, slice_string("tile/0/002"), &out, &full, &why), -1);
+			assert_int_equal(why.kind, FAULT_NOT_FOUND);
+		}
+		assert_int_equal(
+		    ledger_tile(running.ledger, slice_string("tile/0/000.p/150"), &out, &full, &why), 0);
+		assert_false(full);
+		assert_int_equal(out.size, 150 * 32);
+		assert_memory_equal(out.data, nodes.level[0], out.size);
+		stop(&running);
+		/* lost while the journal still has everything: made again */
+		if (turn == 1) {
+			snprintf(path, sizeof path, "%s/hashes.0", place.journal);
+			assert_int_equal(unlink(path), 0);
+		}
+	}
+	start(&running, &place);
+	for (unsigned number = 0; number < 2; number++) {
+		snprintf(path, sizeof path, "tile/0/%03u", number);
+		buffer_reset(&out);
+		assert_int_equal(ledger_tile(running.ledger, slice_string(path), &out, &full, &why), 0);
+		assert_true(full);
+		assert_memory_equal(out.data, nodes.level[0] + number * 256, 8192);
+	}
+	buffer_reset(&out);
+	assert_int_equal(ledger_tile(running.ledger, slice_string("tile/1/000.p/2"), &out, &full, &why), 0);
+	assert_memory_equal(out.data, nodes.level[8], 64);
+	assert_int_equal(ledger_tile(running.ledger, slice_string("tile/1/000.p/3"), &out, &full, &why), -1);
+	assert_int_equal(ledger_tile(running.ledger, slice_string("tile/0/002.p/89"), &out, &full, &why), -1);
+	assert_int_equal(ledger_tile(running.ledger, slice_string("tile/entries/000"), &out, &full, &why),
+	                 -1);
+	stop(&running);
+	nodes_free(&nodes);
+	buffer_free(&out);
+	place_remove(&place);
+}
+
+static void
 signs_only_growth(void **state)
 {
 	struct place place;
@@ -657,6 +720,7 @@ main(void)
 	    cmocka_unit_test(torn_tail),
 	    cmocka_unit_test(many_threads),
 	    cmocka_unit_test(limits),
+	    cmocka_unit_test(tiles),
 	    cmocka_unit_test(every_byte),
 	};
 
