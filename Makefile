@@ -67,6 +67,9 @@ $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(CFLAGS_$(firstword $(subst /, ,$<))) -c -o $@ $<
 
+# The assembler takes the weights in; make must know.
+$(B)/obj/policy/detect/model.o: policy/detect/model.weights
+
 # Tensor code indexes with signed and unsigned alike; everything else keeps -Wconversion whole.
 CFLAGS_inference = -Wno-sign-conversion -O3 -fno-math-errno
 

@@ -36,8 +36,7 @@ line_between(const struct scene *scene, size_t from, size_t to)
 	return false;
 }
 
-/* The first hit that ends behind `at`. */
-static size_t
+size_t
 hit_after(const struct scene *scene, size_t at)
 {
 	size_t low = 0, high = scene->hit_count;
@@ -51,6 +50,16 @@ hit_after(const struct scene *scene, size_t at)
 			high = middle;
 	}
 	return low;
+}
+
+const struct word_hit *
+region_before(const struct scene *scene, size_t at, size_t gap)
+{
+	for (size_t i = hit_after(scene, at); i-- > 0 && scene->hits[i].end + gap >= at;) {
+		if (scene->hits[i].word->class == WORD_REGION)
+			return &scene->hits[i];
+	}
+	return NULL;
 }
 
 enum naming

@@ -49,6 +49,11 @@ enum naming {
 };
 enum naming naming_of(const struct scene *scene, enum identifier_kind kind, size_t start, size_t end);
 
+/* The first of scene->hits that ends behind `at`. */
+size_t hit_after(const struct scene *scene, size_t at);
+/* A province's name that ends at `at` or up to `gap` bytes before; NULL: none. */
+const struct word_hit *region_before(const struct scene *scene, size_t at, size_t gap);
+
 /* The parts; each adds candidates. */
 void scene_add(struct scene *scene, enum identifier_kind kind, size_t start, size_t end, int confidence);
 void numbers_find(

@@ -353,7 +353,7 @@ phone_find(struct scene *scene, size_t first)
 		          n.digit[2] == 1 && n.digit[3] == 0 ? 950 : 800);
 		return;
 	}
-	if ((shape = SHAPE(scene, first, phone_national, &n)) != NULL && n.digit[0] == 0) {
+	if (scene->text.data[start] == '0' && (shape = SHAPE(scene, first, phone_national, &n)) != NULL) {
 		size_t code_size = n.digit[1] == 2 ? 2 : shape[0] == 4 ? 4 : 3;
 		unsigned code = number_prefix(&n, code_size);
 		bool split = n.groups > 1;
@@ -379,8 +379,8 @@ phone_find(struct scene *scene, size_t first)
 		scene_add(scene, IDENTIFIER_PHONE, n.start, n.end, confidence);
 		return;
 	}
-	if ((shape = SHAPE(scene, first, phone_common, &n)) != NULL && n.digit[0] == 1 && !n.lettered &&
-	    !n.linked && (n.digit[1] == 5 || n.digit[1] == 6 || n.digit[1] == 8)) {
+	if (scene->text.data[start] == '1' && (shape = SHAPE(scene, first, phone_common, &n)) != NULL &&
+	    !n.lettered && !n.linked && (n.digit[1] == 5 || n.digit[1] == 6 || n.digit[1] == 8)) {
 		naming = naming_of(scene, IDENTIFIER_PHONE, n.start, n.end);
 		if (shape[0] == 4 && n.mark == '-')
 			scene_add(scene, IDENTIFIER_PHONE, n.start, n.end, naming >= NAMING_FAR ? 800 : 420);
@@ -411,23 +411,6 @@ card_find(struct scene *scene, size_t first)
 	scene_add(scene, IDENTIFIER_CARD, n.start, n.end, confidence);
 }
 
-/* The province that old licences begin with, right before the number. */
-static bool
-region_before(const struct scene *scene, size_t start)
-{
-	for (size_t i = scene->hit_count; i-- > 0;) {
-		const struct word_hit *hit = &scene->hits[i];
-
-		if (hit->end > start)
-			continue;
-		if (hit->end + 2 < start)
-			return false;
-		if (hit->word->class == WORD_REGION)
-			return true;
-	}
-	return false;
-}
-
 static void
 licence_find(struct scene *scene, size_t first)
 {
@@ -447,7 +430,8 @@ licence_find(struct scene *scene, size_t first)
 			              (naming == NAMING_DECOY ? 450 : 0));
 		return;
 	}
-	if ((shape = SHAPE(scene, first, licence_old, &n)) != NULL && region_before(scene, n.start))
+	if ((shape = SHAPE(scene, first, licence_old, &n)) != NULL &&
+	    region_before(scene, n.start, 2) != NULL)
 		scene_add(scene, IDENTIFIER_DRIVER_LICENSE, n.start, n.end, 850);
 }
 
@@ -541,7 +525,10 @@ numbers_find(struct scene *scene)
 	for (size_t i = 0; i < scene->digit_count && !scene->failed; i++) {
 		uint32_t count = scene->digits[i].count;
 
-		if (count > 16)
+		bool alone = i + 1 >= scene->digit_count || scene->digits[i + 1].link == 0;
+
+		if (count > 16 ||
+		    (alone && count < 9)) /* the shortest identifier in one piece has nine digits */
 			continue;
 		if (count <= 3)
 			quad_find(scene, i);

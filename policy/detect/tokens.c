@@ -119,6 +119,7 @@ vehicle_find(struct scene *scene, size_t at)
 	size_t start = at, end = at + 3, digits = 0;
 	char letter[4] = {(char)text.data[at], (char)text.data[at + 1], (char)text.data[at + 2], '\0'};
 	bool blank = false, region = false;
+	const struct word_hit *province;
 	enum naming naming;
 	int confidence;
 
@@ -138,17 +139,9 @@ vehicle_find(struct scene *scene, size_t at)
 	if (end < text.size &&
 	    (is_digit(text.data[end]) || is_latin(text.data[end]) || text.data[end] == '-'))
 		return;
-	for (size_t i = scene->hit_count; i-- > 0;) { /* old plates begin with the region */
-		const struct word_hit *hit = &scene->hits[i];
-
-		if (hit->end > start)
-			continue;
-		if (hit->word->class == WORD_REGION && hit->end + 1 >= start) {
-			region = true;
-			start = hit->start;
-		}
-		if (hit->end + 1 < start || region)
-			break;
+	if ((province = region_before(scene, start, 1)) != NULL) { /* old plates begin with it */
+		region = true;
+		start = province->start;
 	}
 	if (digits == 1 && !region)
 		return;

@@ -10,13 +10,10 @@
 #include "schema/base/bytes.h"
 
 enum word_class {
-	WORD_KIND,    /* names an identifier: `kind` */
-	WORD_DECOY,   /* names a number that is none: order, tracking, ISBN, version */
-	WORD_REGION,  /* a province or metropolitan city: an address may begin here */
-	WORD_DOMAIN,  /* speaks of `domain` */
-	WORD_DECIDE,  /* asks to decide, rank, operate */
-	WORD_PRODUCE, /* the answer goes on without a person in between */
-	WORD_HARMLESS /* drafting, fiction, software, decided elsewhere */
+	WORD_KIND,   /* names an identifier: `kind` */
+	WORD_DECOY,  /* names a number that is none: order, tracking, ISBN, version */
+	WORD_REGION, /* a province or metropolitan city: an address may begin here */
+	WORD_DOMAIN, /* speaks of `domain` */
 };
 
 struct word {

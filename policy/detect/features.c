@@ -1,0 +1,103 @@
+/* From normal text to hashed features. What training sees is what runs: both come here. */
+#include "policy/detect/model.h"
+
+enum script { SCRIPT_NONE, SCRIPT_HANGUL, SCRIPT_LATIN, SCRIPT_DIGIT };
+
+#define WORD_LIMIT 24 /* characters of a word that are looked at */
+
+struct word_seen {
+	uint32_t code[WORD_LIMIT];
+	size_t count;
+};
+
+static enum script
+script_of(uint32_t code)
+{
+	if (code >= 0xAC00 && code <= 0xD7A3)
+		return SCRIPT_HANGUL;
+	if ((code | 0x20) >= 'a' && (code | 0x20) <= 'z')
+		return SCRIPT_LATIN;
+	return code >= '0' && code <= '9' ? SCRIPT_DIGIT : SCRIPT_NONE;
+}
+
+static uint32_t
+mix(uint32_t hash, uint32_t value)
+{
+	hash = (hash ^ value) * 0x9E3779B1u;
+	return hash ^ hash >> 15;
+}
+
+static uint32_t
+hash_of(uint32_t seed, const uint32_t *code, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		seed = mix(seed, code[i]);
+	return seed;
+}
+
+struct features {
+	uint32_t *list;
+	size_t count, most;
+};
+
+static void
+add(struct features *features, uint32_t hash)
+{
+	if (features->count < features->most)
+		features->list[features->count++] = mix(hash, 0x5bd1e995u) & (MODEL_BUCKETS - 1);
+}
+
+enum { SEED_PREFIX = 1, SEED_PAIR, SEED_TRIPLE, SEED_SUFFIX, SEED_WORD, SEED_NUMBER };
+
+static void
+word_add(struct features *features, const struct word_seen *word, enum script script)
+{
+	const uint32_t *code = word->code;
+	size_t count = word->count;
+
+	if (script == SCRIPT_DIGIT) { /* how long a number is says enough */
+		add(features, mix(SEED_NUMBER, (uint32_t)(count > 4 ? 4 : count)));
+		return;
+	}
+	if (script == SCRIPT_LATIN) {
+		add(features, hash_of(SEED_WORD, code, count));
+		if (count > 4)
+			add(features, hash_of(SEED_PREFIX, code, 4));
+		return;
+	}
+	if (count == 1)
+		add(features, hash_of(SEED_PAIR, code, 1));
+	for (size_t i = 0; i + 2 <= count; i++)
+		add(features, hash_of(SEED_PAIR, code + i, 2));
+	for (size_t i = 0; i + 3 <= count; i++)
+		add(features, hash_of(SEED_TRIPLE, code + i, 3));
+	if (count >= 2) {
+		add(features, hash_of(SEED_PREFIX, code, 2));
+		add(features, hash_of(SEED_SUFFIX, code + count - 2, 2));
+	}
+}
+
+size_t
+model_features(struct slice text, uint32_t *list, size_t most)
+{
+	struct features features = {.list = list, .most = most};
+	struct word_seen word = {.count = 0};
+	enum script script = SCRIPT_NONE;
+	size_t at = 0;
+
+	while (at <= text.size) {
+		uint32_t code = 0;
+		size_t size = at < text.size ? utf8_next(slice_of(text.data + at, text.size - at), &code) : 1;
+		enum script now = at < text.size && size > 0 ? script_of(code) : SCRIPT_NONE;
+
+		if (now != script && word.count > 0) {
+			word_add(&features, &word, script);
+			word.count = 0;
+		}
+		script = now;
+		if (now != SCRIPT_NONE && word.count < WORD_LIMIT)
+			word.code[word.count++] = now == SCRIPT_LATIN ? code | 0x20 : code;
+		at += size > 0 ? size : 1;
+	}
+	return features.count;
+}
