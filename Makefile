@@ -71,7 +71,7 @@ $(B)/obj/%.o: %.c
 $(B)/obj/policy/detect/model.o: policy/detect/model.weights
 
 # Tensor code indexes with signed and unsigned alike; everything else keeps -Wconversion whole.
-CFLAGS_inference = -Wno-sign-conversion -O3 -fno-math-errno
+CFLAGS_inference = -Wno-sign-conversion -O3 -fno-math-errno -ffp-contract=fast
 
 $(LIBRARY): $(OBJECTS)
 	@rm -f $@

@@ -33,6 +33,23 @@ load_half16(const void *from, v16 *out)
 	*out = both.f;
 }
 
+/* By sixteen bytes, signed or not. */
+INLINE void
+multiply_bytes(const void *from, bool negative, v16 *value)
+{
+	union halves both;
+
+	UNROLL
+	for (int half = 0; half < 2; half++) {
+		__m128i bytes =
+		    _mm_loadl_epi64((const __m128i_u *)(const void *)((const uint8_t *)from + 8 * half));
+
+		both.single[half] =
+		    _mm256_cvtepi32_ps(negative ? _mm256_cvtepi8_epi32(bytes) : _mm256_cvtepu8_epi32(bytes));
+	}
+	*value *= both.f;
+}
+
 INLINE void
 dot_u7(v16i *acc, const v64u *w, int32_t x)
 {

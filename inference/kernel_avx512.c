@@ -21,6 +21,16 @@ load_half16(const void *from, v16 *out)
 	*out = (v16)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i_u *)from));
 }
 
+/* By sixteen bytes, signed or not. */
+INLINE void
+multiply_bytes(const void *from, bool negative, v16 *value)
+{
+	__m128i bytes = _mm_loadu_si128((const __m128i_u *)from);
+	__m512i words = negative ? _mm512_cvtepi8_epi32(bytes) : _mm512_cvtepu8_epi32(bytes);
+
+	*value *= (v16)_mm512_cvtepi32_ps(words);
+}
+
 INLINE void
 dot_u8(v16i *acc, const v64u *w, int32_t x)
 {

@@ -2,7 +2,7 @@
  * kernel_body -- the kernels once, in vectors of sixteen lanes, for every instruction set that includes this file.
  *
  * The includer defines KERNEL(name), TARGET (a function attribute or nothing), TILE_ROWS and TILE_TOKENS (how many
- * sums fit its registers), load_half16(from, out), store_half16(to, value), and for packed weights also dot_u7 and dot_u8:
+ * sums fit its registers), load_half16(from, out), store_half16(to, value), and for packed weights also multiply_bytes, dot_u7 and dot_u8:
  * per 32-bit lane, acc + the dot product of four unsigned bytes w (below 128; any) with four signed bytes x.
  * dot_u8 takes bytes offset by 128, and U8_BIAS says whether the sum must begin at minus 128 times the sum of x.
  */

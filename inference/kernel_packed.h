@@ -110,13 +110,10 @@ packed_tile(uint32_t type, const struct matrix *matrix, const struct activations
 					load_half16(at, &scale);
 					if (type == QUANT_Q4_K || type == QUANT_Q5_K) {
 						load_half16(at + 32, &minimum);
-						minimum *= __builtin_convertvector(
-						    LOAD(v16u, at + 192 + 16 * j), v16);
-						scale *= __builtin_convertvector(LOAD(v16u, at + 64 + 16 * j),
-						                                 v16);
+						multiply_bytes(at + 192 + 16 * j, false, &minimum);
+						multiply_bytes(at + 64 + 16 * j, false, &scale);
 					} else if (type == QUANT_Q6_K) {
-						scale *= __builtin_convertvector(
-						    LOAD(v16s, at + 32 + 16 * (2 * j + k / 4)), v16);
+						multiply_bytes(at + 32 + 16 * (2 * j + k / 4), true, &scale);
 					}
 					UNROLL
 					for (size_t t = 0; t < T; t++) {

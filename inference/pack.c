@@ -20,86 +20,127 @@ kernel_packed_size(const struct matrix *matrix)
 	return groups * pack_group_size(matrix->type, matrix->columns);
 }
 
-/* Put the unsigned value of column `column` (0-31) of row `row` (0-15) into a block. */
-static void
-put(uint32_t type, uint8_t *block, unsigned row, unsigned column, unsigned value)
+static uint64_t
+eight(const uint8_t *from)
 {
-	unsigned k = column / 4, at = row * 4 + column % 4;
+	uint64_t word;
 
-	if (type == QUANT_Q8_0 || type == QUANT_Q5_0) {
-		block[64 * k + at] = (uint8_t)value;
-		return;
+	memcpy(&word, from, 8);
+	return word;
+}
+
+static uint32_t
+four(const uint8_t *from)
+{
+	uint32_t word;
+
+	memcpy(&word, from, 4);
+	return word;
+}
+
+static void
+put_four(uint8_t *to, uint32_t word)
+{
+	memcpy(to, &word, 4);
+}
+
+/*
+ * Nibbles of 32 columns, which lie in 32 bytes at `from` (low ones, or high ones), to their 16 bytes: column i and
+ * column i + 16 share one. Eight bytes at a time.
+ */
+static void
+pack_nibbles(const uint8_t *from, unsigned shift, uint8_t *block, unsigned row)
+{
+	const uint64_t mask = 0x0f0f0f0f0f0f0f0fu;
+
+	for (unsigned i = 0; i < 2; i++) {
+		uint64_t both =
+		    (eight(from + 8 * i) >> shift & mask) | (eight(from + 16 + 8 * i) >> shift & mask) << 4;
+
+		put_four(block + 64 * (2 * i) + 4 * row, (uint32_t)both);
+		put_four(block + 64 * (2 * i + 1) + 4 * row, (uint32_t)(both >> 32));
 	}
-	block[64 * (k % 4) + at] |= (uint8_t)((value & 15u) << (k / 4 * 4));
-	if (type == QUANT_Q5_K)
-		block[256 + at] |= (uint8_t)((value >> 4 & 1u) << k);
-	else if (type == QUANT_Q6_K)
-		block[256 + 64 * (k / 4) + at] |= (uint8_t)((value >> 4 & 3u) << (2 * (k % 4)));
+}
+
+static void
+pack_q4_k(uint32_t type, const uint8_t *in, uint8_t *blocks, uint8_t *scales, unsigned row)
+{
+	const uint8_t *quants = in + (type == QUANT_Q5_K ? 48 : 16);
+	const size_t size = pack_block_size(type);
+
+	memcpy(scales + 2 * row, in, 2);
+	memcpy(scales + 32 + 2 * row, in + 2, 2);
+	for (unsigned j = 0; j < 8; j++) {
+		unsigned scale, minimum;
+		uint32_t high = 0;
+
+		quant_k_scale(in + 4, j, &scale, &minimum);
+		scales[64 + 16 * j + row] = (uint8_t)scale;
+		scales[192 + 16 * j + row] = (uint8_t)minimum;
+		pack_nibbles(quants + j / 2 * 32, j % 2 * 4, blocks + j * size, row);
+		if (type != QUANT_Q5_K)
+			continue;
+		for (unsigned k = 0; k < 8; k++)
+			high |= (four(in + 16 + 4 * k) >> j & 0x01010101u) << k;
+		put_four(blocks + j * size + 256 + 4 * row, high);
+	}
+}
+
+static void
+pack_q6_k(const uint8_t *in, uint8_t *blocks, uint8_t *scales, unsigned row)
+{
+	const size_t size = pack_block_size(QUANT_Q6_K);
+
+	memcpy(scales + 2 * row, in + 208, 2);
+	for (unsigned j = 0; j < 16; j++)
+		scales[32 + 16 * j + row] = in[192 + j];
+	for (unsigned j = 0; j < 8; j++) {
+		unsigned half = j / 4, quarter = j % 4;
+		const uint8_t *high = in + 128 + 32 * half;
+
+		pack_nibbles(in + 64 * half + 32 * (quarter & 1), quarter / 2 * 4, blocks + j * size, row);
+		for (unsigned i = 0; i < 2; i++) {
+			uint32_t bits = 0;
+
+			for (unsigned k = 0; k < 4; k++)
+				bits |= (four(high + 16 * i + 4 * k) >> 2 * quarter & 0x03030303u) << 2 * k;
+			put_four(blocks + j * size + 256 + 64 * i + 4 * row, bits);
+		}
+	}
 }
 
 /* One row of one block of 32 or 256, as the file has it. */
 static void
 pack_row(uint32_t type, const uint8_t *in, uint8_t *blocks, uint8_t *scales, unsigned row)
 {
-	const size_t size = pack_block_size(type);
+	uint32_t high;
 
 	switch (type) {
 	case QUANT_Q8_0:
 		memcpy(scales + 2 * row, in, 2);
 		for (unsigned k = 0; k < 8; k++)
-			for (unsigned i = 0; i < 4; i++)
-				blocks[64 * k + 4 * row + i] = in[2 + 4 * k + i] ^ 0x80;
+			put_four(blocks + 64 * k + 4 * row, four(in + 2 + 4 * k) ^ 0x80808080u);
 		break;
-	case QUANT_Q5_0: {
-		uint32_t high;
-
+	case QUANT_Q5_0: /* as Q8_0: minus 16, plus 128 */
 		memcpy(scales + 2 * row, in, 2);
-		memcpy(&high, in + 2, 4);
-		for (unsigned i = 0; i < 16; i++) {
-			put(type, blocks, row, i, ((in[6 + i] & 15u) | (high >> i & 1u) << 4) + 112);
-			put(type, blocks, row, i + 16,
-			    (in[6 + i] >> 4 | (high >> (i + 16) & 1u) << 4) + 112u);
+		high = four(in + 2);
+		for (unsigned i = 0; i < 32; i++) {
+			unsigned value = (in[6 + i % 16] >> (i / 16 * 4) & 15u) | (high >> i & 1u) << 4;
+
+			blocks[64 * (i / 4) + 4 * row + i % 4] = (uint8_t)(value + 112);
 		}
 		break;
-	}
 	case QUANT_Q4_0: /* the nibbles already lie as they should */
 		memcpy(scales + 2 * row, in, 2);
 		for (unsigned k = 0; k < 4; k++)
-			memcpy(blocks + 64 * k + 4 * row, in + 2 + 4 * k, 4);
+			put_four(blocks + 64 * k + 4 * row, four(in + 2 + 4 * k));
 		break;
 	case QUANT_Q4_K:
-	case QUANT_Q5_K: {
-		const uint8_t *quants = in + (type == QUANT_Q5_K ? 48 : 16);
-
-		memcpy(scales + 2 * row, in, 2);
-		memcpy(scales + 32 + 2 * row, in + 2, 2);
-		for (unsigned j = 0; j < 8; j++) {
-			unsigned scale, minimum;
-
-			quant_k_scale(in + 4, j, &scale, &minimum);
-			scales[64 + 16 * j + row] = (uint8_t)scale;
-			scales[192 + 16 * j + row] = (uint8_t)minimum;
-			for (unsigned i = 0; i < 32; i++) {
-				unsigned value = quants[j / 2 * 32 + i] >> (j % 2 * 4) & 15u;
-
-				if (type == QUANT_Q5_K)
-					value |= (in[16 + i] >> j & 1u) << 4;
-				put(type, blocks + j * size, row, i, value);
-			}
-		}
+	case QUANT_Q5_K:
+		pack_q4_k(type, in, blocks, scales, row);
 		break;
-	}
-	default: /* Q6_K */
-		memcpy(scales + 2 * row, in + 208, 2);
-		for (unsigned j = 0; j < 16; j++)
-			scales[32 + 16 * j + row] = in[192 + j];
-		for (unsigned n = 0; n < 256; n++) {
-			unsigned half = n / 128, quarter = n % 128 / 32, i = n % 32;
-			unsigned low = in[64 * half + 32 * (quarter & 1) + i] >> (quarter / 2 * 4) & 15u;
-			unsigned high = in[128 + 32 * half + i] >> (quarter * 2) & 3u;
-
-			put(type, blocks + n / 32 * size, row, i, low | high << 4);
-		}
+	default:
+		pack_q6_k(in, blocks, scales, row);
 	}
 }
 
