@@ -44,7 +44,8 @@ check(const char *name, const void *bytes, size_t size, int status, size_t step)
 	else
 		good = result.count == 1 && result.closed && !result.rest && result.status[0] >= 400 &&
 		       result.status[0] < 500 && (status == 0 || result.status[0] == status) &&
-		       kit_has(result.head[0], "\r\nConnection: close\r\n") && kit_is_error(result.body[0]);
+		       kit_has(result.head[0], "\r\nConnection: close\r\n") &&
+		       kit_has(result.head[0], " GMT\r\n") && kit_is_error(result.body[0]);
 	if (!good)
 		fail_msg(
 		    "%s (%zu bytes a time): wanted %d, got %u answers, first %d, closed %d, rest %d:\n%.*s",
