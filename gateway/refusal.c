@@ -52,16 +52,18 @@ refusal_code(enum refusal refusal)
 	return refusals[refusal].code;
 }
 
+#define DATE_SIZE 48
+
 /* "Sun, 06 Nov 1994 08:49:37 GMT", whatever the locale. */
 static void
-date_write(char out[32])
+date_write(char out[DATE_SIZE])
 {
 	static const char days[] = "SunMonTueWedThuFriSat", months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 	time_t now = time(NULL);
 	struct tm at;
 
 	gmtime_r(&now, &at);
-	snprintf(out, 32, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT", days + at.tm_wday % 7 * 3,
+	snprintf(out, DATE_SIZE, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT", days + at.tm_wday % 7 * 3,
 	         at.tm_mday % 100, months + at.tm_mon % 12 * 3, (at.tm_year + 1900) % 10000, at.tm_hour % 100,
 	         at.tm_min % 100, at.tm_sec % 100);
 }
@@ -70,7 +72,7 @@ void
 refusal_write(struct buffer *out, enum refusal refusal, bool head_only)
 {
 	const char *type = refusals[refusal].status == 429 ? "rate_limit_error" : "invalid_request_error";
-	char date[32];
+	char date[DATE_SIZE];
 	/* The texts are ours and hold nothing that JSON would escape. */
 	size_t size = sizeof "{\"error\":{\"message\":\" \",\"type\":\"\",\"param\":null,\"code\":\"\"}}" -
 	              1 + strlen(refusals[refusal].ko) + strlen(refusals[refusal].en) + strlen(type) +
