@@ -118,9 +118,9 @@ void ledger_status(struct ledger *ledger, struct ledger_status *out);
 MUST_CHECK int ledger_checkpoint(struct ledger *ledger, struct buffer *out, struct fault *why);
 /*
  * A hash tile of the log, by its path below /log/ ("tile/1/x001/234.p/7"), as C2SP tlog-tiles has it: application/octet-stream, at
- * most 8 KiB. It is within the newest checkpoint: else FAULT_NOT_FOUND. *full: it will never change (Cache-Control:
- * public, max-age=31536000, immutable). Any thread; reads one file in the page cache. Entry bundles are not given out
- * here: entries are the auditors' to see. FAULT_UNAVAILABLE: the tile files were lost.
+ * most 8 KiB, and immutable under that path. It is within the newest checkpoint: else FAULT_NOT_FOUND. *full: no width
+ * was named. Any thread; reads one file in the page cache. Entry bundles are not given out here: entries are the
+ * auditors' to see. FAULT_UNAVAILABLE: the tile files were lost.
  */
 MUST_CHECK int ledger_tile(struct ledger *ledger, struct slice path, struct buffer *out, bool *full, struct fault *why);
 

@@ -17,6 +17,7 @@
 #define TICKETS  "/haechi/v1/tickets/"
 #define USECASES "/haechi/v1/usecases/"
 #define MODELS   "/v1/models/"
+#define TILES    "/log/tile/"
 
 /* A route that waits: who goes on when it is woken. */
 struct governance_wait {
@@ -196,6 +197,26 @@ vkeys(struct exchange *x, const char *rest)
 {
 	(void)rest;
 	exchange_body(x, 200, "text/plain; charset=utf-8", slice_string(x->gateway->vkeys));
+	finish(x);
+}
+
+/* Hash tiles: what is behind a path never changes, partial tiles carry their width in it (C2SP tlog-tiles). */
+static void
+tile(struct exchange *x, const char *rest)
+{
+	struct buffer bytes;
+	bool full;
+
+	(void)rest;
+	buffer_init(&bytes, 16 * 1024);
+	if (ledger_tile(x->gateway->ledger, slice_string(x->arrival->path + strlen("/log/")), &bytes, &full,
+	                &x->why) == -1) {
+		exchange_fault(x, &x->why);
+	} else {
+		exchange_header(x, "Cache-Control", "public, max-age=31536000, immutable");
+		exchange_body(x, 200, "application/octet-stream", buffer_view(&bytes));
+	}
+	buffer_free(&bytes);
 	finish(x);
 }
 
@@ -400,6 +421,7 @@ static const struct {
     {METHOD_GET,  "/metrics",             false, metrics    },
     {METHOD_GET,  "/log/checkpoint",      false, checkpoint },
     {METHOD_GET,  "/log/vkey",            false, vkeys      },
+    {METHOD_GET,  TILES,                  true,  tile       },
     {METHOD_GET,  "/haechi/v1/status",    false, status     },
     {METHOD_GET,  "/haechi/v1/usecases",  false, usecases   },
     {METHOD_GET,  USECASES,               true,  one_usecase},
@@ -409,14 +431,15 @@ static const struct {
     {METHOD_GET,  "/",                    false, to_console },
 };
 
-/* What is behind a prefix, when it is exactly one plain segment. */
+/* What is behind a prefix, when it is exactly one plain segment; a tile's path has several. */
 static const char *
 rest_of(const char *path, const char *prefix)
 {
 	const size_t size = strlen(prefix);
 	const char *const rest = path + size;
 
-	if (strncmp(path, prefix, size) != 0 || rest[0] == '\0' || strpbrk(rest, "/%") != NULL)
+	if (strncmp(path, prefix, size) != 0 || rest[0] == '\0' ||
+	    strpbrk(rest, strcmp(prefix, TILES) == 0 ? "%" : "/%") != NULL)
 		return NULL;
 	return rest;
 }
