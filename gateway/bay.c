@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "schema/base/log.h"
 
@@ -153,6 +154,19 @@ server_begin(struct server *server, struct fault *why)
 	return 0;
 }
 
+/* Every client is a descriptor, every answer under way two: as many as the system lets us have. */
+static void
+more_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == -1 || limit.rlim_cur == limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) == -1)
+		log_warn("server", "event=descriptors errno=%d", errno);
+}
+
 int
 server_start(struct server **out, const struct server_options *options, struct fault *why)
 {
@@ -160,6 +174,7 @@ server_start(struct server **out, const struct server_options *options, struct f
 
 	if (server == NULL)
 		return fault_memory(why);
+	more_descriptors();
 	signal(SIGPIPE, SIG_IGN); /* OpenSSL writes without MSG_NOSIGNAL */
 	server->options = *options;
 	server->limits = options->limits;

@@ -39,7 +39,7 @@ door_enter(struct door_listener *listener, int fd, const struct sockaddr_storage
 {
 	struct door *door = listener->door;
 	struct door_connection *c = calloc(1, sizeof *c);
-	int one = 1;
+	int one = 1, idle = 30, interval = 10, probes = 3; /* seconds; gone after a minute */
 	bool counted;
 
 	if (c == NULL || (listener->tls != NULL && (c->tls = tls_session_new(listener->tls, fd)) == NULL)) {
@@ -47,8 +47,14 @@ door_enter(struct door_listener *listener, int fd, const struct sockaddr_storage
 		close(fd);
 		return;
 	}
-	if (address->ss_family != AF_UNIX)
+	if (address->ss_family != AF_UNIX) {
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+		/* A client whose machine has vanished sends no FIN: while an answer is made, only this finds out. */
+		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
+		setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+		setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
+		setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+	}
 	c->door = door;
 	c->address = *address;
 	peer_write(c->peer, address);

@@ -106,9 +106,9 @@ for ((round = 1; round <= ROUNDS; round++)); do
 	done
 	say "round $round of $ROUNDS"
 done
-read -r FSYNC FSYNC99 <<<"$("$BUILD/bench/fsync" "$STATE")"
+read -r FSYNC FSYNC99 INPLACE INPLACE99 <<<"$("$BUILD/bench/fsync" "$STATE")"
 
-awk -v ticks="$TICKS" -v form="$FORM" -v fsync="$FSYNC" -v fsync99="$FSYNC99" -v rss="${NOTE[rss]:-0}" -v cores="$(nproc)" '
+awk -v ticks="$TICKS" -v form="$FORM" -v fsync="$FSYNC" -v fsync99="$FSYNC99" -v inplace="$INPLACE" -v inplace99="$INPLACE99" -v rss="${NOTE[rss]:-0}" -v cores="$(nproc)" '
 function median(text,    part, n, i, j, x) {
 	n = split(text, part, " ")
 	for (i = 2; i <= n; i++) for (j = i; j > 1 && part[j - 1] + 0 > part[j] + 0; j--) { x = part[j]; part[j] = part[j - 1]; part[j - 1] = x }
@@ -130,8 +130,8 @@ END {
 			printf "{\"target\":\"%s\",\"connections\":%d,\"requests_per_second\":%.0f,\"of_nginx\":%.3f,\"p50_us\":%.0f,\"p99_us\":%.0f,\"p50_of_nginx\":%.3f,\"cpu_us\":%.1f,\"errors\":%d}\n", part[1], part[2], median(rps[key]), median(rps[key]) / median(rps[base]), median(p50[key]), median(p99[key]), median(p50[key]) / median(p50[base]), median(cpu[key]), wrong[key]
 	}
 	if (form == "table") {
-		printf "fdatasync of 4 KiB on the same disk: median %.0f us, p99 %.0f us; %d cores\n", fsync, fsync99, cores
+		printf "fdatasync of 4 KiB on the same disk: appended %.0f us (p99 %.0f), in place %.0f us (p99 %.0f); %d cores\n", fsync, fsync99, inplace, inplace99, cores
 		if (rss > 0) printf "haechid at rest: %.1f MiB resident\n", rss / 1024
 	} else
-		printf "{\"fdatasync_median_us\":%.1f,\"fdatasync_p99_us\":%.1f,\"cores\":%d,\"rss_idle_kib\":%d}\n", fsync, fsync99, cores, rss
+		printf "{\"fdatasync_median_us\":%.1f,\"fdatasync_p99_us\":%.1f,\"fdatasync_in_place_median_us\":%.1f,\"fdatasync_in_place_p99_us\":%.1f,\"cores\":%d,\"rss_idle_kib\":%d}\n", fsync, fsync99, inplace, inplace99, cores, rss
 }' "$WORK/results"
