@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define FEATURES_LIMIT 2048
+#define FEATURES_LEAST 4   /* two words say nothing */
 #define WHOLE_BYTES    900 /* a text up to this size is looked at whole, a longer one by its sentences */
 #define PIECE_BYTES    150 /* the least of a piece; at most four times as much */
 
@@ -62,7 +63,7 @@ tally_judge(const struct tally *tally, struct model_opinion *out)
 	float value[MODEL_OUTPUTS], total = 0, most, by;
 	uint16_t thousandths;
 
-	if (tally->count == 0)
+	if (tally->count < FEATURES_LEAST)
 		return;
 	by = 1.0f / sqrtf((float)tally->count);
 	for (unsigned o = 0; o < MODEL_OUTPUTS; o++)

@@ -272,6 +272,29 @@ make_positive(struct text *text, enum domain d, int l)
 		put(text, any(DOMAIN_NONE, ENDING, l));
 }
 
+/* Words of a domain and nothing asked: teaches what the domain sounds like, and nothing else. */
+static void
+make_topic(struct text *text, enum domain d, int l)
+{
+	unsigned pieces = 1 + chance() % 3;
+
+	while (pieces-- > 0)
+		put(text, likely(60)   ? any_words(d, WORDS, l)
+		          : likely(60) ? any(d, SITUATION, l)
+		                       : any(d, NEAR, l));
+}
+
+/* What anybody says: no domain may claim it. */
+static void
+make_common(struct text *text, int l)
+{
+	static const enum section sections[] = {ASK, CONSEQUENCE, FRAME, HARMLESS, ENDING};
+	unsigned pieces = 1 + chance() % 3;
+
+	while (pieces-- > 0)
+		put(text, any(DOMAIN_NONE, sections[chance() % 5], l));
+}
+
 static void
 make_negative(struct text *text, enum domain d, int l)
 {
@@ -374,6 +397,7 @@ make_untidy(struct text *text)
 struct sample {
 	uint16_t count;
 	uint8_t high, domain;
+	bool topic; /* teaches the domain only; domain 0: all alike */
 	uint32_t *features;
 };
 
@@ -410,11 +434,15 @@ learn(const struct sample *sample, float rate, bool *right)
 	for (unsigned o = 1; o < MODEL_OUTPUTS; o++)
 		total += delta[o] = expf(out[o] - most);
 	/* Negatives teach the domain too, more quietly: their words are its words. */
-	for (unsigned o = 1; o < MODEL_OUTPUTS; o++)
-		delta[o] = (sample->domain == 0 ? 0.0f
-		            : sample->high      ? 1.0f
-		                                : 0.4f) *
-		           (delta[o] / total - (o == sample->domain ? 1.0f : 0.0f));
+	for (unsigned o = 1; o < MODEL_OUTPUTS; o++) {
+		float wanted = sample->domain == 0   ? 1.0f / (MODEL_OUTPUTS - 1)
+		               : o == sample->domain ? 1.0f
+		                                     : 0.0f;
+
+		delta[o] = (sample->topic || sample->high ? 1.0f : 0.4f) * (delta[o] / total - wanted);
+	}
+	if (sample->topic)
+		delta[0] = 0;
 	for (unsigned o = 0; o < MODEL_OUTPUTS; o++)
 		bias[o] -= rate * 0.02f * delta[o];
 	for (size_t i = 0; i < count; i++) {
@@ -486,7 +514,13 @@ main(int argc, char **argv)
 
 		sample->high = likely(50);
 		sample->domain = (uint8_t)domain;
-		if (sample->high)
+		sample->topic = likely(25);
+		if (sample->topic && likely(30)) {
+			sample->domain = 0;
+			make_common(&text, language);
+		} else if (sample->topic) {
+			make_topic(&text, domain, language);
+		} else if (sample->high)
 			make_positive(&text, domain, language);
 		else
 			make_negative(&text, domain, language);
