@@ -29,6 +29,9 @@ LINK_tsan      = -fsanitize=thread
 LINK_coverage  = --coverage
 LINK_fuzz      = -fsanitize=address,undefined
 ERRORS   ?=
+JOBS     ?= $(shell nproc)
+# `make V=1` shows whole command lines.
+Q         = $(if $(V),,@)
 CFLAGS    = -std=c17 -D_DEFAULT_SOURCE $(FLAGS_$(VARIANT)) $(WARNINGS) $(ERRORS) -I. -I$(B)/gen -pthread -MMD -MP
 LDFLAGS   = $(LINKING) $(LINK_$(VARIANT)) -pthread
 LDLIBS    = -lmicrohttpd -lcurl -lssl -lcrypto -lsodium -lpq -lcyaml -lyaml -lhs -lutf8proc -ljansson -lseccomp -lm
@@ -51,7 +54,8 @@ BUILT     = $(foreach p,$(PROGRAMS),$(if $(wildcard $(MAIN_$(p))),$(B)/$(p)))
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: deploy/.ready programs ## build the programs into build/ (installs missing packages first)
+all: deploy/.ready ## build the programs into build/ (installs missing packages first)
+	@$(MAKE) --no-print-directory -j$(JOBS) programs
 
 programs: $(BUILT)
 
@@ -65,7 +69,8 @@ deploy/.ready:
 
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(CFLAGS_$(firstword $(subst /, ,$<))) -c -o $@ $<
+	$(if $(V),,@echo "  compile $<")
+	$(Q)$(CC) $(CFLAGS) $(CFLAGS_$(firstword $(subst /, ,$<))) -c -o $@ $<
 
 # The assembler takes the weights in; make must know.
 $(B)/obj/policy/detect/model.o: policy/detect/model.weights
@@ -75,22 +80,25 @@ CFLAGS_inference = -Wno-sign-conversion -O3 -fno-math-errno -ffp-contract=fast
 
 $(LIBRARY): $(OBJECTS)
 	@rm -f $@
-	$(AR) rcs $@ $(OBJECTS)
+	$(Q)$(AR) rcs $@ $(OBJECTS)
 
 define program
 $(B)/$(1): $(B)/obj/$(MAIN_$(1):.c=.o) $(LIBRARY)
-	$(CC) $(CFLAGS) -o $$@ $$^ $(LDFLAGS) $$(or $$(LDLIBS_$(1)),$$(LDLIBS))
+	$(if $(V),,@echo "  link    $$@")
+	$(Q)$(CC) $(CFLAGS) -o $$@ $$^ $(LDFLAGS) $$(or $$(LDLIBS_$(1)),$$(LDLIBS))
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
 
 # ---- tests ------------------------------------------------------------------------------------------------------------
 $(B)/tests/%: tests/unit/%.c $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -o $@ $< $(LIBRARY) $(LDFLAGS) -lcmocka $(LDLIBS)
+	$(if $(V),,@echo "  link    $@")
+	$(Q)$(CC) $(CFLAGS) -o $@ $< $(LIBRARY) $(LDFLAGS) -lcmocka $(LDLIBS)
 
 $(B)/tests/replay_%: tests/fuzz/%.c tests/fuzz/main.c $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -o $@ $< tests/fuzz/main.c $(LIBRARY) $(LDFLAGS) $(LDLIBS)
+	$(if $(V),,@echo "  link    $@")
+	$(Q)$(CC) $(CFLAGS) -o $@ $< tests/fuzz/main.c $(LIBRARY) $(LDFLAGS) $(LDLIBS)
 
 build/fuzz/%: tests/fuzz/%.c
 	$(MAKE) VARIANT=fuzz CC=$(FUZZ_CC) build/fuzz/libhaechi.a
@@ -98,22 +106,24 @@ build/fuzz/%: tests/fuzz/%.c
 
 $(B)/bench/%: tests/bench/%.c $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -o $@ $< $(LIBRARY) $(LDFLAGS) $(LDLIBS)
+	$(if $(V),,@echo "  link    $@")
+	$(Q)$(CC) $(CFLAGS) -o $@ $< $(LIBRARY) $(LDFLAGS) $(LDLIBS)
 
 $(B)/tools/%: tests/tools/%.c $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -o $@ $< $(LIBRARY) $(LDFLAGS) $(LDLIBS)
+	$(if $(V),,@echo "  link    $@")
+	$(Q)$(CC) $(CFLAGS) -o $@ $< $(LIBRARY) $(LDFLAGS) $(LDLIBS)
 
 tests: programs $(UNIT) $(REPLAY) $(TOOLS)
 
 test: SETUP = test
 test: deploy/.ready ## install what tests need, build, run every test
-	@$(MAKE) --no-print-directory tests
+	@$(MAKE) --no-print-directory -j$(JOBS) tests
 	@tests/run.sh $(B)
 
 bench: SETUP = bench
 bench: deploy/.ready ## measure: ratios against peers, in one run
-	@$(MAKE) --no-print-directory programs $(BENCH)
+	@$(MAKE) --no-print-directory -j$(JOBS) programs $(BENCH)
 	@tests/bench/run.sh $(B)
 
 SECONDS_EACH ?= 60
@@ -134,7 +144,7 @@ coverage: ## line coverage of the tests, as a table
 
 run: SETUP = run
 run: deploy/.ready ## the whole of Haechi on this machine: PostgreSQL, engine, gateway on 127.0.0.1:8080
-	@$(MAKE) --no-print-directory programs
+	@$(MAKE) --no-print-directory -j$(JOBS) programs
 	@deploy/run.sh
 
 lint: ## compilers with -Werror, the analyzer, clang-tidy, cppcheck, floors, manual pages
