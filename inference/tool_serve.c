@@ -5,22 +5,24 @@
 #include <string.h>
 
 #include "inference/engine_api.h"
+#include "inference/engine_sandbox.h"
 #include "inference/tools.h"
 #include "schema/base/clock.h"
 #include "schema/base/log.h"
 
 static const struct option options[] = {
-    {"model",         required_argument, NULL, 'm'},
-    {"device",        required_argument, NULL, 'd'},
-    {"listen",        required_argument, NULL, 'l'},
-    {"threads",       required_argument, NULL, 'j'},
-    {"parallel",      required_argument, NULL, 'p'},
-    {"context",       required_argument, NULL, 'c'},
-    {"cache",         required_argument, NULL, 'b'},
-    {"queue",         required_argument, NULL, 'q'},
-    {"chat-template", required_argument, NULL, 't'},
-    {"help",          no_argument,       NULL, 'h'},
-    {NULL,            0,                 NULL, 0  },
+    {"model",               required_argument, NULL, 'm'},
+    {"device",              required_argument, NULL, 'd'},
+    {"listen",              required_argument, NULL, 'l'},
+    {"threads",             required_argument, NULL, 'j'},
+    {"parallel",            required_argument, NULL, 'p'},
+    {"context",             required_argument, NULL, 'c'},
+    {"cache",               required_argument, NULL, 'b'},
+    {"queue",               required_argument, NULL, 'q'},
+    {"chat-template",       required_argument, NULL, 't'},
+    {"require-confinement", no_argument,       NULL, 'R'},
+    {"help",                no_argument,       NULL, 'h'},
+    {NULL,                  0,                 NULL, 0  },
 };
 
 static void
@@ -36,9 +38,16 @@ usage(FILE *to)
 	        "prompt\n"
 	        "    --cache 16|32        KV 캐시의 비트                    bits of the cache\n"
 	        "    --queue N            기다릴 수 있는 요청 (64)          requests that may wait\n"
+	        "    --require-confinement 격리할 수 없으면 시작하지 않음    refuse to start unconfined\n"
 	        "    --chat-template NAME llama3 exaone4 exaone gemma chatml zephyr\n",
 	        PROGRAM);
 }
+
+struct job {
+	struct engine_options engine;
+	const char *listen, *chat_template;
+	bool require_confinement;
+};
 
 static struct engine_api *serving;
 
@@ -50,26 +59,29 @@ on_signal(int number)
 }
 
 static int
-serve(const struct engine_options *engine_options, const char *listen, const char *wanted, struct fault *why)
+serve(const struct job *job, struct fault *why)
 {
 	struct engine *engine = NULL;
 	struct engine_api *api = NULL;
 	const struct chat_template *chat_template;
 	const struct model *model;
 	struct sigaction action = {.sa_handler = on_signal};
+	struct engine_sandbox sandbox;
 	int64_t start = clock_monotonic_ns();
 	char address[256];
 	bool guessed;
 	int result = -1;
 
-	log_info("engine", "event=loading model=%s", engine_options->model);
-	if (engine_open(&engine, engine_options, why) == -1)
+	log_info("engine", "event=loading model=%s", job->engine.model);
+	if (engine_sandbox_files(&sandbox, job->engine.model, job->listen, why) == -1)
+		goto out;
+	if (engine_open(&engine, &job->engine, why) == -1)
 		goto out;
 	model = engine_model(engine);
-	if (template_choose(&chat_template, wanted, model->chat_template, model->tokenizer, &guessed, why) ==
-	    -1)
+	if (template_choose(&chat_template, job->chat_template, model->chat_template, model->tokenizer,
+	                    &guessed, why) == -1)
 		goto out;
-	if (engine_api_open(&api, engine, chat_template, guessed, listen, address, why) == -1)
+	if (engine_api_open(&api, engine, chat_template, guessed, job->listen, address, why) == -1)
 		goto out;
 	if (guessed)
 		log_warn("engine", "event=template_guessed template=%s", template_name(chat_template));
@@ -82,6 +94,17 @@ serve(const struct engine_options *engine_options, const char *listen, const cha
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	if (engine_sandbox_calls(&sandbox, why) == -1)
+		goto out;
+	log_line(sandbox.landlock > 0 && sandbox.seccomp ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "engine",
+	         "event=confined landlock=%d seccomp=%d no_network=%d", sandbox.landlock, sandbox.seccomp,
+	         sandbox.no_network);
+	if (job->require_confinement && !(sandbox.landlock > 0 && sandbox.seccomp)) {
+		fault_set(why, FAULT_UNAVAILABLE, "격리할 수 없습니다: Landlock %d, seccomp %d",
+		          "confinement is not complete: Landlock %d, seccomp %d", sandbox.landlock,
+		          sandbox.seccomp);
+		goto out;
+	}
 	engine_api_run(api);
 	log_info("engine", "event=stopping");
 	signal(SIGTERM, SIG_IGN);
@@ -96,8 +119,7 @@ out:
 int
 tool_serve(int count, char **arguments)
 {
-	struct engine_options engine_options = {0};
-	const char *listen = "tcp:127.0.0.1:8081", *name = NULL;
+	struct job job = {.listen = "tcp:127.0.0.1:8081"};
 	struct fault why = {0};
 	long number;
 	int option, result = 0;
@@ -105,36 +127,39 @@ tool_serve(int count, char **arguments)
 	while (result == 0 && (option = getopt_long(count, arguments, "", options, NULL)) != -1)
 		switch (option) {
 		case 'm':
-			engine_options.model = optarg;
+			job.engine.model = optarg;
 			break;
 		case 'd':
-			engine_options.device = optarg;
+			job.engine.device = optarg;
 			break;
 		case 'l':
-			listen = optarg;
+			job.listen = optarg;
 			break;
 		case 'j':
 			if ((result = tool_number("--threads", optarg, 1, 1024, &number, &why)) == 0)
-				engine_options.threads = (size_t)number;
+				job.engine.threads = (size_t)number;
 			break;
 		case 'p':
 			if ((result = tool_number("--parallel", optarg, 1, 1024, &number, &why)) == 0)
-				engine_options.parallel = (size_t)number;
+				job.engine.parallel = (size_t)number;
 			break;
 		case 'c':
 			if ((result = tool_number("--context", optarg, 1, 1 << 24, &number, &why)) == 0)
-				engine_options.context = (size_t)number;
+				job.engine.context = (size_t)number;
 			break;
 		case 'b':
 			if ((result = tool_number("--cache", optarg, 16, 32, &number, &why)) == 0)
-				engine_options.cache_bits = number > 16 ? 32 : 16;
+				job.engine.cache_bits = number > 16 ? 32 : 16;
 			break;
 		case 'q':
 			if ((result = tool_number("--queue", optarg, 1, 1 << 20, &number, &why)) == 0)
-				engine_options.queue = (size_t)number;
+				job.engine.queue = (size_t)number;
 			break;
 		case 't':
-			name = optarg;
+			job.chat_template = optarg;
+			break;
+		case 'R':
+			job.require_confinement = true;
 			break;
 		case 'h':
 			usage(stdout);
@@ -143,11 +168,11 @@ tool_serve(int count, char **arguments)
 			usage(stderr);
 			return 2;
 		}
-	if (result == 0 && (engine_options.model == NULL || optind != count)) {
+	if (result == 0 && (job.engine.model == NULL || optind != count)) {
 		usage(stderr);
 		return 2;
 	}
 	if (result == 0)
-		result = serve(&engine_options, listen, name, &why);
+		result = serve(&job, &why);
 	return result == 0 ? 0 : tool_fail(&why);
 }

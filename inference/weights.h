@@ -31,4 +31,7 @@ const struct gguf *model_gguf(const struct model *model);
  */
 MUST_CHECK int model_hash(struct model *model, struct fault *why);
 
+/* Where hashes are cached, made if asked for. false: nowhere. */
+bool weights_cache_directory(char *out, size_t size, bool make);
+
 #endif

@@ -9,8 +9,8 @@
 
 #include "inference/weights.h"
 
-static bool
-cache_directory(char *out, size_t size)
+bool
+weights_cache_directory(char *out, size_t size, bool make)
 {
 	const char *own = getenv("HAECHI_CACHE_DIR"), *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
 	int length;
@@ -23,7 +23,16 @@ cache_directory(char *out, size_t size)
 		length = snprintf(out, size, "%s/.cache/haechi", home);
 	else
 		return false;
-	return length > 0 && (size_t)length < size;
+	if (length <= 0 || (size_t)length >= size)
+		return false;
+	for (char *at = out + 1; make && (at = strchr(at, '/')) != NULL; at++) {
+		*at = '\0';
+		mkdir(out, 0700);
+		*at = '/';
+	}
+	if (make)
+		mkdir(out, 0700);
+	return true;
 }
 
 /* Where the hash of files with this identity is kept. false: nowhere. */
@@ -35,7 +44,7 @@ cache_path(const struct weights *weights, char *out, size_t size)
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
 	bool good;
 
-	good = context != NULL && cache_directory(directory, sizeof directory) &&
+	good = context != NULL && weights_cache_directory(directory, sizeof directory, false) &&
 	       EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1;
 	for (size_t i = 0; good && i < weights->count; i++)
 		good = EVP_DigestUpdate(context, weights->parts[i].identity,
@@ -74,17 +83,9 @@ static void
 write_cached(const char *path, const char *sha256)
 {
 	char directory[1100], line[66];
-	char *slash;
 
-	snprintf(directory, sizeof directory, "%s", path);
-	slash = strrchr(directory, '/');
-	*slash = '\0';
-	for (char *at = directory + 1; (at = strchr(at, '/')) != NULL; at++) {
-		*at = '\0';
-		mkdir(directory, 0700);
-		*at = '/';
-	}
-	mkdir(directory, 0700);
+	if (!weights_cache_directory(directory, sizeof directory, true))
+		return;
 	snprintf(line, sizeof line, "%s\n", sha256);
 	/* Only a convenience: without it the next start hashes again. */
 	if (file_replace(path, slice_string(line), 0600, NULL) == -1)
