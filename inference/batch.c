@@ -5,6 +5,7 @@
  * still being read. An answer is admitted when a place is free and the pages that it may ever need are there, so
  * none that has begun can starve.
  */
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -44,6 +45,7 @@ struct generation {
 	struct speech speech;
 	uint8_t *stop_bytes;
 	bool ignore_end;
+	float *state; /* of one that is only embedded: the sum so far */
 	int logprobs;
 
 	/* both sides, under the lock */
@@ -80,7 +82,7 @@ struct engine {
 	size_t running_count;
 	struct generation *queue, **queue_end;
 	struct step_row *rows;
-	float *logits;
+	float *logits, *states;
 };
 
 /* ---- a generation's life ---------------------------------------------------------------------------------------- */
@@ -98,6 +100,7 @@ generation_unhold(struct generation *generation)
 	free(generation->tokens);
 	free(generation->pages);
 	free(generation->stop_bytes);
+	free(generation->state);
 	free(generation);
 }
 
@@ -123,8 +126,10 @@ generation_new(struct engine *engine, const struct generation_request *request, 
 	for (size_t i = 0; i < count; i++)
 		bytes += request->stops[i].size;
 	generation->stop_bytes = malloc(bytes + 1);
-	if (generation->tokens == NULL || generation->pages == NULL || generation->sampler == NULL ||
-	    generation->stop_bytes == NULL) {
+	if (request->embed)
+		generation->state = calloc(engine->model->shape.width, sizeof *generation->state);
+	if ((request->embed && generation->state == NULL) || generation->tokens == NULL ||
+	    generation->pages == NULL || generation->sampler == NULL || generation->stop_bytes == NULL) {
 		generation_unhold(generation);
 		return NULL;
 	}
@@ -158,7 +163,9 @@ generation_submit(struct engine *engine, const struct generation_request *reques
 		return fault_set(why, FAULT_TOO_LARGE, "프롬프트 %zu토큰이 문맥 길이 %zu토큰을 넘습니다",
 		                 "the prompt of %zu tokens does not fit the context of %zu",
 		                 request->prompt_count, engine->context);
-	if (request->max_tokens == 0 || most > engine->context)
+	if (request->embed)
+		most = request->prompt_count;
+	else if (request->max_tokens == 0 || most > engine->context)
 		most = engine->context;
 	for (size_t i = 0; i < request->prompt_count; i++)
 		if (request->prompt[i] >= engine->model->shape.vocabulary)
@@ -204,6 +211,11 @@ generation_read(struct generation *generation, struct generation_news *out)
 	out->cached_tokens = generation->cached;
 	out->completion_tokens = generation->completed;
 	out->end = generation->end;
+	out->embedding = NULL;
+	if (out->end == GENERATION_STOP && generation->state != NULL) {
+		out->embedding = generation->state;
+		generation->state = NULL;
+	}
 	pthread_mutex_unlock(&generation->lock);
 }
 
@@ -345,7 +357,9 @@ add_rows(struct generation *generation, struct step_row *rows, size_t room)
 		    .token = generation->tokens[position],
 		    .position = (uint32_t)position,
 		    .pages = generation->pages,
-		    .wanted = position + 1 == generation->count,
+		    .wanted = generation->state == NULL && position + 1 == generation->count,
+		    .state = generation->state != NULL &&
+		             (!engine->model->shape.pool_last || position + 1 == generation->count),
 		};
 	}
 	return many;
@@ -384,20 +398,48 @@ plan_step(struct engine *engine)
 	return total;
 }
 
+/* What the step made of rows that are only embedded; true: that was the last of them. */
+static bool
+embed(struct generation *generation, size_t rows, const float **states)
+{
+	const struct shape *shape = &generation->engine->model->shape;
+	bool last = generation->computed == generation->count;
+	double length = 0;
+
+	for (size_t row = shape->pool_last ? (last ? rows - 1 : rows) : 0; row < rows;
+	     row++, *states += shape->width)
+		for (size_t i = 0; i < shape->width; i++)
+			generation->state[i] += (*states)[i];
+	if (!last)
+		return false;
+	for (size_t i = 0; i < shape->width; i++)
+		length += (double)generation->state[i] * (double)generation->state[i];
+	length = length > 0 ? 1 / sqrt(length) : 0;
+	for (size_t i = 0; i < shape->width; i++)
+		generation->state[i] = (float)((double)generation->state[i] * length);
+	finish(generation, GENERATION_STOP);
+	return true;
+}
+
 /* After the step: what is computed is known, and who is at his last token speaks. */
 static void
-use_step(struct engine *engine, bool speaking, size_t *at)
+use_step(struct engine *engine, bool speaking, size_t *at, const float **states)
 {
 	for (size_t i = 0; i < engine->running_count; i++) {
 		struct generation *generation = engine->running[i];
+		size_t rows;
 
 		if (generation == NULL || generation->rows_now == 0 || generation->spoke != speaking)
 			continue;
+		rows = generation->rows_now;
 		generation->computed += generation->rows_now;
 		generation->rows_now = 0;
 		publish(generation);
-		if (generation->computed == generation->count &&
-		    say(generation, engine->logits + (*at)++ * engine->model->shape.vocabulary))
+		if (generation->state != NULL) {
+			if (embed(generation, rows, states))
+				engine->running[i] = NULL;
+		} else if (generation->computed == generation->count &&
+		           say(generation, engine->logits + (*at)++ * engine->model->shape.vocabulary))
 			engine->running[i] = NULL;
 	}
 }
@@ -406,7 +448,11 @@ static void
 run_step(struct engine *engine)
 {
 	int64_t start = clock_monotonic_ns();
-	struct step step = {.rows = engine->rows, .count = plan_step(engine), .logits = engine->logits};
+	struct step step = {.rows = engine->rows,
+	                    .count = plan_step(engine),
+	                    .logits = engine->logits,
+	                    .states = engine->states};
+	const float *states = engine->states;
 	size_t at = 0, kept = 0;
 
 	engine->kind->forward(engine->runner, &step);
@@ -414,8 +460,8 @@ run_step(struct engine *engine)
 	for (size_t i = 0; i < engine->running_count; i++)
 		engine->running[i]->spoke = engine->running[i]->rows_now > 0 &&
 		                            engine->running[i]->count - engine->running[i]->computed == 1;
-	use_step(engine, true, &at);
-	use_step(engine, false, &at);
+	use_step(engine, true, &at, &states);
+	use_step(engine, false, &at, &states);
 	for (size_t i = 0; i < engine->running_count; i++)
 		if (engine->running[i] != NULL)
 			engine->running[kept++] = engine->running[i];
@@ -471,7 +517,8 @@ admit(struct engine *engine, struct generation *generation)
 {
 	/* The last token of a prompt is always computed, since its logits are wanted. */
 	size_t known =
-	    pages_match(engine->pages, generation->tokens, (generation->prompt_count - 1) / CACHE_PAGE,
+	    pages_match(engine->pages, generation->tokens,
+	                generation->state != NULL ? 0 : (generation->prompt_count - 1) / CACHE_PAGE,
 	                generation->pages, &generation->last);
 	size_t need = generation->page_need - known;
 
@@ -614,8 +661,9 @@ open_device(struct engine *engine, const struct engine_options *options, struct 
 	engine->running = calloc(engine->parallel, sizeof *engine->running);
 	engine->rows = calloc(runner.rows, sizeof *engine->rows);
 	engine->logits = malloc(engine->parallel * engine->model->shape.vocabulary * sizeof *engine->logits);
-	if (engine->pages == NULL || engine->running == NULL || engine->rows == NULL ||
-	    engine->logits == NULL)
+	engine->states = malloc(runner.rows * engine->model->shape.width * sizeof *engine->states);
+	if (engine->states == NULL || engine->pages == NULL || engine->running == NULL ||
+	    engine->rows == NULL || engine->logits == NULL)
 		return fault_memory(why);
 	return 0;
 }
@@ -695,6 +743,7 @@ engine_close(struct engine *engine)
 	free(engine->running);
 	free(engine->rows);
 	free(engine->logits);
+	free(engine->states);
 	pthread_cond_destroy(&engine->wake);
 	pthread_mutex_destroy(&engine->lock);
 	free(engine);

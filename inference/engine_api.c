@@ -31,7 +31,7 @@ struct answer {
 	struct http_call *call; /* NULL: the client has left */
 	struct answer *next;    /* in the list of those with news */
 	bool listed;
-	bool chat, stream, include_usage, began, with_logprobs;
+	bool chat, embed, base64, stream, include_usage, began, with_logprobs;
 	char id[48];
 	int64_t created;
 	size_t prompt_tokens, cached_tokens;
@@ -322,8 +322,52 @@ write_event(struct answer *answer, struct choice *choice, struct slice text,
 }
 
 static void
+write_embeddings(struct answer *answer, struct buffer *out)
+{
+	const struct model *model = engine_model(answer->api->engine);
+
+	buffer_string(out, "{\"object\":\"list\",\"data\":[");
+	for (unsigned i = 0; i < answer->count; i++) {
+		const struct buffer *bytes =
+		    &answer->choices[i].text; /* floats of this machine: little endian */
+
+		buffer_printf(
+		    out, "%s{\"object\":\"embedding\",\"index\":%u,\"embedding\":", i == 0 ? "" : ",", i);
+		if (answer->base64) {
+			char *text = malloc(BASE64_SIZE(bytes->size));
+
+			if (text == NULL)
+				out->failed = true;
+			else
+				buffer_printf(out, "\"%.*s\"",
+				              (int)base64_encode(text, bytes->data, bytes->size), text);
+			free(text);
+		} else {
+			for (size_t at = 0; at + 4 <= bytes->size; at += 4) {
+				float value;
+
+				memcpy(&value, bytes->data + at, 4);
+				buffer_printf(out, "%s%.9g", at == 0 ? "[" : ",", (double)value);
+			}
+			buffer_byte(out, ']');
+		}
+		buffer_byte(out, '}');
+	}
+	buffer_string(out, "],\"model\":");
+	json_quote(out, slice_string(model->name));
+	buffer_printf(
+	    out,
+	    ",\"system_fingerprint\":\"sha256:%s\",\"usage\":{\"prompt_tokens\":%zu,\"total_tokens\":%zu}}",
+	    model->sha256, answer->prompt_tokens, answer->prompt_tokens);
+}
+
+static void
 write_whole(struct answer *answer, struct buffer *out)
 {
+	if (answer->embed) {
+		write_embeddings(answer, out);
+		return;
+	}
 	write_head(answer, out);
 	buffer_string(out, ",\"choices\":[");
 	for (unsigned i = 0; i < answer->count; i++) {
@@ -418,7 +462,12 @@ take_news(struct answer *answer, struct choice *choice, struct buffer *out)
 		return;
 	generation_read(choice->generation, &news);
 	choice->tokens = news.completion_tokens;
-	answer->prompt_tokens = news.prompt_tokens;
+	if (!answer->embed)
+		answer->prompt_tokens = news.prompt_tokens;
+	if (news.embedding != NULL)
+		buffer_append(&choice->text, news.embedding,
+		              engine_model(answer->api->engine)->shape.width * sizeof(float));
+	free(news.embedding);
 	answer->cached_tokens = news.cached_tokens;
 	if (answer->stream) {
 		if (news.text.size > 0 || news.report_count > 0)
@@ -602,6 +651,52 @@ fail:
 }
 
 static void
+embed(struct engine_api *api, struct http_call *call)
+{
+	struct embedding_request request;
+	struct generation_request generation = {
+	    .sampling = {.repetition = 1}, .embed = true, .logprobs = -1, .news = have_news};
+	struct fault why = {0};
+	struct answer *answer = NULL;
+	size_t waiting = 0;
+
+	if (embedding_request_read(&request, call->body, engine_model(api->engine)->tokenizer,
+	                           engine_context(api->engine), &why) == -1)
+		goto fail;
+	if ((answer = calloc(1, sizeof *answer + request.count * sizeof *answer->choices)) == NULL) {
+		fault_memory(&why);
+		goto fail;
+	}
+	answer->api = api;
+	answer->call = call;
+	answer->embed = true;
+	answer->base64 = request.base64;
+	for (unsigned i = 0; i < request.count; i++) {
+		struct choice *choice = &answer->choices[i];
+
+		choice->answer = answer;
+		buffer_init(&choice->text, ANSWER_LIMIT);
+		buffer_init(&choice->logprobs, ANSWER_LIMIT);
+		answer->count = i + 1;
+		answer->prompt_tokens += request.inputs[i].count;
+		generation.owner = choice;
+		generation.prompt = request.inputs[i].ids;
+		generation.prompt_count = request.inputs[i].count;
+		if (generation_submit(api->engine, &generation, &choice->generation, &waiting, &why) == -1)
+			goto fail;
+	}
+	call->owner = answer;
+	call->gone = client_gone;
+	embedding_request_free(&request);
+	return;
+fail:
+	if (answer != NULL)
+		answer_free(answer);
+	answer_fault(call, &why, request.param, waiting);
+	embedding_request_free(&request);
+}
+
+static void
 handle(void *context, struct http_call *call)
 {
 	struct engine_api *api = context;
@@ -615,6 +710,8 @@ handle(void *context, struct http_call *call)
 		complete(api, call, true);
 	} else if (slice_is(call->path, "/v1/completions") && post) {
 		complete(api, call, false);
+	} else if (slice_is(call->path, "/v1/embeddings") && post) {
+		embed(api, call);
 	} else if (slice_is(call->path, "/v1/models") && get) {
 		answer_models(api, call, false);
 	} else if (slice_is(call->path, one) && get) {

@@ -429,3 +429,105 @@ engine_request_free(struct engine_request *request)
 	free(request->generation.sampling.bias);
 	memset(request, 0, sizeof *request);
 }
+
+/* ---- embeddings ------------------------------------------------------------------------------------------------- */
+
+static int
+encode_input(struct embedding_request *request, const json_t *input, const struct tokenizer *tokenizer,
+             size_t context, struct fault *why)
+{
+	struct token_list *list = &request->inputs[request->count++];
+	struct prompt prompt;
+	int result;
+
+	token_list_init(list, context - 1);
+	if (json_is_array(input)) {
+		for (size_t i = 0; i < json_array_size(input); i++) {
+			const json_t *token = json_array_get(input, i);
+
+			if (!json_is_integer(token) || json_integer_value(token) < 0 ||
+			    json_integer_value(token) >= tokenizer_count(tokenizer))
+				return fault_set(why, FAULT_INVALID, "'input'의 값이 올바르지 않습니다",
+				                 "'input' has an invalid value");
+			if (token_list_add(list, (uint32_t)json_integer_value(token), why) == -1)
+				return -1;
+		}
+	} else if (json_is_string(input)) {
+		prompt_init(&prompt, TEXT_LIMIT);
+		prompt_untrusted(&prompt, string_of(input));
+		result = tokenizer_encode_prompt(tokenizer, &prompt, list, why);
+		prompt_free(&prompt);
+		if (result == -1)
+			return -1;
+	}
+	if (list->count == 0)
+		return fault_set(why, FAULT_INVALID, "'input'의 값이 올바르지 않습니다",
+		                 "'input' has an invalid value");
+	return 0;
+}
+
+int
+embedding_request_read(struct embedding_request *out, struct slice body, const struct tokenizer *tokenizer,
+                       size_t context, struct fault *why)
+{
+	json_t *json = json_read(body, REQUEST_BODY_LIMIT, BODY_DEPTH, why);
+	const json_t *input, *dimensions;
+	const char *format;
+	size_t count;
+	int result = -1;
+
+	memset(out, 0, sizeof *out);
+	if (json == NULL)
+		return -1;
+	input = json_object_get(json, "input");
+	dimensions = json_object_get(json, "dimensions");
+	format = json_get_string(json, "encoding_format");
+	if (dimensions != NULL && !json_is_null(dimensions)) {
+		snprintf(out->param, sizeof out->param, "dimensions");
+		fault_set(why, FAULT_UNSUPPORTED, "'dimensions'은(는) 이 엔진에서 지원하지 않습니다",
+		          "'dimensions' is not supported by this engine");
+		goto out;
+	}
+	if (format != NULL && strcmp(format, "float") != 0 && strcmp(format, "base64") != 0) {
+		snprintf(out->param, sizeof out->param, "encoding_format");
+		fault_set(why, FAULT_INVALID, "'encoding_format'은 float 또는 base64입니다",
+		          "'encoding_format' is float or base64");
+		goto out;
+	}
+	out->base64 = format != NULL && strcmp(format, "base64") == 0;
+	snprintf(out->param, sizeof out->param, "input");
+	/* An array of numbers is one input; any other array is one input each. */
+	count =
+	    json_is_array(input) && !json_is_integer(json_array_get(input, 0)) ? json_array_size(input) : 1;
+	if (count == 0 || count > EMBEDDING_INPUTS_LIMIT) {
+		fault_set(why, FAULT_INVALID, "'input'은 1-256개여야 합니다",
+		          "'input' must be 1 to 256 texts");
+		goto out;
+	}
+	if ((out->inputs = calloc(count, sizeof *out->inputs)) == NULL) {
+		fault_memory(why);
+		goto out;
+	}
+	for (size_t i = 0; i < count; i++)
+		if (encode_input(out,
+		                 count == 1 &&
+		                         !(json_is_array(input) && !json_is_integer(json_array_get(input, 0)))
+		                     ? input
+		                     : json_array_get(input, i),
+		                 tokenizer, context, why) == -1)
+			goto out;
+	out->param[0] = '\0';
+	result = 0;
+out:
+	json_decref(json);
+	return result;
+}
+
+void
+embedding_request_free(struct embedding_request *request)
+{
+	for (size_t i = 0; i < request->count; i++)
+		token_list_free(&request->inputs[i]);
+	free(request->inputs);
+	memset(request, 0, sizeof *request);
+}

@@ -35,4 +35,19 @@ MUST_CHECK int engine_request_read(struct engine_request *out, struct slice body
                                    struct fault *why);
 void engine_request_free(struct engine_request *request);
 
+#define EMBEDDING_INPUTS_LIMIT 256
+
+/* A body for /v1/embeddings: one list of tokens for each input. */
+struct embedding_request {
+	struct token_list *inputs;
+	size_t count;
+	bool base64;
+	char param[64];
+};
+
+/* As engine_request_read(). */
+MUST_CHECK int embedding_request_read(struct embedding_request *out, struct slice body,
+                                      const struct tokenizer *tokenizer, size_t context, struct fault *why);
+void embedding_request_free(struct embedding_request *request);
+
 #endif

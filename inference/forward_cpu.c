@@ -424,8 +424,13 @@ finish(struct piece *piece, const struct step *step)
 	struct runner *runner = piece->runner;
 	const struct model *model = runner->model;
 	const struct shape *shape = &model->shape;
-	size_t wanted = 0;
+	size_t wanted = 0, states = 0;
 
+	for (size_t t = 0; step->states != NULL && t < step->count; t++)
+		if (step->rows[t].state)
+			runner->kernels->rms_norm(step->states + states++ * shape->width,
+			                          runner->x + t * shape->width, model->output_norm,
+			                          shape->width, shape->epsilon);
 	for (size_t t = 0; t < step->count; t++)
 		if (step->rows[t].wanted)
 			runner->kernels->rms_norm(runner->normed + wanted++ * shape->width,
@@ -433,8 +438,6 @@ finish(struct piece *piece, const struct step *step)
 			                          shape->width, shape->epsilon);
 	if (wanted == 0)
 		return;
-	if (step->states != NULL)
-		memcpy(step->states, runner->normed, wanted * shape->width * sizeof *step->states);
 	if (step->logits == NULL)
 		return;
 	piece->count = wanted;

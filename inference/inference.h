@@ -43,6 +43,7 @@ struct generation_request {
 	size_t stop_count;
 	bool ignore_end; /* go on past the end of the turn: for measuring */
 	bool trim;       /* drop one space at the very beginning of the answer */
+	bool embed;      /* no answer: only what the model makes of the prompt */
 	int logprobs;    /* -1: none; else how many of the best beside the chosen one, 0-20 */
 	/* From the engine's thread, quickly: there is news. The owner must stay until generation_release(). */
 	void (*news)(void *owner);
@@ -61,6 +62,7 @@ struct generation_news {
 	struct token_report *reports; /* since the last time, when asked for; the caller's, to free() */
 	size_t report_count;
 	size_t prompt_tokens, cached_tokens, completion_tokens; /* so far */
+	float *embedding; /* at the end of one with `embed`: model width, length 1; the caller's, to free() */
 	enum generation_end end;
 };
 

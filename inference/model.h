@@ -43,6 +43,7 @@ struct shape {
 	uint32_t context; /* what the model was trained for */
 	uint32_t window;  /* of local layers */
 	uint32_t rotated; /* leading values of each head that rope turns */
+	bool pool_last;   /* embeddings are the last token's state, not the mean of all */
 	bool rope_halves; /* pairs are (i, i + rotated / 2), else (2i, 2i + 1) */
 	float epsilon;
 	float attention_scale, embedding_scale, residual_scale, logit_scale;
@@ -69,14 +70,15 @@ struct model {
 struct step_row {
 	uint32_t token, position;
 	const uint32_t *pages; /* of its sequence: page number of positions 0-63, 64-127, ... */
-	bool wanted;           /* give logits (or the state) for this row */
+	bool wanted;           /* give logits for this row */
+	bool state;            /* give its last hidden state */
 };
 
 struct step {
 	const struct step_row *rows;
 	size_t count;
 	float *logits; /* out: one vocabulary for each wanted row, in order; or NULL */
-	float *states; /* out: one normalised hidden state for each wanted row; or NULL */
+	float *states; /* out: one normalised hidden state for each row with `state`; or NULL */
 };
 
 struct runner_options {

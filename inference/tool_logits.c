@@ -120,7 +120,8 @@ run(struct job *job, struct fault *why)
 			                 : at + i - count < job->force.count ? job->force.ids[at + i - count]
 			                                                     : next;
 
-			rows[i] = (struct step_row){token, (uint32_t)(at + i), pages, true};
+			rows[i] = (struct step_row){
+			    .token = token, .position = (uint32_t)(at + i), .pages = pages, .wanted = true};
 		}
 		step.count = many;
 		runner_cpu.forward(runner, &step);

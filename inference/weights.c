@@ -265,7 +265,7 @@ read_shape(const struct binding *binding)
 {
 	struct shape *shape = &binding->model->shape;
 	double epsilon;
-	uint32_t value_size;
+	uint32_t value_size, pooling;
 
 	if (refuse_scalars(binding) == -1 ||
 	    read_size(binding, "block_count", -1, 1, 1024, &shape->layers) == -1 ||
@@ -281,6 +281,7 @@ read_shape(const struct binding *binding)
 	    read_size(binding, "rope.dimension_count", shape->head_size, 0, shape->head_size,
 	              &shape->rotated) == -1 ||
 	    read_size(binding, "attention.sliding_window", 0, 0, 1 << 24, &shape->window) == -1 ||
+	    read_size(binding, "pooling_type", 0, 0, 4, &pooling) == -1 ||
 	    read_real(binding, "attention.layer_norm_rms_epsilon", NAN, 0, 1, &epsilon) == -1)
 		return -1;
 	if (shape->heads % shape->kv_heads != 0 || value_size != shape->head_size || shape->rotated % 2 != 0)
@@ -288,6 +289,7 @@ read_shape(const struct binding *binding)
 		                 "헤드 구성을 지원하지 않습니다: 헤드 %u, KV 헤드 %u, 크기 %u/%u, 회전 %u",
 		                 "unsupported heads: %u heads, %u kv heads, sizes %u and %u, %u rotated",
 		                 shape->heads, shape->kv_heads, shape->head_size, value_size, shape->rotated);
+	shape->pool_last = pooling == 3;
 	shape->epsilon = (float)epsilon;
 	shape->rope_halves = binding->architecture->rope_halves;
 	shape->attention_scale = 1.0f / sqrtf((float)shape->head_size);

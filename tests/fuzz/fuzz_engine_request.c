@@ -39,5 +39,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		engine_request_free(&request);
 	}
+	{
+		struct embedding_request inputs;
+
+		if (embedding_request_read(&inputs, slice_of(data, size), tokenizer, 4096, &why) == 0 &&
+		    inputs.count == 0)
+			abort();
+		embedding_request_free(&inputs);
+	}
 	return 0;
 }

@@ -202,6 +202,48 @@ other_devices_are_refused_by_name(void **state)
 	assert_non_null(strstr(why.en, "cuda"));
 }
 
+static void
+embeddings_have_length_one_and_do_not_depend_on_company(void **state)
+{
+	uint32_t prompt[200];
+	struct engine *engine = open_engine(4, 64);
+	struct generation *generations[6];
+	struct generation_news news;
+	struct generation_request request = {
+	    .prompt = prompt, .sampling = {.repetition = 1}, .embed = true, .logprobs = -1, .news = quiet};
+	float first[64];
+
+	(void)state;
+	for (unsigned round = 0; round < 2; round++) {
+		for (unsigned i = 0; i < 6; i++) {
+			make_prompt(prompt, 200, round == 0 ? 0 : i);
+			request.prompt_count = i % 2 == 0 ? 200 : 50;
+			assert_int_equal(generation_submit(engine, &request, &generations[i], NULL, NULL), 0);
+		}
+		for (unsigned i = 0; i < 6; i++) {
+			double length = 0;
+
+			do {
+				usleep(500);
+				generation_read(generations[i], &news);
+				buffer_free(&news.text);
+			} while (news.end == GENERATION_RUNNING);
+			assert_int_equal(news.end, GENERATION_STOP);
+			assert_int_equal(news.completion_tokens, 0);
+			for (unsigned j = 0; j < 64; j++)
+				length += (double)news.embedding[j] * (double)news.embedding[j];
+			assert_true(fabs(length - 1) < 1e-5);
+			if (round == 0 && i == 0)
+				memcpy(first, news.embedding, sizeof first);
+			else if (i % 2 == 0 && (round == 0 || i == 0))
+				assert_memory_equal(first, news.embedding, sizeof first);
+			free(news.embedding);
+			generation_release(generations[i]);
+		}
+	}
+	engine_close(engine);
+}
+
 /* ---- pages ------------------------------------------------------------------------------------------------------- */
 
 static void
@@ -302,6 +344,7 @@ main(void)
 	    cmocka_unit_test(a_known_beginning_is_not_computed_again),
 	    cmocka_unit_test(cancelled_answers_end_and_give_back_their_pages),
 	    cmocka_unit_test(a_full_queue_says_so),
+	    cmocka_unit_test(embeddings_have_length_one_and_do_not_depend_on_company),
 	    cmocka_unit_test(other_devices_are_refused_by_name),
 	    cmocka_unit_test(pages_are_found_by_what_they_hold),
 	    cmocka_unit_test(heads_are_read_strictly),
