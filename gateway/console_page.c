@@ -10,7 +10,7 @@ const char console_page[] =
 	"6rem;padding:0 1rem;color:#1b2430;background:#fff;line-height:1.6}\n"
 	"h1{font-size:1.5rem}h1 small{font-weight:400;color:#55606e}table{border-collapse:collapse;"
 	"width:100%}th,td{text-align:left;padding:.4rem .6rem;border-bottom:1px solid #d8dee6;verti"
-	"cal-align:top;word-break:break-all}th{width:14rem;font-weight:600}\n"
+	"cal-align:top;overflow-wrap:anywhere}th{width:15rem;font-weight:600;overflow-wrap:normal}\n"
 	".good{color:#0b6b35}.bad{color:#a3141c}pre{background:#f3f5f8;padding:1rem;overflow-x:auto"
 	"}footer{margin-top:2rem;color:#55606e;font-size:.9rem}</style></head><body>\n"
 	"<h1>해치 <small>Haechi</small></h1>\n"
