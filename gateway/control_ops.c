@@ -438,11 +438,16 @@ usecase_list(struct gateway *gateway, const struct control_caller *caller, const
 	const struct registry *registry = caller->snapshots->registry;
 
 	(void)gateway;
-	(void)request;
 	if ((*result = json_array()) == NULL)
 		return fault_memory(why);
-	for (size_t i = 0; i < registry_usecase_count(registry); i++)
-		json_array_append_new(*result, describe_usecase(registry_usecase_at(registry, i)));
+	for (size_t i = 0; i < registry_usecase_count(registry); i++) {
+		const struct registered *registered = registry_usecase_at(registry, i);
+		json_t *described = describe_usecase(registered);
+
+		if (json_get_bool(request, "documents", false)) /* for the forms of `haechi usecase` */
+			json_object_set_new(described, "document", json_deep_copy(registered->usecase.document));
+		json_array_append_new(*result, described);
+	}
 	return 0;
 }
 

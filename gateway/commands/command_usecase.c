@@ -5,8 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/commands/asking.h"
 #include "gateway/commands/commands.h"
+#include "gateway/commands/forms.h"
 #include "gateway/commands/rules.h"
+#include "schema/base/clock.h"
 #include "gateway/commands/usecase_registry.h"
 
 #define FILE_LIMIT  ((size_t)16 << 20)
@@ -187,7 +190,12 @@ usage(FILE *to)
 	      "  파일은 schema/usecase.schema.json에 따른 용도 하나 또는 목록입니다 (\"-\": 표준 입력)\n"
 	      "  FILE holds one use case by schema/usecase.schema.json, or a list of them (\"-\": standard "
 	      "input)\n"
-	      "  --as-of  그날 시행 중인 규칙으로 판단합니다 / by the rules in force on that day\n\n",
+	      "  --as-of  그날 시행 중인 규칙으로 판단합니다 / by the rules in force on that day\n\n"
+	      "  haechi usecase form33 ID|FILE       [--socket PATH]   고영향 확인 요청서 / request for "
+	      "confirmation\n"
+	      "  haechi usecase self-review ID|FILE  [--socket PATH]   사전 검토 기록 / record of the review "
+	      "beforehand\n"
+	      "  haechi usecase publication ID|FILE  [--socket PATH]   게시문 / the page to be published\n",
 	      to);
 	fputs(usecase_registry_usage, to);
 }
@@ -241,6 +249,119 @@ failed:
 	return EXIT_USAGE;
 }
 
+/* ---- forms ----------------------------------------------------------------------------------------------------------- */
+
+/* The document of a use case: out of a file, or out of the registry of the running gateway. */
+static json_t *
+document_of(const char *which, const char *socket, const char *agency, struct fault *why)
+{
+	json_t *list = NULL, *found = NULL;
+
+	if (strchr(which, '/') != NULL || strchr(which, '.') != NULL || strcmp(which, "-") == 0)
+		return json_read_file(which, FILE_LIMIT, why);
+	if (asking_ask(socket, json_pack("{s:s, s:b}", "op", "usecase.list", "documents", 1), &list, why) ==
+	    -1)
+		return NULL;
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *one = json_array_get(list, i);
+		const char *id = json_get_string(one, "id"), *of = json_get_string(one, "agency");
+
+		if (id != NULL && strcmp(id, which) == 0 &&
+		    (agency == NULL || (of != NULL && strcmp(of, agency) == 0)))
+			found = json_object_get(one, "document");
+	}
+	json_incref(found);
+	json_decref(list);
+	if (found == NULL)
+		fault_set(why, FAULT_NOT_FOUND, "등록되지 않은 용도입니다: %s",
+		          "no such use case is registered: %s", which);
+	return found;
+}
+
+static int
+form_print(const char *form, json_t *document, const char *as_of, const char *share, struct fault *why)
+{
+	struct policy *policy = NULL;
+	struct arena *arena = arena_new(ARENA_LIMIT);
+	struct buffer text, out;
+	struct usecase usecase = {0};
+	struct assessment assessment;
+	char day[CLOCK_TEXT_SIZE];
+	int result = -1;
+
+	buffer_init(&text, FILE_LIMIT);
+	buffer_init(&out, FILE_LIMIT);
+	json_write(&text, document);
+	if (arena == NULL || !buffer_ok(&text)) {
+		fault_memory(why);
+		goto out;
+	}
+	if (command_load_policy(&policy, share, why) == -1 ||
+	    usecase_parse(&usecase, buffer_view(&text), arena, why) == -1 ||
+	    policy_assess(policy, &usecase, as_of, arena, &assessment, why) == -1)
+		goto out;
+	clock_text(day, clock_wall_ms() + INT64_C(9) * 3600 * 1000); /* the day in Korea */
+	day[10] = '\0';
+	if (strcmp(form, "form33") == 0)
+		form_confirmation(&out, &usecase, &assessment);
+	else if (strcmp(form, "self-review") == 0)
+		form_self_review(&out, &usecase, &assessment, policy_bundle(policy), day);
+	else
+		form_publication(&out, &usecase, &assessment);
+	if (!buffer_ok(&out))
+		fault_memory(why);
+	else if (fwrite(out.data, 1, out.size, stdout) != out.size || fflush(stdout) != 0)
+		fault_errno(why, "표준 출력", "standard output");
+	else
+		result = 0;
+out:
+	usecase_release(&usecase);
+	policy_release(policy);
+	arena_free(arena);
+	buffer_free(&text);
+	buffer_free(&out);
+	return result;
+}
+
+static int
+usecase_form(int argc, char **argv)
+{
+	const char *which = NULL, *socket = NULL, *agency = NULL, *as_of = NULL, *share = NULL;
+	struct fault why = {0};
+	json_t *document;
+	int result;
+
+	for (int i = 1; i < argc; i++) {
+		const char **into = strcmp(argv[i], "--socket") == 0   ? &socket
+		                    : strcmp(argv[i], "--agency") == 0 ? &agency
+		                    : strcmp(argv[i], "--as-of") == 0  ? &as_of
+		                    : strcmp(argv[i], "--share") == 0  ? &share
+		                                                       : NULL;
+
+		if (into != NULL && i + 1 < argc) {
+			*into = argv[++i];
+		} else if (strcmp(argv[i], "--help") == 0) {
+			usage(stdout);
+			return EXIT_GOOD;
+		} else if (which == NULL && (argv[i][0] != '-' || argv[i][1] == '\0')) {
+			which = argv[i];
+		} else {
+			usage(stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (which == NULL) {
+		usage(stderr);
+		return EXIT_USAGE;
+	}
+	document = document_of(which, socket, agency, &why);
+	result = document == NULL ? -1 : form_print(argv[0], document, as_of, share, &why);
+	json_decref(document);
+	if (result == -1)
+		fault_print(stderr, "haechi usecase", &why);
+	return result == -1 ? EXIT_USAGE : EXIT_GOOD;
+}
+
 int
 command_usecase(int argc, char **argv)
 {
@@ -248,6 +369,9 @@ command_usecase(int argc, char **argv)
 
 	if (argc >= 2 && strcmp(argv[1], "assess") == 0)
 		return usecase_assess(argc - 1, argv + 1);
+	if (argc >= 2 && (strcmp(argv[1], "form33") == 0 || strcmp(argv[1], "self-review") == 0 ||
+	                  strcmp(argv[1], "publication") == 0))
+		return usecase_form(argc - 1, argv + 1);
 	if (argc >= 2 && strcmp(argv[1], "--help") == 0) {
 		usage(stdout);
 		return EXIT_GOOD;
