@@ -5,7 +5,7 @@
 #ifndef HAECHI_GATEWAY_CONSOLE_PAGE_H
 #define HAECHI_GATEWAY_CONSOLE_PAGE_H
 
-#define CONSOLE_STYLE_HASH  "G/2BY5SihJ4jl0KFrwtums0cLrBa3iL5FCS/LfwzdDQ="
+#define CONSOLE_STYLE_HASH  "BiQlb/7LvOZit0ts8Uu+ebZkyeefbB2hO/1tgF13lSo="
 #define CONSOLE_SCRIPT_HASH "HenPrZTyG+5+8E3kgKA1dHAGWUKJmOI5hR/y3Rnktxw="
 
 extern const char console_page[];
