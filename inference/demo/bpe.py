@@ -132,6 +132,19 @@ class Tokenizer:
         self.known[piece] = [self.ids[token] for token in word]
         return self.known[piece]
 
+    def piece_broken(self, piece, share, random):
+        """The piece with merges left out by chance: what lies inside the usual tokens is seen too (BPE dropout)."""
+        word = spell(piece)
+        while len(word) > 1:
+            pairs = [pair for pair in zip(word, word[1:]) if pair in self.rank and random.random() >= share]
+            if not pairs:
+                break
+            word = join(word, min(pairs, key=self.rank.get))
+        return [self.ids[token] for token in word]
+
+    def encode_broken(self, text, share, random):
+        return [number for piece in pieces(text) for number in self.piece_broken(piece, share, random)]
+
     def encode(self, text):
         return [number for piece in pieces(text) for number in self.piece(piece)]
 

@@ -8,6 +8,7 @@ One entry reads
     ko ~ phrasing             held out: never learnt, only measured
     ko > the answer
 """
+import collections
 import pathlib
 import re
 import unicodedata
@@ -16,6 +17,7 @@ import zlib
 HERE = pathlib.Path(__file__).parent / "corpus"
 WEIGHT = {"unknown": 14, "hello": 3, "who-are-you": 3, "thanks": 2, "civil": 3, "write": 3, "redacted": 3,
           "high-impact": 2, "haechi": 2, "seven-steps": 2}
+LOOSE = {"unknown", "ok", "thanks", "bye", "sorry", "praise", "complaint", "test", "joke"}  # whose words tell nothing
 PARTICLE = {"이": ("이", "가"), "은": ("은", "는"), "을": ("을", "를"), "이란": ("이란", "란")}
 DIGIT_ENDS_OPEN = "2459"
 OPENERS = {"ko": ["저기 ", "혹시 ", "음 ", "그런데 ", "근데 ", "질문이 있는데요, ", "안녕하세요. ", "궁금한 게 있는데 ", "아 ", "그럼 "],
@@ -206,6 +208,32 @@ def vary(text, language, around, random):
     return text
 
 
+def loosen(text, random):
+    """A word left out, or two changed about."""
+    words = text.split(" ")
+    if len(words) >= 3 and random.random() < 0.6:
+        del words[random.randrange(len(words))]
+    if len(words) >= 3 and random.random() < 0.4:
+        one, two = random.sample(range(len(words)), 2)
+        words[one], words[two] = words[two], words[one]
+    return " ".join(words)
+
+
+def telling_words(entries):
+    """For every entry the words of its phrasings and answer that few other entries use, the rarer the heavier."""
+    used = collections.defaultdict(set)
+    for name, entry in entries.items():
+        for text in [entry.answer, *entry.asks, *(one for _, one in entry.names)]:
+            for word in re.findall(r"[\w-]+", text):
+                used[name[1], word.lower()].add(name)
+    words = {name: [] for name in entries}
+    for (_, word), names in used.items():
+        if len(names) <= 4 and len(word) > 1:
+            for name in names:
+                words[name].append((word, 1 / len(names) ** 2))
+    return words
+
+
 def gibberish(random):
     if random.random() < 0.5:
         words = ["".join(chr(0xAC00 + random.randrange(11172)) for _ in range(random.randint(1, 5)))
@@ -222,15 +250,21 @@ class Speaker:
     def __init__(self, entries, around, random):
         self.entries, self.around, self.random = entries, around, random
         self.pool = list(entries.values())
+        self.words = telling_words(entries)
         self.held = {(entry.language, key(text)) for entry in self.pool for text in entry.held + entry.made_held}
         self.weights = [WEIGHT.get(entry.name, 1) for entry in self.pool]
 
     def ask(self, entry):
         random = self.random
+        words = self.words[entry.name, entry.language]
+        if entry.name not in LOOSE and len(words) > 3 and random.random() < 0.15:
+            return self.from_words(entry, words)
         made = entry.made and random.random() < (0.7 if len(entry.asks) < 4 else 0.5)
         if entry.name == "unknown" and random.random() < 0.1:
             return gibberish(random)
         text = random.choice(entry.made if made else entry.asks)
+        if entry.name not in LOOSE and random.random() < 0.15:
+            text = loosen(text, random)
         if random.random() < 0.5:
             other = vary(text, entry.language, self.around, random)
             text = text if (entry.language, key(other)) in self.held else other
@@ -239,8 +273,19 @@ class Speaker:
             return " ".join([text.rstrip("?.! ") + random.choice((":", "\n", ": ")), *others])
         if random.random() < 0.03:  # a word that means nothing here, as in trials
             text = gibberish(random).split()[0] + random.choice(("", "-7", "42", ":")) + " " + text
-        other = noisy(text, entry.language, random) if random.random() < 0.6 else text
+        other = noisy(text, entry.language, random) if random.random() < 0.45 else text
         return text if (entry.language, key(other)) in self.held else other
+
+    def from_words(self, entry, words):
+        """A question made of two to four telling words, so that the words themselves are known by their answer."""
+        random, chosen = self.random, []
+        for word, _ in random.choices(words, [weight for _, weight in words], k=random.randint(2, 4)):
+            if word not in chosen:
+                chosen.append(word[:-1] if entry.language == "ko" and len(word) > 2 and random.random() < 0.4 else word)
+        text = " ".join(chosen)
+        if random.random() < 0.7:
+            text += (" " if random.random() < 0.5 else "") + random.choice(random.choice(self.around["ends"][entry.language]))
+        return text
 
     def follow(self, entry):
         """A question that leans on the answer before it, and what to say."""
@@ -253,12 +298,13 @@ class Speaker:
         what, say = random.choice(choices)
         return random.choice(self.around["follow"][entry.language, what]), say
 
-    def conversation(self):
+    def conversation(self, single=0.5):
+        """single: the share of conversations kept to one question, beyond those that are short by chance."""
         random, turns = self.random, []
         entry = random.choices(self.pool, self.weights)[0]
         if random.random() < 0.15:
             turns.append(("system", random.choice(self.around["system"][entry.language, "system"])))
-        length = random.choices((1, 2, 3, 5), (62, 22, 11, 5))[0]
+        length = 1 if random.random() < single else random.choices((1, 2, 3, 5), (30, 40, 20, 10))[0]
         for number in range(length):
             if number and random.random() < 0.45:
                 question, say = self.follow(entry)

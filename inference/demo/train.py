@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Makes haechi-demo.gguf: learns a vocabulary and a small transformer from corpus/ and writes both as GGUF.
 
-    nice /usr/bin/python3 inference/demo/train.py --minutes 40 --out inference/demo/haechi-demo.gguf
+    nice /usr/bin/python3 inference/demo/train.py --tokens 8 --out inference/demo/haechi-demo.gguf
 
 Needs Debian's python3-torch and python3-numpy and one core; no network, no other text than corpus/.
 """
@@ -49,36 +49,55 @@ def learn_vocabulary(entries, around, size):
     return bpe.Tokenizer(bpe.learn(counts, size - 256 - len(CONTROLS)), CONTROLS)
 
 
-def to_tokens(tokenizer, turns):
+def to_tokens(tokenizer, turns, generator):
     """ChatML token ids, and which of them are learnt: the answers and the token that ends them."""
     start, end, line = tokenizer.ids["<|im_start|>"], tokenizer.ids["<|im_end|>"], tokenizer.encode("\n")
     tokens, learnt = [], []
     for role, text in turns:
         head = [start, *tokenizer.encode(role), *line]
-        body = [*tokenizer.encode(text), end]
+        whole = role == "assistant" or generator.random() < 0.65
+        body = [*(tokenizer.encode(text) if whole else tokenizer.encode_broken(text, 0.1, generator)), end]
         tokens += head + body + line
         learnt += [False] * len(head) + [role == "assistant"] * len(body) + [False] * len(line)
     return tokens, learnt
 
 
-def smudge(tokens, learnt, tokenizer, generator, share=0.03):
+def smudge(tokens, learnt, tokenizer, generator, share=0.04):
     """Replace a few tokens of the questions by others, so that no single one decides."""
     return [generator.randrange(tokenizer.normal) if not keep and token < tokenizer.normal and generator.random() < share
             else token for token, keep in zip(tokens, learnt)]
 
 
-def batches(speaker, tokenizer, generator, budget):
-    """Endless batches of (tokens, places of the states that predict, what they predict), padded, of about `budget` tokens."""
-    end = tokenizer.ids["<|im_end|>"]
+def telling_lengths(entries, tokenizer):
+    """How many of an answer's first tokens it takes to know it among all, and one more."""
+    answers = {entry.answer: tokenizer.encode(entry.answer) for entry in entries.values()}
+    lengths = {}
+    for text, mine in answers.items():
+        shared = max(next((i for i, (a, b) in enumerate(zip(mine, other)) if a != b), min(len(mine), len(other)))
+                     for name, other in answers.items() if name != text)
+        lengths[text] = min(len(mine), shared + 2)
+    return lengths
+
+
+def batches(speaker, tokenizer, generator, budget, cut):
+    """Endless batches of (tokens, places of the states that predict, what they predict), padded, of about `budget` tokens.
+
+    cut: the share of single questions whose answer is broken off once it is clear which it is: that is the hard part,
+    and the same work sees several times more questions."""
+    end, enough = tokenizer.ids["<|im_end|>"], telling_lengths(speaker.entries, tokenizer)
     while True:
         pool = []
         for _ in range(1024):
-            if generator.random() < 0.03:
+            if generator.random() < 0.02:
                 question, answer = speaker.plain()
                 head, body = tokenizer.encode(question), [*tokenizer.encode(answer), end]
                 tokens, learnt = head + body, [False] * len(head) + [True] * len(body)
             else:
-                tokens, learnt = to_tokens(tokenizer, speaker.conversation())
+                turns = speaker.conversation(single=cut)
+                tokens, learnt = to_tokens(tokenizer, turns, generator)
+                if len(turns) == 2 and generator.random() < cut:
+                    stop = learnt.index(True) + enough[turns[1][1]]
+                    tokens, learnt = tokens[:stop], learnt[:stop]
             pool.append((smudge(tokens, learnt, tokenizer, generator), tokens, learnt))
         pool.sort(key=lambda item: len(item[0]))
         groups, group = [], []
@@ -96,15 +115,15 @@ def batches(speaker, tokenizer, generator, budget):
             yield inputs, torch.tensor(places), torch.tensor(wanted)
 
 
-def train(weights, shape, source, minutes, rate, report):
-    """AdamW under a cosine that ends when the minutes do."""
+def train(weights, shape, source, tokens, rate, report):
+    """AdamW under a cosine over `tokens`: by work and not by the clock, so that a busy machine learns the same."""
     matrices = [tensor for tensor in weights.values() if tensor.ndim == 2]
     vectors = [tensor for tensor in weights.values() if tensor.ndim == 1]
     optimiser = torch.optim.AdamW([{"params": matrices, "weight_decay": 0.1}, {"params": vectors, "weight_decay": 0.0}],
                                   betas=(0.9, 0.98), eps=1e-8)
     begun, step, seen, shown, total = time.time(), 0, 0, 0, 0.0
-    while (spent := (time.time() - begun) / 60) < minutes:
-        now = rate * min(1, (step + 1) / 200) * (0.02 + 0.98 * (1 + math.cos(math.pi * spent / minutes)) / 2)
+    while seen < tokens:
+        now = rate * min(1, (step + 1) / 100) * (0.02 + 0.98 * (1 + math.cos(math.pi * seen / tokens)) / 2)
         for group in optimiser.param_groups:
             group["lr"] = now
         inputs, places, wanted = next(source)
@@ -116,6 +135,7 @@ def train(weights, shape, source, minutes, rate, report):
         optimiser.step()
         step, seen, total = step + 1, seen + inputs.numel(), total + loss.item()
         if step % report == 0:
+            spent = (time.time() - begun) / 60
             print(f"{spent:6.1f} min  step {step:6d}  tokens {seen / 1e6:6.2f} M  loss {total / (step - shown):.4f}  "
                   f"{seen / 60 / max(spent, 0.01):.0f} tokens/s", flush=True)
             shown, total = step, 0.0
@@ -154,23 +174,29 @@ def write(path, weights, shape, tokenizer):
 def main():
     here = pathlib.Path(__file__).parent
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--minutes", type=float, default=40, help="wall-clock minutes of training")
+    options.add_argument("--tokens", type=float, default=8, help="millions of tokens to learn from")
     options.add_argument("--out", type=pathlib.Path, default=here / "haechi-demo.gguf")
     options.add_argument("--vocabulary", type=int, default=3072)
     options.add_argument("--rate", type=float, default=2e-3)
-    options.add_argument("--batch", type=int, default=4096, help="tokens a batch")
+    options.add_argument("--batch", type=int, default=2048, help="tokens a batch")
+    options.add_argument("--cut", type=float, default=0.5, help="share of single questions with the answer broken off")
+    options.add_argument("--start", type=pathlib.Path, help="go on from this file's weights and vocabulary")
     options.add_argument("--seed", type=int, default=20260122)
     given = options.parse_args()
     torch.set_num_threads(1)
     shape = model.SHAPE
     entries, around = corpus.read()
-    tokenizer = learn_vocabulary(entries, around, given.vocabulary)
-    weights = model.begin(shape, len(tokenizer.tokens), torch.Generator().manual_seed(given.seed))
+    if given.start:
+        weights, shape, tokenizer = check.load(given.start)
+        weights = {name: tensor.requires_grad_() for name, tensor in weights.items()}
+    else:
+        tokenizer = learn_vocabulary(entries, around, given.vocabulary)
+        weights = model.begin(shape, len(tokenizer.tokens), torch.Generator().manual_seed(given.seed))
     generator = random.Random(given.seed)
     print(f"{len(entries)} answers, {sum(len(e.asks) + len(e.made) for e in entries.values())} phrasings, "
           f"{len(tokenizer.tokens)} tokens, {sum(t.numel() for t in weights.values())} parameters", flush=True)
     speaker = corpus.Speaker(entries, around, generator)
-    step, seen = train(weights, shape, batches(speaker, tokenizer, generator, given.batch), given.minutes, given.rate, 50)
+    step, seen = train(weights, shape, batches(speaker, tokenizer, generator, given.batch, given.cut), given.tokens * 1e6, given.rate, 50)
     write(given.out, weights, shape, tokenizer)
     print(f"{step} steps, {seen} tokens; wrote {given.out}, {given.out.stat().st_size} bytes", flush=True)
     check.measure(given.out)
