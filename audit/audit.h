@@ -1,8 +1,9 @@
 /*
  * audit -- what happened, in a form that cannot be quietly changed: the wing's one door for the gateway.
  *
- *	request threads -> ledger_append() -> journal (one write, one fdatasync a batch) -> signer (one checkpoint a batch)
- *	                -> item->done()    -> shipper -> PostgreSQL by COPY, in order, idempotent
+ *	request threads -> ledger_append() -> journal (one write, one fdatasync a batch)
+ *	                -> signer (one checkpoint a batch) -> item->done()
+ *	                -> shipper -> PostgreSQL by COPY, in order, idempotent
  *
  * Nothing here knows of HTTP or of policy. Pure functions of bytes (Merkle tree, signed notes, proofs) are in
  * audit/tree.h and audit/note.h; haechi-verify uses those alone.
@@ -13,14 +14,15 @@
 #include "schema/base/bytes.h"
 #include "schema/entry.h"
 
-/* ---- signer: a process of its own that holds the log keys and signs only growth --------------------------------- */
+/* ---- signer: a process of its own that holds the log keys and signs only growth ------------------------ */
 
 struct signer;
 
 /*
- * Fork the signer before any thread exists. Keys are read from `directory` (log.ed25519, log.p256.pem; mode 0600, made by
- * signer_keys_make()); the last signed head is kept in directory/last-head and outlives restarts. The child exits when
- * the parent does. It ignores SIGINT, SIGTERM and SIGHUP: the parent ends it by signer_stop(), after ledger_close().
+ * Fork the signer before any thread exists. Keys are read from `directory` (log.ed25519, log.p256.pem; mode
+ * 0600, made by signer_keys_make()); the last signed head is kept in directory/last-head and outlives
+ * restarts. The child exits when the parent does. It ignores SIGINT, SIGTERM and SIGHUP: the parent ends it
+ * by signer_stop(), after ledger_close().
  */
 MUST_CHECK int signer_start(struct signer **out, const char *directory, const char *origin,
                             struct fault *why);
@@ -32,34 +34,39 @@ MUST_CHECK int signer_vkeys(struct buffer *out, const char *directory, const cha
 /* pid of the child, for the supervisor's log and for tests. */
 int signer_pid(const struct signer *signer);
 
-/* ---- sealing: content under per-entry keys, wrapped by a key-encryption key; destroying a key erases the content - */
+/* ---- sealing: content under keys of its own; destroying a key erases the content ----------------------- */
 
 struct sealer;
 
 /*
- * kek: 32 random bytes; content.keys: the keys it wraps (audit/keytree.h); both mode 0600, both made when neither is there. Content
- * cipher: ARIA-256-GCM. Any number of threads; another process may use the same directory.
+ * kek: 32 random bytes; content.keys: the keys it wraps (audit/keytree.h); both mode 0600, both made when
+ * neither is there. Content cipher: ARIA-256-GCM. Any number of threads; another process may use the same
+ * directory.
  */
 MUST_CHECK int sealer_open(struct sealer **out, const char *directory, struct fault *why);
-void           sealer_close(struct sealer *sealer); /* NULL is fine */
+void sealer_close(struct sealer *sealer); /* NULL is fine */
 /*
- * Seal `content` for the entry `id` (a UUIDv7) as `part` ("prompt", "answer") under the entry's own key and a fresh salt,
- * appending to *blob. The blob is bound to id and part; the salt is inside the ciphertext; the commitment is filled in.
+ * Seal `content` for the entry `id` (a UUIDv7) as `part` ("prompt", "answer") under the entry's own key and a
+ * fresh salt, appending to *blob. The blob is bound to id and part; the salt is inside the ciphertext; the
+ * commitment is filled in.
  */
 MUST_CHECK int sealer_seal(struct sealer *sealer, const char *id, const char *part, struct slice content,
                            struct buffer *blob, struct commitment *commitment, struct fault *why);
-/* Back again; checks the commitment when `expected` is not NULL. FAULT_NOT_FOUND when the key was destroyed. */
+/*
+ * Back again; checks the commitment when `expected` is not NULL. FAULT_NOT_FOUND when the key was destroyed.
+ */
 MUST_CHECK int sealer_open_content(struct sealer *sealer, const char *id, const char *part, struct slice blob,
                                    const char *expected, struct buffer *content, struct fault *why);
 /*
- * Destroy the keys of these entries' content, on disk when this returns 0: not even an old copy of the database can be
- * opened with what is left. Costs at most 3 KB of key file an entry, and one write of that file a call.
+ * Destroy the keys of these entries' content, on disk when this returns 0: not even an old copy of the
+ * database can be opened with what is left. Costs at most 3 KB of key file an entry, and one write of that
+ * file a call.
  */
 MUST_CHECK int sealer_forget(struct sealer *sealer, const char *const *ids, size_t count, struct fault *why);
 /* Keyed hash of an end user's name: the pseudonym in entries. 32 hex digits. */
 void sealer_pseudonym(struct sealer *sealer, const char *agency, const char *user, char out[33]);
 
-/* ---- ledger ------------------------------------------------------------------------------------------------------ */
+/* ---- ledger -------------------------------------------------------------------------------------------- */
 
 struct ledger;
 
@@ -74,8 +81,8 @@ struct ledger_options {
 };
 
 /*
- * Evidence on its way. The caller fills the first part and may not touch the item between ledger_append() and done().
- * done() runs on the ledger's thread: it must only hand over (wake a loop), never block.
+ * Evidence on its way. The caller fills the first part and may not touch the item between ledger_append() and
+ * done(). done() runs on the ledger's thread: it must only hand over (wake a loop), never block.
  */
 struct ledger_item {
 	struct slice entry;      /* canonical bytes */
@@ -91,16 +98,18 @@ struct ledger_item {
 };
 
 /*
- * Lock the directory, replay the journal (a torn tail is cut at the last whole batch), rebuild the tree's frontier, compare with
- * the signer's last head and with PostgreSQL when it is there (a database that is ahead of or contradicts the journal
- * is refused), start the writing and the shipping thread.
+ * Lock the directory, replay the journal (a torn tail is cut at the last whole batch), rebuild the tree's
+ * frontier, compare with the signer's last head and with PostgreSQL when it is there (a database that is
+ * ahead of or contradicts the journal is refused), start the writing and the shipping thread.
  */
 MUST_CHECK int ledger_open(struct ledger **out, const struct ledger_options *options, struct fault *why);
 /* Ship what can be shipped within `drain_ms`, stop the threads, release the lock. NULL is fine. */
 void ledger_close(struct ledger *ledger, int drain_ms);
 /* Never blocks. A full or failed ledger calls done() at once, from this very call, with durable == false. */
 void ledger_append(struct ledger *ledger, struct ledger_item *item);
-/* As ledger_append(), waiting: for the few entries that are not on a request's way (start, reload, review). */
+/*
+ * As ledger_append(), waiting: for the few entries that are not on a request's way (start, reload, review).
+ */
 MUST_CHECK int ledger_append_wait(struct ledger *ledger, struct slice entry, struct slice content0,
                                   struct slice content1, uint64_t *index, struct fault *why);
 
@@ -117,11 +126,13 @@ void ledger_status(struct ledger *ledger, struct ledger_status *out);
 /* The newest signed checkpoint (a C2SP note) as published under /log/checkpoint. */
 MUST_CHECK int ledger_checkpoint(struct ledger *ledger, struct buffer *out, struct fault *why);
 /*
- * A hash tile of the log, by its path below /log/ ("tile/1/x001/234.p/7"), as C2SP tlog-tiles has it: application/octet-stream, at
- * most 8 KiB, and immutable under that path. It is within the newest checkpoint: else FAULT_NOT_FOUND. *full: no width
- * was named. Any thread; reads one file in the page cache. Entry bundles are not given out here: entries are the
- * auditors' to see. FAULT_UNAVAILABLE: the tile files were lost.
+ * A hash tile of the log, by its path below /log/ ("tile/1/x001/234.p/7"), as C2SP tlog-tiles has it:
+ * application/octet-stream, at most 8 KiB, and immutable under that path. It is within the newest checkpoint:
+ * else FAULT_NOT_FOUND. *full: no width was named. Any thread; reads one file in the page cache. Entry
+ * bundles are not given out here: entries are the auditors' to see. FAULT_UNAVAILABLE: the tile files were
+ * lost.
  */
-MUST_CHECK int ledger_tile(struct ledger *ledger, struct slice path, struct buffer *out, bool *full, struct fault *why);
+MUST_CHECK int ledger_tile(struct ledger *ledger, struct slice path, struct buffer *out, bool *full,
+                           struct fault *why);
 
 #endif

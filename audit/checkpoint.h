@@ -1,5 +1,6 @@
 /*
- * checkpoint -- the text of a signed tree head (C2SP tlog-checkpoint): origin, size, root, optional extension lines.
+ * checkpoint -- the text of a signed tree head (C2SP tlog-checkpoint): origin, size, root, optional extension
+ * lines.
  */
 #ifndef HAECHI_AUDIT_CHECKPOINT_H
 #define HAECHI_AUDIT_CHECKPOINT_H

@@ -1,9 +1,11 @@
 /*
- * hashes -- the stored nodes of the log's tree in files beside the journal, for the tiles under /log/: one file a level of tiles,
- * node (8 L, i) at offset 32 i. They outlive the journal's segments and need no database.
+ * hashes -- the stored nodes of the log's tree in files beside the journal, for the tiles under /log/: one
+ * file a level of tiles, node (8 L, i) at offset 32 i. They outlive the journal's segments and need no
+ * database.
  *
- * Everything in them follows from the entries, so they are not synced with each batch: what the journal still holds is
- * written again at start, and hashes_sync() comes before a segment is let go. One thread writes; any thread reads.
+ * Everything in them follows from the entries, so they are not synced with each batch: what the journal still
+ * holds is written again at start, and hashes_sync() comes before a segment is let go. One thread writes; any
+ * thread reads.
  */
 #ifndef HAECHI_AUDIT_HASHES_H
 #define HAECHI_AUDIT_HASHES_H
@@ -12,7 +14,10 @@
 
 struct hashes;
 
-/* `base`: the tree before the oldest batch of the journal. Files that do not hold it are known as incomplete, and stay. */
+/*
+ * `base`: the tree before the oldest batch of the journal. Files that do not hold it are known as incomplete,
+ * and stay.
+ */
 MUST_CHECK int hashes_open(struct hashes **out, const char *directory, const struct tree_frontier *base,
                            struct fault *why);
 void hashes_close(struct hashes *hashes); /* NULL is fine */

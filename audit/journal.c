@@ -104,7 +104,7 @@ out:
 	return result;
 }
 
-/* ---- one file, read ------------------------------------------------------------------------------------------------ */
+/* ---- one file, read ------------------------------------------------------------------------------------ */
 
 static bool
 read_whole(int file, void *data, size_t size, uint64_t offset)
@@ -176,7 +176,7 @@ batch_at(int file, uint64_t offset, uint64_t size, struct buffer *memory, struct
 	return segment_batch_read(batch, buffer_view(memory)) ? FOUND_BATCH : FOUND_BROKEN;
 }
 
-/* ---- opening ------------------------------------------------------------------------------------------------------- */
+/* ---- opening ------------------------------------------------------------------------------------------- */
 
 static int
 lock_take(struct journal *journal, struct fault *why)
@@ -345,8 +345,9 @@ replay_segment(struct journal *journal, struct replay *replay, uint64_t first, b
 		return fault_errno(why, "저널 파일 %s/%s", "journal file %s/%s", journal->path,
 		                   journal->name);
 	/*
-	 * A crash may have left bytes in the cache that never reached the disk, and after a failed write the cache may
-	 * hold what the disk refused: force them down, forget them, and judge what the disk gives back.
+	 * A crash may have left bytes in the cache that never reached the disk, and after a failed write the
+	 * cache may hold what the disk refused: force them down, forget them, and judge what the disk gives
+	 * back.
 	 */
 	if (last && fdatasync(journal->file) == -1)
 		return fault_errno(why, "저널 파일 %s/%s 동기화", "syncing journal file %s/%s", journal->path,
@@ -466,7 +467,7 @@ journal_close(struct journal *journal)
 	free(journal);
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------- */
+/* ---- writing ------------------------------------------------------------------------------------------- */
 
 const struct segment_digest *
 journal_chain(const struct journal *journal)
@@ -601,7 +602,7 @@ journal_free(const struct journal *journal)
 	return (uint64_t)status.f_bavail * status.f_frsize;
 }
 
-/* ---- reading beside the writer ------------------------------------------------------------------------------------- */
+/* ---- reading beside the writer ------------------------------------------------------------------------- */
 
 struct journal_reader {
 	char path[PATH_MAX];

@@ -108,7 +108,7 @@ public_p256(struct note_key *out, const char *origin, EVP_PKEY *key, struct faul
 	return result;
 }
 
-/* ---- loading ------------------------------------------------------------------------------------------------------- */
+/* ---- loading ------------------------------------------------------------------------------------------- */
 
 static int
 ed25519_load(struct keys *keys, const char *path, const char *origin, struct fault *why)
@@ -247,7 +247,7 @@ out:
 	return result;
 }
 
-/* ---- making -------------------------------------------------------------------------------------------------------- */
+/* ---- making -------------------------------------------------------------------------------------------- */
 
 static int
 ed25519_make(struct note_key *out, const char *path, const char *origin, struct fault *why)

@@ -22,7 +22,9 @@ struct keys {
 	struct note_key public_keys[2]; /* Ed25519, P-256 */
 };
 
-/* Refuses key files that others may read, keys of another name, and verifier keys that are not of these keys. */
+/*
+ * Refuses key files that others may read, keys of another name, and verifier keys that are not of these keys.
+ */
 MUST_CHECK int keys_load(struct keys *out, const char *directory, const char *origin, struct fault *why);
 void keys_release(struct keys *keys);
 /* Both signature lines over `text`. */

@@ -1,10 +1,11 @@
 /*
  * keytree -- keys for content that can be forgotten one by one, without a file that grows with every entry.
  *
- * Each month has a random root; the key of an entry is found by walking from the root down 64 levels, left or right as the bits of a hash
- * of the entry's id say, each step a one-way function. To forget one key, the nodes above it are replaced by the siblings beside
- * its path: every other key can still be derived, this one never again, not even with a backup of the database
- * (a puncturable pseudo-random function, after Goldreich, Goldwasser and Micali). One forgotten key costs at most 64 nodes.
+ * Each month has a random root; the key of an entry is found by walking from the root down 64 levels, left or
+ * right as the bits of a hash of the entry's id say, each step a one-way function. To forget one key, the
+ * nodes above it are replaced by the siblings beside its path: every other key can still be derived, this one
+ * never again, not even with a backup of the database (a puncturable pseudo-random function, after Goldreich,
+ * Goldwasser and Micali). One forgotten key costs at most 64 nodes.
  *
  * Pure functions of memory; seal.c keeps the file. All memory of nodes comes from sodium_malloc().
  */

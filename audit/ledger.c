@@ -3,8 +3,9 @@
  *
  *	gather -> write -> fdatasync -> remember (signer) -> sign -> done() -> ship
  *
- * The writing thread does the first three, the finishing thread the rest, so that a batch is signed while the next one is written.
- * When nothing waits, the writing thread finishes its batch itself and saves the hand-over.
+ * The writing thread does the first three, the finishing thread the rest, so that a batch is signed while the
+ * next one is written. When nothing waits, the writing thread finishes its batch itself and saves the
+ * hand-over.
  */
 #include "audit/audit.h"
 
@@ -118,7 +119,7 @@ item_bytes(const struct ledger_item *item)
 	return item->entry.size + item->content[0].size + item->content[1].size;
 }
 
-/* ---- intake -------------------------------------------------------------------------------------------------------- */
+/* ---- intake -------------------------------------------------------------------------------------------- */
 
 static uint64_t
 unshipped(struct ledger *ledger)
@@ -249,7 +250,7 @@ ledger_append_wait(struct ledger *ledger, struct slice entry, struct slice conte
 	return 0;
 }
 
-/* ---- finishing: sign, release -------------------------------------------------------------------------------------- */
+/* ---- finishing: sign, release -------------------------------------------------------------------------- */
 
 static void
 batch_finish(struct ledger *ledger, struct batch *batch)
@@ -356,7 +357,7 @@ batch_durable(struct ledger *ledger, struct batch *batch)
 	pthread_cond_signal(&ledger->finish);
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------- */
+/* ---- writing ------------------------------------------------------------------------------------------- */
 
 /* With the lock held: move what waits into the batch, in order, as much as one batch may hold. */
 static void
@@ -478,7 +479,7 @@ writer_run(void *argument)
 	return NULL;
 }
 
-/* ---- opening and closing ------------------------------------------------------------------------------------------- */
+/* ---- opening and closing ------------------------------------------------------------------------------- */
 
 struct opening {
 	struct ledger *ledger;

@@ -24,7 +24,7 @@ bad_key(struct fault *why, const char *ko, const char *en)
 	                 "the verifier key (vkey) is not valid: %.0s%s", ko, en);
 }
 
-/* ---- keys ---------------------------------------------------------------------------------------------------------- */
+/* ---- keys ---------------------------------------------------------------------------------------------- */
 
 static bool
 is_space(uint32_t code)
@@ -193,7 +193,7 @@ note_keys_parse(struct note_key *keys, size_t most, size_t *count, struct slice 
 	return 0;
 }
 
-/* ---- notes --------------------------------------------------------------------------------------------------------- */
+/* ---- notes --------------------------------------------------------------------------------------------- */
 
 static int
 line_parse(struct note_signature *out, struct slice line, struct fault *why)

@@ -1,12 +1,13 @@
 /*
  * note -- signed notes and verifier keys (C2SP signed-note): text, a blank line, signature lines.
  *
- *	vkey = name "+" hex8(id) "+" base64(type || public key)     line = "— " name " " base64(id || signature)
+ *	vkey = name "+" hex8(id) "+" base64(type || public key)
+ *	line = "— " name " " base64(id || signature)
  *
- * Pure functions of bytes; libsodium and libcrypto only. Signing with a secret key is the signer's; here is only what anybody
- * may know. Ed25519 (type 1), ECDSA P-256 with SHA-256 (type 2, the key as SubjectPublicKeyInfo in DER, id =
- * SHA-256(key)[0:4]) and cosignature/v1 (type 4) are checked; keys of other types are FAULT_UNSUPPORTED, signatures by
- * them are passed over like those of any unknown key.
+ * Pure functions of bytes; libsodium and libcrypto only. Signing with a secret key is the signer's; here is
+ * only what anybody may know. Ed25519 (type 1), ECDSA P-256 with SHA-256 (type 2, the key as
+ * SubjectPublicKeyInfo in DER, id = SHA-256(key)[0:4]) and cosignature/v1 (type 4) are checked; keys of other
+ * types are FAULT_UNSUPPORTED, signatures by them are passed over like those of any unknown key.
  */
 #ifndef HAECHI_AUDIT_NOTE_H
 #define HAECHI_AUDIT_NOTE_H
@@ -56,13 +57,17 @@ struct note {
 MUST_CHECK int note_parse(struct note *out, struct slice bytes, struct fault *why);
 
 /*
- * 0 when at least one signature of a known key (name and id) holds and none of a known key fails; unknown keys are passed over.
- * verified[i], when not NULL, says whether keys[i] signed; times[i], when not NULL, is the time of a cosignature (else 0).
- * -1: FAULT_TAMPERED for a bad signature of a known key, FAULT_UNIDENTIFIED when no known key signed.
+ * 0 when at least one signature of a known key (name and id) holds and none of a known key fails; unknown
+ * keys are passed over. verified[i], when not NULL, says whether keys[i] signed; times[i], when not NULL, is
+ * the time of a cosignature (else 0). -1: FAULT_TAMPERED for a bad signature of a known key,
+ * FAULT_UNIDENTIFIED when no known key signed.
  */
 MUST_CHECK int note_verify(const struct note *note, const struct note_key *keys, size_t key_count,
                            bool *verified, uint64_t *times, struct fault *why);
-/* One signature by one key over a text: for the signer's own last look, and for cosignatures that travel alone. */
+/*
+ * One signature by one key over a text: for the signer's own last look, and for cosignatures that travel
+ * alone.
+ */
 bool note_signature_holds(const struct note_key *key, struct slice text, struct slice signature,
                           uint64_t *time);
 

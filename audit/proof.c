@@ -153,7 +153,10 @@ proof_check_subtree(const struct proof *proof, uint64_t begin, uint64_t end, con
 		last >>= 1;
 	}
 	if (first == node) {
-		/* A whole node of the larger tree, or the larger tree's own right edge: its root starts the chain. */
+		/*
+		 * A whole node of the larger tree, or the larger tree's own right edge: its root starts the
+		 * chain.
+		 */
 		part_hash = *part;
 	} else {
 		if (proof->count == 0)
@@ -196,7 +199,7 @@ proof_check_consistency(const struct proof *proof, uint64_t older, const struct 
 	return proof_check_subtree(proof, 0, older, older_root, newer, newer_root, why);
 }
 
-/* ---- tlog-proof files ---------------------------------------------------------------------------------------------- */
+/* ---- tlog-proof files ---------------------------------------------------------------------------------- */
 
 static void
 base64_put(struct buffer *out, struct slice bytes)

@@ -3,10 +3,10 @@
  *
  *	kek            32 random bytes; wraps content.keys
  *	content.keys   "HAECHIW1" nonce[12] ARIA-256-GCM(pseudonym key[32] || keytree) tag[16]
- *	blob           "HSB1" nonce[12] ARIA-256-GCM(salt[32] || content) tag[16], bound to the entry's id and the part
+ *	blob           "HSB1" nonce[12] ARIA-256-GCM(salt[32] || content) tag[16], bound to entry and part
  *
- * The blob's key is derived from the entry's leaf of the month's keytree. Forgetting it rewrites content.keys: an older copy
- * of the database and today's keys open nothing that was forgotten.
+ * The blob's key is derived from the entry's leaf of the month's keytree. Forgetting it rewrites
+ * content.keys: an older copy of the database and today's keys open nothing that was forgotten.
  */
 #define OPENSSL_API_COMPAT 10101
 
@@ -52,7 +52,7 @@ struct sealer {
 	EVP_CIPHER *cipher;
 };
 
-/* ---- ARIA-256-GCM ---------------------------------------------------------------------------------------------------- */
+/* ---- ARIA-256-GCM -------------------------------------------------------------------------------------- */
 
 struct bound { /* what is authenticated beside the ciphertext */
 	struct slice parts[3];
@@ -124,7 +124,7 @@ decrypt(const struct sealer *sealer, const uint8_t key[32], const struct bound *
 	return good;
 }
 
-/* ---- the file of keys ------------------------------------------------------------------------------------------------ */
+/* ---- the file of keys ---------------------------------------------------------------------------------- */
 
 static const struct bound file_bound = {
     {{(const uint8_t *)KEYS_MAGIC, sizeof KEYS_MAGIC - 1}, {NULL, 0}, {NULL, 0}}
@@ -162,7 +162,10 @@ keys_save(struct sealer *sealer, const struct keytree *tree, struct fault *why)
 	old = open(sealer->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	if (file_replace(sealer->path, buffer_view(&file), 0600, why) == -1)
 		goto out;
-	/* What was forgotten must not stay on the disk under no name; as far as this file system overwrites in place. */
+	/*
+	 * What was forgotten must not stay on the disk under no name; as far as this file system overwrites
+	 * in place.
+	 */
 	if (old != -1 && fstat(old, &status) == 0) {
 		memset(file.data, 0, file.size);
 		for (off_t at = 0; at < status.st_size; at += (off_t)file.size)
@@ -336,7 +339,9 @@ sealer_open(struct sealer **out, const char *directory, struct fault *why)
 		}
 		randombytes_buf(sealer->kek, KEYTREE_KEY);
 		randombytes_buf(sealer->pseudonym, KEYTREE_KEY);
-		/* The keys first: with them and no kek nothing was ever sealed, which is seen and said below. */
+		/*
+		 * The keys first: with them and no kek nothing was ever sealed, which is seen and said below.
+		 */
 		if (keys_save(sealer, &sealer->tree, why) == -1 ||
 		    file_replace(kek_path, slice_of(sealer->kek, KEYTREE_KEY), 0600, why) == -1)
 			goto out;
@@ -374,7 +379,7 @@ sealer_close(struct sealer *sealer)
 	free(sealer);
 }
 
-/* ---- content --------------------------------------------------------------------------------------------------------- */
+/* ---- content ------------------------------------------------------------------------------------------- */
 
 static bool
 hex_value(const char *text, size_t digits, uint64_t *value)

@@ -46,7 +46,7 @@ whole_blocks(size_t size)
 	return (size + SEGMENT_BLOCK - 1) / SEGMENT_BLOCK * SEGMENT_BLOCK;
 }
 
-/* ---- head ---------------------------------------------------------------------------------------------------------- */
+/* ---- head ---------------------------------------------------------------------------------------------- */
 
 void
 segment_head_write(struct buffer *out, const struct segment_head *head)
@@ -102,7 +102,7 @@ bad:
 	                 "the head block of the journal file is damaged");
 }
 
-/* ---- batches ------------------------------------------------------------------------------------------------------- */
+/* ---- batches ------------------------------------------------------------------------------------------- */
 
 struct batch_head {
 	uint64_t first, body_size;

@@ -1,16 +1,18 @@
 /*
- * segment -- the journal's file format as bytes: a head of one block, then batches, each whole blocks. No files here.
+ * segment -- the journal's file format as bytes: a head of one block, then batches, each whole blocks. No
+ * files here.
  *
  *	segment  = head, batch, batch, ..., zeros
- *	head     = "HAECHIJ1" u16be size-of-origin origin  chain[32]  frontier  zeros  sha256[32] of all before, at the block's end
- *	batch    = "HAECHIB1" u64be first  u32be count  u32be note-size  u64be body-size  previous[32]  root[32]
- *	           digest[32]  body  zeros to the end of the block
+ *	head     = "HAECHIJ1" u16be size-of-origin origin  chain[32]  frontier  zeros
+ *	           sha256[32] of all before, at the end of the block
+ *	batch    = "HAECHIB1" u64be first  u32be count  u32be note-size  u64be body-size
+ *	           previous[32]  root[32]  digest[32]  body  zeros to the end of the block
  *	body     = note, count * (u32be entry, u32be prompt, u32be answer), then those bytes in order
  *
- * digest = SHA-256(batch before digest || body), previous = the digest of the batch before: no batch can be changed, taken out or put
- * in unseen. root is the tree's root behind the batch. note is the signed checkpoint of an earlier batch: a batch is
- * signed only when it is durable, so its own note travels with a later one. A batch begins a block, so that writing
- * one never rewrites a sector that holds another.
+ * digest = SHA-256(batch before digest || body), previous = the digest of the batch before: no batch can be
+ * changed, taken out or put in unseen. root is the tree's root behind the batch. note is the signed
+ * checkpoint of an earlier batch: a batch is signed only when it is durable, so its own note travels with a
+ * later one. A batch begins a block, so that writing one never rewrites a sector that holds another.
  */
 #ifndef HAECHI_AUDIT_SEGMENT_H
 #define HAECHI_AUDIT_SEGMENT_H
@@ -63,7 +65,9 @@ enum segment_found {
 };
 /* Look at the first SEGMENT_BATCH_HEAD bytes; *size is the whole batch's when it is one. */
 enum segment_found segment_peek(struct slice bytes, size_t *size);
-/* Read and check a whole batch, padding included: exactly `size` bytes as segment_peek() said. Slices borrow. */
+/*
+ * Read and check a whole batch, padding included: exactly `size` bytes as segment_peek() said. Slices borrow.
+ */
 MUST_CHECK bool segment_batch_read(struct segment_batch *out, struct slice bytes);
 
 /* Walk the items of a checked batch. */

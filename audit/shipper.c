@@ -46,8 +46,8 @@ note_size(struct slice bytes)
 }
 
 /*
- * Connect, and find where to go on: the database must hold a prefix of this log that the journal continues. `durable` is
- * the signed size. *position: what it holds.
+ * Connect, and find where to go on: the database must hold a prefix of this log that the journal continues.
+ * `durable` is the signed size. *position: what it holds.
  */
 static int
 begin_at(struct shipper *shipper, uint64_t durable, uint64_t *position, struct fault *why)

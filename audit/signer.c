@@ -96,7 +96,7 @@ receive_whole(int socket, void *data, size_t size, int64_t deadline)
 	return true;
 }
 
-/* ==== the child ======================================================================================================= */
+/* ==== the child ========================================================================================= */
 
 struct child {
 	int socket, head_file;
@@ -113,7 +113,9 @@ struct child {
 	bool dirty, failed;
 };
 
-/* Write the head into the current block. The lock is held for the write: the block must not change meanwhile. */
+/*
+ * Write the head into the current block. The lock is held for the write: the block must not change meanwhile.
+ */
 static int
 remember(struct child *child, const struct tree_frontier *head, struct fault *why)
 {
@@ -155,7 +157,10 @@ force_to_disk(void *argument)
 			pthread_cond_wait(&child->changed, &child->lock);
 		child->dirty = false;
 		size = child->written;
-		/* From here on the block just written rests; the one written next is neither it nor the last that rested. */
+		/*
+		 * From here on the block just written rests; the one written next is neither it nor the last
+		 * that rested.
+		 */
 		child->current = (child->current + 1) % LASTHEAD_BLOCKS;
 		pthread_mutex_unlock(&child->lock);
 		if (fdatasync(child->head_file) == -1) {
@@ -228,7 +233,10 @@ answer_send(struct child *child, bool failed, struct slice body)
 static int
 confine(struct fault *why)
 {
-	/* Read and write its socket and its file, wait, allocate memory, draw random bytes, end. Nothing can be opened. */
+	/*
+	 * Read and write its socket and its file, wait, allocate memory, draw random bytes, end. Nothing can
+	 * be opened.
+	 */
 	static const int allowed[] = {
 	    SCMP_SYS(read),
 	    SCMP_SYS(write),
@@ -313,7 +321,9 @@ head_open(struct child *child, const char *directory, struct fault *why)
 		return fault_errno(why, "서명자의 기억 %s", "the signer's memory %s", path);
 	if (lasthead_file_read(&child->head, &block, slice_of(bytes, (size_t)got), why) == -1)
 		return fault_prefix(why, "%s", "%s", path);
-	/* What was read may rest in the cache only; it becomes the block that rests, the next one is written. */
+	/*
+	 * What was read may rest in the cache only; it becomes the block that rests, the next one is written.
+	 */
 	if (fdatasync(child->head_file) == -1)
 		return fault_errno(why, "서명자의 기억 %s 동기화", "syncing the signer's memory %s", path);
 	child->current = (block + 1) % LASTHEAD_BLOCKS;
@@ -339,7 +349,10 @@ child_prepare(struct child *child, const char *directory, const char *origin, st
 	buffer_init(&child->note, SIGNER_NOTE_LIMIT);
 	if (keys_load(&child->keys, directory, origin, why) == -1 || head_open(child, directory, why) == -1)
 		return -1;
-	/* Sign once before the filter closes: libcrypto reads its configuration and its random seed on first use. */
+	/*
+	 * Sign once before the filter closes: libcrypto reads its configuration and its random seed on first
+	 * use.
+	 */
 	if (keys_sign(&child->keys, SLICE_LITERAL("haechi\n"), &child->note, why) == -1)
 		return -1;
 	if (pthread_create(&thread, NULL, force_to_disk, child) != 0)
@@ -403,7 +416,7 @@ child_run(int socket, const char *directory, const char *origin, pid_t parent)
 	_exit(0);
 }
 
-/* ==== the parent ====================================================================================================== */
+/* ==== the parent ======================================================================================== */
 
 struct signer {
 	pid_t pid;
@@ -510,10 +523,9 @@ signer_stop(struct signer *signer)
 
 	if (signer == NULL)
 		return;
+	/* The child reads the end of the stream, forces its memory to the disk and exits. */
 	if (signer->socket != -1)
-		close(
-		    signer
-		        ->socket); /* the child reads the end of the stream, forces its memory to the disk and exits */
+		close(signer->socket);
 	deadline = clock_monotonic_ns() + INT64_C(5000000000);
 	while (signer->pid > 0) {
 		const struct timespec pause = {.tv_nsec = 1000000};

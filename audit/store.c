@@ -53,7 +53,7 @@ struct store {
 	bool copying;
 };
 
-/* ---- talking: nothing blocks longer than its deadline ---------------------------------------------------------------- */
+/* ---- talking: nothing blocks longer than its deadline -------------------------------------------------- */
 
 static void
 drop(struct store *store)
@@ -78,8 +78,8 @@ away(struct store *store, struct fault *why)
 }
 
 /*
- * An SQL error: classes 08 (connection), 53 (resources), 57 (operator: shutdown), 58 (system) and 40 (rollback) pass, and so does 25006
- * (a standby after a failover); anything else will not go away by itself.
+ * An SQL error: classes 08 (connection), 53 (resources), 57 (operator: shutdown), 58 (system) and 40
+ * (rollback) pass, and so does 25006 (a standby after a failover); anything else will not go away by itself.
  */
 static int
 said_no(const PGresult *result, struct fault *why)
@@ -214,7 +214,7 @@ value_bytes(const PGresult *result, int row, int column)
 	return slice_of(PQgetvalue(result, row, column), (size_t)PQgetlength(result, row, column));
 }
 
-/* ---- connecting ---------------------------------------------------------------------------------------------------- */
+/* ---- connecting ---------------------------------------------------------------------------------------- */
 
 int
 store_open(struct store **out, const char *conninfo, const char *origin, struct slice vkeys,
@@ -313,7 +313,10 @@ dial(struct store *store, struct fault *why)
 	               PGRES_COMMAND_OK, why);
 }
 
-/* "{vkey,vkey}": names of keys have no character that an array literal would quote, but quote them all the same. */
+/*
+ * "{vkey,vkey}": names of keys have no character that an array literal would quote, but quote them all the
+ * same.
+ */
 static void
 vkeys_array(struct buffer *out, const char *vkeys)
 {
@@ -391,7 +394,7 @@ store_connect(struct store *store, struct store_head *out, struct fault *why)
 	return 0;
 }
 
-/* ---- the right edge of the tree -------------------------------------------------------------------------------------- */
+/* ---- the right edge of the tree ------------------------------------------------------------------------ */
 
 /* The unfinished tile of level 0: leaf hashes of the newest entries. */
 static int
@@ -516,7 +519,7 @@ differs:
 	                 frontier->size);
 }
 
-/* ---- rows ---------------------------------------------------------------------------------------------------------- */
+/* ---- rows ---------------------------------------------------------------------------------------------- */
 
 static void
 field_bytes(struct buffer *out, struct slice bytes)
@@ -570,7 +573,9 @@ rows_send(struct store *store, struct buffer *rows, struct fault *why)
 		if (put == -1 || !flush(store, deadline_in(ANSWER_MS)))
 			return away(store, why);
 	}
-	/* An error ends the COPY early: then there is something to read, and going on would only fill memory. */
+	/*
+	 * An error ends the COPY early: then there is something to read, and going on would only fill memory.
+	 */
 	if (PQflush(store->connection) == -1 || PQconsumeInput(store->connection) == 0)
 		return away(store, why);
 	if (PQflush(store->connection) == 1 && !flush(store, deadline_in(ANSWER_MS)))
@@ -627,8 +632,8 @@ store_begin(struct store *store, struct fault *why)
 }
 
 /*
- * A partition for the month, before the first row that needs it. Making one inside a COPY is not possible, so a month that was not
- * seen yet ends the COPY, and the transaction goes on with the next.
+ * A partition for the month, before the first row that needs it. Making one inside a COPY is not possible, so
+ * a month that was not seen yet ends the COPY, and the transaction goes on with the next.
  */
 static int
 month_known(struct store *store, int64_t wall_ms, struct fault *why)

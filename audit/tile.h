@@ -1,8 +1,8 @@
 /*
  * tile -- the log as C2SP tlog-tiles: paths under /log/, and the bytes behind them.
  *
- * A tile (level L, number N) holds up to 256 hashes, nodes of height 8 L; an entry bundle holds up to 256 entries as
- * u16be length || bytes. Full ones never change; partial ones carry their width in the path.
+ * A tile (level L, number N) holds up to 256 hashes, nodes of height 8 L; an entry bundle holds up to 256
+ * entries as u16be length || bytes. Full ones never change; partial ones carry their width in the path.
  */
 #ifndef HAECHI_AUDIT_TILE_H
 #define HAECHI_AUDIT_TILE_H

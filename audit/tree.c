@@ -1,4 +1,7 @@
-/* The low-level calls: an EVP fetch costs as much as hashing an inner node. They use the CPU's SHA instructions. */
+/*
+ * The low-level calls: an EVP fetch costs as much as hashing an inner node. They use the CPU's SHA
+ * instructions.
+ */
 #define OPENSSL_API_COMPAT 10101
 
 #include "audit/tree.h"

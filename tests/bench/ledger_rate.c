@@ -1,6 +1,7 @@
 /*
- * ledger_rate [DIRECTORY] [SECONDS] [WRITERS]: entries a second, durable and signed, from 64 writers that each wait for
- * their own; beside it the disk alone: write and fdatasync of the same bytes, 4 KiB at a time. One JSON line.
+ * ledger_rate [DIRECTORY] [SECONDS] [WRITERS]: entries a second, durable and signed, from 64 writers that
+ * each wait for their own; beside it the disk alone: write and fdatasync of the same bytes, 4 KiB at a time.
+ * One JSON line.
  */
 #include <fcntl.h>
 #include <inttypes.h>

@@ -1,4 +1,7 @@
-/* The journal's blocks, the signer's memory, frontiers. The digest is made right, so that what is behind it is reached. */
+/*
+ * The journal's blocks, the signer's memory, frontiers. The digest is made right, so that what is behind it
+ * is reached.
+ */
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /*
- * ledger_crash ROUNDS [SEED] [CONNINFO]: a daemon's writing path under load, killed again and again at random moments -- the whole
- * daemon or its signer alone -- and held to its word: every entry that was acknowledged is in the journal, at its
- * index, with its bytes; what was there before is still there; the log goes on. With CONNINFO it ships, too, and the
- * server's connections are cut at random.
+ * ledger_crash ROUNDS [SEED] [CONNINFO]: a daemon's writing path under load, killed again and again at random
+ * moments -- the whole daemon or its signer alone -- and held to its word: every entry that was acknowledged
+ * is in the journal, at its index, with its bytes; what was there before is still there; the log goes on.
+ * With CONNINFO it ships, too, and the server's connections are cut at random.
  *
  * Exit 0: nothing was lost. 1: something was. The seed is printed, so that a failure can be had again.
  */
@@ -115,7 +115,7 @@ refused:
 	_exit(3);
 }
 
-/* ---- what the journal holds now ------------------------------------------------------------------------------------ */
+/* ---- what the journal holds now ------------------------------------------------------------------------ */
 
 struct kept {
 	struct tree_hash *leaves;

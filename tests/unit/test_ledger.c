@@ -1,5 +1,6 @@
 /*
- * The writing path without a database: append, durable, signed, released; reopened; and every way of damage refused.
+ * The writing path without a database: append, durable, signed, released; reopened; and every way of damage
+ * refused.
  */
 #include <setjmp.h>
 #include <stdarg.h>

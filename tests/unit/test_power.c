@@ -1,9 +1,9 @@
 /*
- * Power cuts. The programs' writes, syncs, renames and truncations are seen by this test's own definitions of those calls (its
- * definitions come before libc's), in the daemon's process and in the signer's. For a crash after any of them, disks are
- * made as a power cut may leave them: what was forced to the disk is there; of everything else each 512-byte sector is
- * new, old or zero, and each change of a directory has happened or not. On every such disk the ledger must open
- * again, hold every acknowledged entry, and go on.
+ * Power cuts. The programs' writes, syncs, renames and truncations are seen by this test's own definitions of
+ * those calls (its definitions come before libc's), in the daemon's process and in the signer's. For a crash
+ * after any of them, disks are made as a power cut may leave them: what was forced to the disk is there; of
+ * everything else each 512-byte sector is new, old or zero, and each change of a directory has happened or
+ * not. On every such disk the ledger must open again, hold every acknowledged entry, and go on.
  *
  * SEED and CUTS in the environment repeat or lengthen a run.
  */
@@ -44,8 +44,9 @@ enum kind { OP_WRITE, OP_RESIZE, OP_SYNC, OP_NAME, OP_RENAME, OP_UNLINK, OP_FOLD
 struct op {
 	enum kind kind;
 	ino_t inode;
-	uint64_t offset,
-	    size; /* write: bytes; resize: the new size; sync: offset is the first operation not covered; ack: index */
+	uint64_t
+	    offset; /* of a write; of a sync: the first operation it does not cover; of an acknowledgement: its index */
+	uint64_t size; /* of a write; of the file, when resized */
 	size_t data;
 	char name[48], to[48];
 };
@@ -62,7 +63,7 @@ static struct recording {
 	uint8_t data[BYTES];
 } * tape;
 
-/* ---- what is recorded ------------------------------------------------------------------------------------------------ */
+/* ---- what is recorded ---------------------------------------------------------------------------------- */
 
 static ino_t
 inode_of(int file, bool *folder)
@@ -251,7 +252,7 @@ record_ack(uint64_t index)
 	pthread_mutex_unlock(&tape->lock);
 }
 
-/* ---- disks that a power cut may leave ---------------------------------------------------------------------------------- */
+/* ---- disks that a power cut may leave ------------------------------------------------------------------ */
 
 struct disk_file {
 	ino_t inode;
@@ -348,7 +349,10 @@ covered(uint32_t at, uint32_t crash)
 	return false;
 }
 
-/* The disk after a power cut behind `crash` operations. mode 0: nothing that was not forced; 1: torn; 2: torn and zeroed; 3: everything. */
+/*
+ * The disk after a power cut behind `crash` operations. mode 0: nothing that was not forced; 1: torn; 2: torn
+ * and zeroed; 3: everything.
+ */
 static void
 disk_make(struct disk *disk, uint32_t crash, unsigned mode, unsigned *seed)
 {
@@ -389,7 +393,7 @@ disk_free(struct disk *disk)
 	memset(disk, 0, sizeof *disk);
 }
 
-/* ---- a place, as files ----------------------------------------------------------------------------------------------- */
+/* ---- a place, as files --------------------------------------------------------------------------------- */
 
 static char root[64], keys[96], journal[96], head_path[128];
 
@@ -478,7 +482,7 @@ disk_copy(const struct disk *disk)
 	return copy;
 }
 
-/* ---- the ledger on such a disk ----------------------------------------------------------------------------------------- */
+/* ---- the ledger on such a disk ------------------------------------------------------------------------- */
 
 static void
 entry_text(char out[96], uint64_t index)

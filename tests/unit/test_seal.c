@@ -1,6 +1,7 @@
 #define _GNU_SOURCE /* memmem */
 /*
- * Sealed content: comes back whole, belongs to one entry, is found when changed, and can be forgotten for good.
+ * Sealed content: comes back whole, belongs to one entry, is found when changed, and can be forgotten for
+ * good.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /*
- * The way into a real PostgreSQL: everything arrives and verifies, outages are caught up with, and a database that is not this log's
- * own prefix is refused.
+ * The way into a real PostgreSQL: everything arrives and verifies, outages are caught up with, and a database
+ * that is not this log's own prefix is refused.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -238,7 +238,10 @@ arrives(void **state)
 	assert_int_equal(append(&running, clock_wall_ms(), 0), 600);
 	assert_int_equal(wait_shipped(&running).shipped, 601);
 	stop(&running);
-	/* segments that were shipped, and that the signer remembers through a power cut, are gone; the newest stays */
+	/*
+	 * segments that were shipped, and that the signer remembers through a power cut, are gone; the newest
+	 * stays
+	 */
 	assert_int_equal(journal_list(journal, &list, &count, &why), 0);
 	assert_int_equal(count, 1);
 	free(list);

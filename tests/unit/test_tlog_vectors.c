@@ -1,6 +1,6 @@
 /*
- * Every public vector of transparency logs that lies beside the repository: $HAECHI_SHARED/data/tlog, failing that
- * ../shared/data/tlog. Skipped, visibly, where there is none.
+ * Every public vector of transparency logs that lies beside the repository: $HAECHI_SHARED/data/tlog, failing
+ * that ../shared/data/tlog. Skipped, visibly, where there is none.
  */
 #include <setjmp.h>
 #include <stdarg.h>
