@@ -63,8 +63,9 @@ date_write(char out[DATE_SIZE])
 	struct tm at;
 
 	gmtime_r(&now, &at);
-	snprintf(out, DATE_SIZE, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT", days + at.tm_wday % 7 * 3,
-	         at.tm_mday % 100, months + at.tm_mon % 12 * 3, (at.tm_year + 1900) % 10000, at.tm_hour % 100,
+	snprintf(out, DATE_SIZE, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT",
+	         days + (ptrdiff_t)(at.tm_wday % 7) * 3, at.tm_mday % 100,
+	         months + (ptrdiff_t)(at.tm_mon % 12) * 3, (at.tm_year + 1900) % 10000, at.tm_hour % 100,
 	         at.tm_min % 100, at.tm_sec % 100);
 }
 
