@@ -134,7 +134,8 @@ identifiers_find(struct scene *scene, struct fault *why)
 	addresses_find(scene);
 	if (scene->failed)
 		return fault_memory(why);
-	qsort(scene->candidates, scene->candidate_count, sizeof *scene->candidates, by_start);
+	if (scene->candidate_count > 1)
+		qsort(scene->candidates, scene->candidate_count, sizeof *scene->candidates, by_start);
 	for (size_t i = 0; i < scene->candidate_count; i++) {
 		struct candidate *candidate = &scene->candidates[i];
 
