@@ -35,6 +35,7 @@ step_read(struct migrate_step *step, struct buffer *sql, const char *directory, 
 	    snprintf(path, sizeof path, "%s/%s", directory, name) >= (int)sizeof path)
 		return fault_set(why, FAULT_INVALID, "파일 이름이 너무 깁니다: %s", "file name too long: %s",
 		                 name);
+	buffer_free(sql); /* of the file before */
 	if (file_read(sql, path, FILE_LIMIT, why) == -1)
 		return -1;
 	memset(step, 0, sizeof *step);
@@ -157,7 +158,6 @@ migrate(struct database *database, const char *directory,
 		goto out;
 	}
 	for (int i = 0; i < count; i++) {
-		buffer_reset(&sql);
 		if (step_read(&step, &sql, directory, names[i]->d_name, why) == -1)
 			goto out;
 		if (step.number != i + 1) {
