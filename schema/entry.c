@@ -5,6 +5,7 @@
 
 #include "schema/base/clock.h"
 #include "schema/base/json.h"
+#include "schema/entry_scan.h"
 
 static const char *const kind_names[ENTRY_KINDS] = {
     [ENTRY_DECISION] = "decision", [ENTRY_OUTCOME] = "outcome",     [ENTRY_REVIEW] = "review",
@@ -438,7 +439,7 @@ read_columns(struct entry_columns *out, const json_t *entry, struct arena *arena
 }
 
 int
-entry_read(struct entry_columns *out, struct slice bytes, struct arena *arena, struct fault *why)
+entry_read_tree(struct entry_columns *out, struct slice bytes, struct arena *arena, struct fault *why)
 {
 	struct buffer canonical;
 	json_t *entry;
@@ -459,4 +460,10 @@ out:
 	buffer_free(&canonical);
 	json_decref(entry);
 	return result;
+}
+
+int
+entry_read(struct entry_columns *out, struct slice bytes, struct arena *arena, struct fault *why)
+{
+	return entry_scan(out, bytes, arena) ? 0 : entry_read_tree(out, bytes, arena, why);
 }
