@@ -18,6 +18,10 @@ WARNINGS  = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wcast-qual -Wstrict-
             -Wformat=2 -Wundef -Wvla
 HARDENING = -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -fcf-protection=full \
             -ftrivial-auto-var-init=zero -fPIE
+# clang 14 wants to be told twice.
+ifneq ($(findstring clang,$(CC)),)
+HARDENING += -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang
+endif
 LINKING   = -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code -Wl,--as-needed
 FLAGS_    = -O2 -g $(HARDENING)
 FLAGS_asan     = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined -fPIE
@@ -32,7 +36,7 @@ ERRORS   ?=
 JOBS     ?= $(shell nproc)
 # `make V=1` shows whole command lines.
 Q         = $(if $(V),,@)
-CFLAGS    = -std=c17 -D_DEFAULT_SOURCE $(FLAGS_$(VARIANT)) $(WARNINGS) $(ERRORS) -I. -I$(B)/gen -pthread -MMD -MP
+CFLAGS    = -std=c17 -D_DEFAULT_SOURCE $(or $(FLAGS_$(VARIANT)),$(FLAGS_)) $(WARNINGS) $(ERRORS) -I. -I$(B)/gen -pthread -MMD -MP
 LDFLAGS   = $(LINKING) $(LINK_$(VARIANT)) -pthread
 LDLIBS    = -lmicrohttpd -lcurl -lssl -lcrypto -lsodium -lpq -lcyaml -lyaml -lhs -lutf8proc -ljansson -lseccomp -lm
 # The offline verifier must run where little is installed: jansson goes in, libsodium and libcrypto stay shared.
