@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "inference/constraint.h"
 #include "inference/inference.h"
 #include "inference/model.h"
 #include "inference/pages.h"
@@ -45,7 +46,9 @@ struct generation {
 	struct speech speech;
 	uint8_t *stop_bytes;
 	bool ignore_end;
-	float *state; /* of one that is only embedded: the sum so far */
+	float *state;                  /* of one that is only embedded: the sum so far */
+	struct constraint *constraint; /* NULL mostly */
+	struct constraint_state *said; /* what of it has been said */
 	int logprobs;
 
 	/* both sides, under the lock */
@@ -101,6 +104,8 @@ generation_unhold(struct generation *generation)
 	free(generation->pages);
 	free(generation->stop_bytes);
 	free(generation->state);
+	constraint_free(generation->constraint);
+	free(generation->said);
 	free(generation);
 }
 
@@ -126,9 +131,12 @@ generation_new(struct engine *engine, const struct generation_request *request, 
 	for (size_t i = 0; i < count; i++)
 		bytes += request->stops[i].size;
 	generation->stop_bytes = malloc(bytes + 1);
+	if (request->constraint != NULL)
+		generation->said = calloc(1, sizeof *generation->said);
 	if (request->embed)
 		generation->state = calloc(engine->model->shape.width, sizeof *generation->state);
-	if ((request->embed && generation->state == NULL) || generation->tokens == NULL ||
+	if ((request->constraint != NULL && generation->said == NULL) ||
+	    (request->embed && generation->state == NULL) || generation->tokens == NULL ||
 	    generation->pages == NULL || generation->sampler == NULL || generation->stop_bytes == NULL) {
 		generation_unhold(generation);
 		return NULL;
@@ -184,6 +192,9 @@ generation_submit(struct engine *engine, const struct generation_request *reques
 		return fault_set(why, FAULT_BUSY, "대기열이 가득 찼습니다: 앞에 %zu개 요청이 기다립니다",
 		                 "the queue is full: %zu requests are waiting", waiting);
 	}
+	generation->constraint = request->constraint;
+	if (generation->constraint != NULL)
+		constraint_begin(generation->said, generation->constraint);
 	atomic_store(&generation->holders, 2);
 	*engine->submitted_end = generation;
 	engine->submitted_end = &generation->next;
@@ -289,6 +300,23 @@ report(struct generation *generation, uint32_t token, const float *logits, size_
 	slot->logprob = sampler_logprobs(logits, vocabulary, token, slot->best, slot->best_count);
 }
 
+/* Whether a token may come next in an answer that is kept to a schema. */
+static bool
+fits(void *context, uint32_t token)
+{
+	const struct generation *generation = context;
+	const struct tokenizer *tokenizer = generation->engine->model->tokenizer;
+	struct constraint_state copy;
+	struct slice bytes = tokenizer_bytes(tokenizer, token);
+
+	if (tokenizer_ends(tokenizer, token))
+		return constraint_complete(generation->said);
+	if (tokenizer_kind(tokenizer, token) == TOKEN_CONTROL || bytes.size == 0)
+		return false;
+	copy = *generation->said;
+	return constraint_feed(&copy, bytes);
+}
+
 /* The next token of an answer from its logits. true: the answer has ended. */
 static bool
 say(struct generation *generation, float *logits)
@@ -296,6 +324,7 @@ say(struct generation *generation, float *logits)
 	struct engine *engine = generation->engine;
 	const size_t vocabulary = engine->model->shape.vocabulary;
 	enum generation_end end = GENERATION_RUNNING;
+	sampler_allowed *allowed = generation->constraint != NULL ? fits : NULL;
 	uint32_t token;
 
 	if (generation->logprobs >= 0) {
@@ -307,14 +336,20 @@ say(struct generation *generation, float *logits)
 			return true;
 		}
 		memcpy(copy, logits, vocabulary * sizeof *copy);
-		token = sampler_pick(generation->sampler, logits, vocabulary, NULL, NULL);
+		token = sampler_pick(generation->sampler, logits, vocabulary, allowed, generation);
 		pthread_mutex_lock(&generation->lock);
-		if (!tokenizer_ends(engine->model->tokenizer, token) || generation->ignore_end)
+		if (token != UINT32_MAX &&
+		    (!tokenizer_ends(engine->model->tokenizer, token) || generation->ignore_end))
 			report(generation, token, copy, vocabulary);
 		pthread_mutex_unlock(&generation->lock);
 		free(copy);
 	} else {
-		token = sampler_pick(generation->sampler, logits, vocabulary, NULL, NULL);
+		token = sampler_pick(generation->sampler, logits, vocabulary, allowed, generation);
+	}
+	if (token == UINT32_MAX) { /* nothing that the vocabulary holds may come next */
+		finish(generation,
+		       constraint_complete(generation->said) ? GENERATION_STOP : GENERATION_FAILED);
+		return true;
 	}
 	sampler_accept(generation->sampler, token);
 	generation->tokens[generation->count++] = token;
@@ -327,6 +362,11 @@ say(struct generation *generation, float *logits)
 		    speech_add(&generation->speech, tokenizer_bytes(engine->model->tokenizer, token),
 		               &generation->text))
 			end = GENERATION_STOP;
+		else if (generation->constraint != NULL && !tokenizer_ends(engine->model->tokenizer, token) &&
+		         (!constraint_feed(generation->said,
+		                           tokenizer_bytes(engine->model->tokenizer, token)) ||
+		          generation->said->depth == 0))
+			end = GENERATION_STOP; /* the closing brace */
 		else if (generation->count >= generation->most)
 			end = GENERATION_LENGTH;
 		if (end == GENERATION_RUNNING && (generation->text.size > 0 || generation->report_count > 0))

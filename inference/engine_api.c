@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "inference/constraint.h"
 #include "inference/engine_http.h"
 #include "inference/engine_request.h"
 #include "inference/model.h"
@@ -625,10 +626,18 @@ complete(struct engine_api *api, struct http_call *call, bool chat)
 		request.generation.owner = choice;
 		if (i > 0)
 			request.generation.sampling.seed++;
+		request.generation.constraint = NULL;
+		if (request.constrained &&
+		    constraint_compile(&request.generation.constraint, request.schema, &why) == -1) {
+			snprintf(request.param, sizeof request.param, "response_format");
+			goto fail;
+		}
 		answer->count = i + 1;
 		if (generation_submit(api->engine, &request.generation, &choice->generation, &waiting,
-		                      &why) == -1)
+		                      &why) == -1) {
+			constraint_free(request.generation.constraint);
 			goto fail;
+		}
 	}
 	call->owner = answer;
 	call->gone = client_gone;

@@ -228,8 +228,16 @@ read_common(struct engine_request *request, uint32_t vocabulary, struct fault *w
 
 		if (type == NULL)
 			return wrong(request, "response_format", why);
-		if (strcmp(type, "text") != 0)
+		if (strcmp(type, "json_object") == 0) {
+			request->constrained = true;
+		} else if (strcmp(type, "json_schema") == 0) {
+			request->constrained = true;
+			request->schema = json_object_get(json_object_get(format, "json_schema"), "schema");
+			if (request->schema == NULL)
+				return wrong(request, "response_format", why);
+		} else if (strcmp(type, "text") != 0) {
 			return unsupported(request, "response_format", why);
+		}
 	}
 	request->choices = (unsigned)choices;
 	request->generation.max_tokens = (uint32_t)most;

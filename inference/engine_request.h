@@ -20,6 +20,8 @@ struct engine_request {
 	json_t *json; /* the strings below borrow from it */
 	bool chat, stream, include_usage;
 	unsigned choices;
+	bool constrained;                     /* to a JSON object, or to `schema` */
+	const json_t *schema;                 /* of the json; NULL: any object */
 	struct generation_request generation; /* prompt borrows from `prompt` */
 	struct token_list prompt;
 	char param[64]; /* which member was wrong; "" when none in particular */

@@ -11,6 +11,7 @@
 #include "inference/sampler.h"
 #include "schema/base/bytes.h"
 
+struct constraint; /* constraint.h */
 struct engine;     /* batch.c */
 struct generation; /* batch.c */
 struct model;      /* model.h */
@@ -41,10 +42,11 @@ struct generation_request {
 	struct sampling sampling;
 	struct slice stops[16]; /* copied */
 	size_t stop_count;
-	bool ignore_end; /* go on past the end of the turn: for measuring */
-	bool trim;       /* drop one space at the very beginning of the answer */
-	bool embed;      /* no answer: only what the model makes of the prompt */
-	int logprobs;    /* -1: none; else how many of the best beside the chosen one, 0-20 */
+	bool ignore_end;               /* go on past the end of the turn: for measuring */
+	bool trim;                     /* drop one space at the very beginning of the answer */
+	bool embed;                    /* no answer: only what the model makes of the prompt */
+	struct constraint *constraint; /* of the answer, or NULL; the generation\'s once submitted */
+	int logprobs;                  /* -1: none; else how many of the best beside the chosen one, 0-20 */
 	/* From the engine's thread, quickly: there is news. The owner must stay until generation_release(). */
 	void (*news)(void *owner);
 	void *owner;

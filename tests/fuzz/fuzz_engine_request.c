@@ -1,6 +1,7 @@
 /* A head, and bodies for chat and text completions. */
 #include <stdlib.h>
 
+#include "inference/constraint.h"
 #include "inference/engine_http.h"
 #include "inference/engine_request.h"
 #include "tests/gguf_maker.h"
@@ -32,11 +33,32 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 	}
 	engine_http_head(slice_of(data, size), &head);
+	{
+		struct constraint *constraint = NULL;
+		struct constraint_state state;
+
+		if (constraint_compile(&constraint, NULL, &why) == 0) {
+			constraint_begin(&state, constraint);
+			constraint_feed(&state, slice_of(data, size));
+		}
+		constraint_free(constraint);
+	}
 	for (int chat = 0; chat < 2; chat++) {
 		if (engine_request_read(&request, slice_of(data, size), chat, tokenizer, chat_template, 4096,
 		                        &why) == 0 &&
 		    request.prompt.count > 4096)
 			abort();
+		if (request.constrained && request.schema != NULL) {
+			struct constraint *constraint = NULL;
+			struct constraint_state state;
+
+			if (constraint_compile(&constraint, request.schema, &why) == 0) {
+				constraint_begin(&state, constraint);
+				constraint_feed(&state, slice_of(data, size));
+				constraint_complete(&state);
+			}
+			constraint_free(constraint);
+		}
 		engine_request_free(&request);
 	}
 	{
