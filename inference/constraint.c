@@ -6,7 +6,7 @@
 #define NODES_LIMIT  4096
 #define NAMES_LIMIT  64 /* properties of an object, values of an enum: bits of a mask */
 #define SPACES_LIMIT 1  /* a model must not wander off into white space */
-#define DIGITS_LIMIT 40
+#define DIGITS_LIMIT 15 /* what every reader of JSON keeps exactly */
 #define TEXT_LIMIT   ((size_t)1 << 20)
 #define NODE_NONE    UINT32_MAX
 
