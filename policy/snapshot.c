@@ -171,7 +171,7 @@ load_schema(struct policy *policy, const char *path, crypto_hash_sha256_state *d
 	struct sources sources = {0};
 	int result = -1;
 
-	if (sources_add(&sources, path, why) == -1 ||
+	if (sources_add(&sources, path, why) == -1 || sources.count != 1 || sources.items == NULL ||
 	    cedar_schema_parse(&policy->schema, sources.items[0], NULL, why) == -1)
 		goto out;
 	crypto_hash_sha256_update(digest, sources.items[0].text.data, sources.items[0].text.size);

@@ -28,10 +28,10 @@ static const struct { uint16_t code; char latin; } lookalikes[] = {
 };
 
 /* Compatibility jamo U+3131-314E: index as a leading and as a trailing consonant, -1 none. */
-static const int8_t lead_of[30] = {
+static const int lead_of[30] = {
 	0, 1, -1, 2, -1, -1, 3, 4, 5, -1, -1, -1, -1, -1, -1, -1, 6, 7, 8, -1, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18,
 };
-static const int8_t trail_of[30] = {
+static const int trail_of[30] = {
 	1, 2, 3, 4, 5, 6, 7, -1, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, -1, 18, 19, 20, 21, 22, -1, 23, 24, 25, 26, 27,
 };
 /* Two vowels, two trailing consonants typed one after the other. */

@@ -196,7 +196,8 @@ shape_any(const struct scene *scene, size_t first, const uint8_t (*shapes)[6], s
 	return NULL;
 }
 
-#define SHAPE(scene, first, shapes, out) shape_any(scene, first, shapes, sizeof shapes / sizeof *shapes, out)
+#define SHAPE(scene, first, shapes, out)                                                                     \
+	shape_any(scene, first, shapes, sizeof(shapes) / sizeof *(shapes), out)
 
 /* Groups of digits, as they are written; each list is tried in order. */
 /* clang-format off */
@@ -347,8 +348,7 @@ phone_find(struct scene *scene, size_t first)
 	size_t start = scene->digits[first].start;
 	bool plus = start > 0 && scene->text.data[start - 1] == '+';
 
-	if (plus && (shape = SHAPE(scene, first, phone_abroad, &n)) != NULL && n.digit[0] == 8 &&
-	    n.digit[1] == 2) {
+	if (plus && SHAPE(scene, first, phone_abroad, &n) != NULL && n.digit[0] == 8 && n.digit[1] == 2) {
 		scene_add(scene, IDENTIFIER_PHONE, n.start - 1, n.end,
 		          n.digit[2] == 1 && n.digit[3] == 0 ? 950 : 800);
 		return;
@@ -430,8 +430,7 @@ licence_find(struct scene *scene, size_t first)
 			              (naming == NAMING_DECOY ? 450 : 0));
 		return;
 	}
-	if ((shape = SHAPE(scene, first, licence_old, &n)) != NULL &&
-	    region_before(scene, n.start, 2) != NULL)
+	if (SHAPE(scene, first, licence_old, &n) != NULL && region_before(scene, n.start, 2) != NULL)
 		scene_add(scene, IDENTIFIER_DRIVER_LICENSE, n.start, n.end, 850);
 }
 

@@ -77,8 +77,8 @@ percent_at(struct slice text, size_t start, size_t *end, struct buffer *out)
 	while (at < text.size && at - start < PASSAGE_SIZE_LIMIT) {
 		if (text.data[at] == '%' && at + 2 < text.size && nibble(text.data[at + 1]) >= 0 &&
 		    nibble(text.data[at + 2]) >= 0) {
-			buffer_byte(out,
-			            (uint8_t)(nibble(text.data[at + 1]) << 4 | nibble(text.data[at + 2])));
+			buffer_byte(out, (uint8_t)((unsigned)nibble(text.data[at + 1]) << 4 |
+			                           (unsigned)nibble(text.data[at + 2])));
 			encoded++;
 			last = at += 3;
 		} else if (text.data[at] > ' ' && text.data[at] < 0x7F && text.data[at] != '%') {

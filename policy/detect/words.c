@@ -26,7 +26,7 @@ compile(void)
 		for (const struct word *word = tables[t]; word->text != NULL; word++)
 			all_count++;
 	}
-	all = calloc(all_count, sizeof *all);
+	all = calloc(all_count, sizeof(void *));
 	texts = calloc(all_count, sizeof *texts);
 	sizes = calloc(all_count, sizeof *sizes);
 	flags = calloc(all_count, sizeof *flags);
