@@ -12,30 +12,13 @@
 #define ARENA_LIMIT ((size_t)1 << 30)
 
 static int
-fail(const struct fault *why)
-{
-	fault_print(stderr, "haechi", why);
-	return EXIT_USAGE;
-}
-
-/* Complaints about a text are told all, with their places; anything else is the fault's to tell. */
-static int
-fail_notes(const struct cedar_notes *notes, const struct fault *why)
-{
-	if (notes->count == 0)
-		return fail(why);
-	cedar_notes_print(stderr, notes);
-	return EXIT_USAGE;
-}
-
-static int
 missing(const char *what)
 {
 	struct fault why;
 
 	fault_set(&why, FAULT_USAGE, "%s이(가) 있어야 합니다 (haechi policy --help)",
 	          "%s is needed (haechi policy --help)", what);
-	return fail(&why);
+	return policy_files_fail(NULL, &why);
 }
 
 static int
@@ -68,40 +51,6 @@ print_result(const struct cedar_policies *policies, const struct cedar_result *r
 }
 
 static int
-read_request(struct cedar_request *request, const char *path, const struct cedar_schema *schema, bool check,
-             struct arena *arena, struct fault *why)
-{
-	const struct cedar_json *json, *flag;
-	struct buffer text;
-	int result = -1;
-
-	buffer_init(&text, CEDAR_JSON_LIMIT);
-	if (file_read(&text, path, CEDAR_JSON_LIMIT, why) == 0 &&
-	    cedar_json_read(&json, arena, buffer_view(&text), CEDAR_JSON_DEPTH, why) == 0) {
-		flag = cedar_json_get(json, "validateRequest");
-		if (flag != NULL && flag->kind == CEDAR_JSON_BOOL && !flag->as.boolean)
-			check = false;
-		result = cedar_request_read(request, arena, buffer_view(&text), schema, check, why);
-	}
-	buffer_free(&text);
-	return result == 0 ? 0 : fault_prefix(why, "%s", "%s", path);
-}
-
-static int
-read_entities(struct cedar_entities **entities, const char *path, const struct cedar_schema *schema,
-              struct arena *arena, struct fault *why)
-{
-	struct buffer text;
-	int result = -1;
-
-	buffer_init(&text, CEDAR_JSON_LIMIT);
-	if (file_read(&text, path, CEDAR_JSON_LIMIT, why) == 0)
-		result = cedar_entities_read(entities, arena, buffer_view(&text), schema, why);
-	buffer_free(&text);
-	return result == 0 ? 0 : fault_prefix(why, "%s", "%s", path);
-}
-
-static int
 word_authorize(const struct policy_options *options)
 {
 	struct arena *arena = arena_new(ARENA_LIMIT);
@@ -118,19 +67,19 @@ word_authorize(const struct policy_options *options)
 	buffer_init(&out, CEDAR_JSON_LIMIT);
 	if (arena == NULL) {
 		fault_memory(&why);
-		fail(&why);
+		policy_files_fail(NULL, &why);
 	} else if (options->policy_count == 0 || options->entities == NULL || options->request == NULL) {
 		missing("--policies, --entities, --request");
 	} else if ((options->schema != NULL &&
 	            policy_files_load_schema(&schema, options->schema, &notes, &why) == -1) ||
 	           policy_files_load(&policies, options->policies, options->policy_count,
-	                       options->ids_from_annotation, &notes, &why) == -1) {
-		fail_notes(&notes, &why);
-	} else if (read_entities(&entities, options->entities, schema, arena, &why) == -1 ||
-	           read_request(&request, options->request, schema, !options->no_request_check, arena,
-	                        &why) == -1 ||
+	                             options->ids_from_annotation, &notes, &why) == -1) {
+		policy_files_fail(&notes, &why);
+	} else if (policy_files_entities(&entities, options->entities, schema, arena, &why) == -1 ||
+	           policy_files_request(&request, options->request, schema, !options->no_request_check, arena,
+	                                &why) == -1 ||
 	           cedar_authorize(policies, &request, entities, arena, &result, &why) == -1) {
-		fail(&why);
+		policy_files_fail(NULL, &why);
 	} else {
 		status = result.decision == CEDAR_ALLOW ? EXIT_GOOD : EXIT_NO;
 		if (options->json) {
@@ -164,20 +113,20 @@ word_validate(const struct policy_options *options)
 	buffer_init(&out, CEDAR_JSON_LIMIT);
 	if (arena == NULL) {
 		fault_memory(&why);
-		fail(&why);
+		policy_files_fail(NULL, &why);
 	} else if (options->policy_count == 0 || options->schema == NULL) {
 		missing("--policies, --schema");
 	} else if (policy_files_load_schema(&schema, options->schema, &notes, &why) == -1 ||
 	           policy_files_load(&policies, options->policies, options->policy_count,
-	                       options->ids_from_annotation, &notes, &why) == -1) {
+	                             options->ids_from_annotation, &notes, &why) == -1) {
 		/* A text that is no policy is an answer of this word: the set is not valid. */
 		if (notes.errors == 0) {
-			fail(&why);
+			policy_files_fail(NULL, &why);
 		} else {
 			status = EXIT_NO;
 		}
 	} else if (cedar_validate(policies, schema, &notes, &why) == -1) {
-		fail(&why);
+		policy_files_fail(NULL, &why);
 	} else {
 		status = notes.errors == 0 ? EXIT_GOOD : EXIT_NO;
 	}
@@ -202,18 +151,29 @@ word_validate(const struct policy_options *options)
 
 /* ---- the word -------------------------------------------------------------------------------------------------- */
 
+/* clang-format off */
 static const struct {
 	const char *word;
 	int (*run)(const struct policy_options *options);
 	const char *usage;
 	const char *ko, *en;
 } words[] = {
-    {"authorize", word_authorize, "--policies P --entities E [--schema S] --request R [--json]",
-     "요청 하나를 판정",                                                                                                   "decide one request"                 },
-    {"validate",  word_validate,  "--policies P --schema S [--json]",                            "정책을 스키마로 검증",
-     "check policies against a schema"                                                                                                                                 },
-    {"serve",     policy_serve,   "",                                                            "JSON 줄로 묻고 답하기",  "questions and answers as JSON lines"},
+	{"authorize", word_authorize, "--policies P --entities E [--schema S] --request R [--json]",
+	 "요청 하나를 판정", "decide one request"},
+	{"validate", word_validate, "--policies P --schema S [--json]",
+	 "정책을 스키마로 검증", "check policies against a schema"},
+	{"explain", policy_explain, "--policies P --entities E [--schema S] --request R [--policy ID] [--json]",
+	 "정책마다 왜 그런지", "why, policy by policy"},
+	{"test", policy_test, "--policies P --tests T [--entities E] [--schema S] [--json]",
+	 "정책 시험과 한 번도 참이 아니었던 정책", "tests of policies, and policies that were never true"},
+	{"lint", policy_lint, "P… [--json]",
+	 "주석 낱말 검사", "the closed vocabulary of annotations"},
+	{"fmt", policy_format, "P… [--check | --write]",
+	 "정책 글을 다듬기", "canonical text"},
+	{"serve", policy_serve, "",
+	 "JSON 줄로 묻고 답하기", "questions and answers as JSON lines"},
 };
+/* clang-format on */
 
 static void
 usage(FILE *to)

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "gateway/commands/commands.h"
+#include "policy/cedar/cedar_json.h"
 #include "schema/base/json.h"
 
 #define FILE_LIMIT CEDAR_TEXT_LIMIT
@@ -121,8 +123,8 @@ ends_in(const char *path, const char *end)
 }
 
 int
-policy_files_load(struct cedar_policies **out, const char *const *paths, size_t count, bool ids_from_annotation,
-            struct cedar_notes *notes, struct fault *why)
+policy_files_load(struct cedar_policies **out, const char *const *paths, size_t count,
+                  bool ids_from_annotation, struct cedar_notes *notes, struct fault *why)
 {
 	struct policy_texts texts;
 	int result;
@@ -141,7 +143,8 @@ policy_files_load(struct cedar_policies **out, const char *const *paths, size_t 
 }
 
 int
-policy_files_load_schema(struct cedar_schema **out, const char *path, struct cedar_notes *notes, struct fault *why)
+policy_files_load_schema(struct cedar_schema **out, const char *path, struct cedar_notes *notes,
+                         struct fault *why)
 {
 	struct buffer text;
 	int result = -1;
@@ -152,6 +155,50 @@ policy_files_load_schema(struct cedar_schema **out, const char *path, struct ced
 		result = cedar_schema_parse(out, (struct cedar_source){path, buffer_view(&text)}, notes, why);
 	buffer_free(&text);
 	return result;
+}
+
+int
+policy_files_request(struct cedar_request *request, const char *path, const struct cedar_schema *schema,
+                     bool check, struct arena *arena, struct fault *why)
+{
+	const struct cedar_json *json, *flag;
+	struct buffer text;
+	int result = -1;
+
+	buffer_init(&text, CEDAR_JSON_LIMIT);
+	if (file_read(&text, path, CEDAR_JSON_LIMIT, why) == 0 &&
+	    cedar_json_read(&json, arena, buffer_view(&text), CEDAR_JSON_DEPTH, why) == 0) {
+		flag = cedar_json_get(json, "validateRequest");
+		if (flag != NULL && flag->kind == CEDAR_JSON_BOOL && !flag->as.boolean)
+			check = false;
+		result = cedar_request_read(request, arena, buffer_view(&text), schema, check, why);
+	}
+	buffer_free(&text);
+	return result == 0 ? 0 : fault_prefix(why, "%s", "%s", path);
+}
+
+int
+policy_files_entities(struct cedar_entities **entities, const char *path, const struct cedar_schema *schema,
+                      struct arena *arena, struct fault *why)
+{
+	struct buffer text;
+	int result = -1;
+
+	buffer_init(&text, CEDAR_JSON_LIMIT);
+	if (file_read(&text, path, CEDAR_JSON_LIMIT, why) == 0)
+		result = cedar_entities_read(entities, arena, buffer_view(&text), schema, why);
+	buffer_free(&text);
+	return result == 0 ? 0 : fault_prefix(why, "%s", "%s", path);
+}
+
+int
+policy_files_fail(const struct cedar_notes *notes, const struct fault *why)
+{
+	if (notes == NULL || notes->count == 0)
+		fault_print(stderr, "haechi", why);
+	else
+		cedar_notes_print(stderr, notes);
+	return EXIT_USAGE;
 }
 
 /* ---- answers --------------------------------------------------------------------------------------------------- */

@@ -39,9 +39,9 @@ void policy_texts_free(struct policy_texts *texts);
 
 /* A file ending in .json is the JSON form (alone), everything else is text. */
 MUST_CHECK int policy_files_load(struct cedar_policies **out, const char *const *paths, size_t count,
-                           bool ids_from_annotation, struct cedar_notes *notes, struct fault *why);
-MUST_CHECK int policy_files_load_schema(struct cedar_schema **out, const char *path, struct cedar_notes *notes,
-                                  struct fault *why);
+                                 bool ids_from_annotation, struct cedar_notes *notes, struct fault *why);
+MUST_CHECK int policy_files_load_schema(struct cedar_schema **out, const char *path,
+                                        struct cedar_notes *notes, struct fault *why);
 
 /* {"policy","message","file","line","column"} of each note of this severity, as a JSON array. */
 void policy_write_notes(struct buffer *out, const struct cedar_notes *notes, enum cedar_severity severity);
@@ -51,5 +51,19 @@ void policy_write_result(struct buffer *out, const struct cedar_policies *polici
 
 /* The words that have files of their own. */
 int policy_serve(const struct policy_options *options);
+int policy_format(const struct policy_options *options);
+int policy_lint(const struct policy_options *options);
+int policy_explain(const struct policy_options *options);
+int policy_test(const struct policy_options *options);
+
+/* Entities and a request from files, into the arena; the fault names the file. */
+MUST_CHECK int policy_files_entities(struct cedar_entities **entities, const char *path,
+                                     const struct cedar_schema *schema, struct arena *arena,
+                                     struct fault *why);
+MUST_CHECK int policy_files_request(struct cedar_request *request, const char *path,
+                                    const struct cedar_schema *schema, bool check, struct arena *arena,
+                                    struct fault *why);
+/* The fault, or all complaints when there are any, to people; the exit status is 2. */
+int policy_files_fail(const struct cedar_notes *notes, const struct fault *why);
 
 #endif

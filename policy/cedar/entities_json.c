@@ -162,7 +162,8 @@ read_record(struct value_reading *reading, const struct cedar_json *json, const 
 	*value = cedar_record_take(reading->arena, fields, json->count);
 	if (value->kind == CEDAR_NONE)
 		return fault_memory(reading->why);
-	for (uint32_t i = 0; type != NULL && i < type->count; i++) /* also where the whole is not checked later */
+	for (uint32_t i = 0; type != NULL && i < type->count;
+	     i++) /* also where the whole is not checked later */
 		if (type->attributes[i].required &&
 		    cedar_record_field(value->as.record, &type->attributes[i].name) == NULL)
 			return fault_set(reading->why, FAULT_INVALID, "있어야 할 속성이 없습니다: '%.*s'",
@@ -312,18 +313,15 @@ read_entity(struct value_reading *reading, const struct cedar_json *json, struct
 }
 
 int
-cedar_entities_read(struct cedar_entities **out, struct arena *arena, struct slice text,
+cedar_entities_from(struct cedar_entities **out, struct arena *arena, const struct cedar_json *json,
                     const struct cedar_schema *schema, struct fault *why)
 {
 	struct value_reading reading = {arena, schema, why};
 	struct cedar_entities *entities = cedar_entities_new(arena, NULL);
-	const struct cedar_json *json;
 
 	*out = NULL;
 	if (entities == NULL)
 		return fault_memory(why);
-	if (cedar_json_read(&json, arena, text, CEDAR_JSON_DEPTH, why) == -1)
-		return -1;
 	if (json->kind != CEDAR_JSON_ARRAY)
 		return refuse(&reading, "개체의 배열", "an array of entities", json);
 	for (uint32_t i = 0; i < json->count; i++)
@@ -339,6 +337,18 @@ cedar_entities_read(struct cedar_entities **out, struct arena *arena, struct sli
 	}
 	*out = entities;
 	return 0;
+}
+
+int
+cedar_entities_read(struct cedar_entities **out, struct arena *arena, struct slice text,
+                    const struct cedar_schema *schema, struct fault *why)
+{
+	const struct cedar_json *json;
+
+	*out = NULL;
+	if (cedar_json_read(&json, arena, text, CEDAR_JSON_DEPTH, why) == -1)
+		return -1;
+	return cedar_entities_from(out, arena, json, schema, why);
 }
 
 /* ---- requests -------------------------------------------------------------------------------------------------- */

@@ -97,6 +97,11 @@ MUST_CHECK int cedar_request_from(struct cedar_request *out, struct arena *arena
                                   const struct cedar_json *json, const struct cedar_schema *schema,
                                   bool check, struct fault *why);
 
+/* The same for entities; see cedar_entities_read(). */
+MUST_CHECK int cedar_entities_from(struct cedar_entities **out, struct arena *arena,
+                                   const struct cedar_json *json, const struct cedar_schema *schema,
+                                   struct fault *why);
+
 /* ---- drafts ---------------------------------------------------------------------------------------------------- */
 
 enum draft_type_kind {

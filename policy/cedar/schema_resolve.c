@@ -365,15 +365,16 @@ resolve_record(struct resolution *resolution, const struct draft_type *type,
 	if (resolution->memory || type->count > ATTRIBUTE_LIMIT)
 		return &simple[CEDAR_TYPE_RECORD];
 	for (uint32_t i = 0; i < type->count; i++) {
-		struct cedar_attribute attribute = {type->attributes[i].name, NULL,
-		                                    type->attributes[i].required};
-		uint32_t at = 0;
+		const struct draft_attribute *attribute = &type->attributes[i];
+		bool hidden = false;
 
-		attribute.type = resolve_type(resolution, type->attributes[i].type, namespace);
-		while (at < count && !cedar_string_equal(&list[at].name, &attribute.name))
-			at++;
-		list[at] = attribute; /* a name given twice: the last one counts */
-		count += at == count;
+		/* A name given twice: only the last one counts, and what it hides need not even be declared. */
+		for (uint32_t later = i + 1; later < type->count && !hidden; later++)
+			hidden = cedar_string_equal(&type->attributes[later].name, &attribute->name);
+		if (!hidden)
+			list[count++] = (struct cedar_attribute){
+			    attribute->name, resolve_type(resolution, attribute->type, namespace),
+			    attribute->required};
 	}
 	sort_attributes(list, count);
 	*made = (struct cedar_type){.kind = CEDAR_TYPE_RECORD, .count = count, .attributes = list};

@@ -95,6 +95,18 @@ check_scope_names(struct checking *check, const struct cedar_scope *scope)
 		check_uid(check, scope->list[i], scope->offset);
 }
 
+/* What fills a slot must be of a declared type; its id is not looked at, as in the reference. */
+static void
+check_slot(struct checking *check, const struct cedar_scope *scope)
+{
+	if (!scope->slot || scope->entity == NULL)
+		return;
+	if (cedar_type_is_action(&scope->entity->type))
+		check_uid(check, scope->entity, scope->offset);
+	else
+		check_type_name(check, &scope->entity->type, scope->offset);
+}
+
 /* ---- what a scope lets through --------------------------------------------------------------------------------- */
 
 static bool
@@ -213,15 +225,19 @@ check_policy(struct checking *check)
 	const struct cedar_policy *policy = check->policy;
 
 	check->first_note = check->notes->count;
+	if (policy->template_id != NULL) { /* the rest is its template's, and validated there */
+		check_slot(check, &policy->principal);
+		check_slot(check, &policy->resource);
+		check_applicable(check);
+		return;
+	}
 	check_scope_names(check, &policy->principal);
 	check_scope_names(check, &policy->action);
 	check_scope_names(check, &policy->resource);
-	if (policy->template_id == NULL) /* a link's conditions are its template's */
-		for (uint32_t i = 0; i < policy->condition_count; i++)
-			check_names(check, policy->conditions[i].body);
+	for (uint32_t i = 0; i < policy->condition_count; i++)
+		check_names(check, policy->conditions[i].body);
 	check_applicable(check);
-	if (policy->template_id == NULL)
-		check_types(check);
+	check_types(check);
 }
 
 int
