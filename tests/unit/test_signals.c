@@ -1,5 +1,5 @@
 /*
- * The text-only signal: tests/policies/classify.jsonl (written apart from what the model learnt from) and what every
+ * The text-only signal: tests/policies/classify.jsonl (a development set: see policy/detect/corpus/README.md) and what every
  * text must hold: evidence inside the text, long texts, empty ones, drift against a registered use. -t measures.
  */
 #include <setjmp.h>
@@ -80,7 +80,7 @@ test_written_apart(void **state)
 		         strcmp(label, domain_name(detection.signals[0].domain)) == 0;
 		json_decref(line);
 	}
-	print_message("written apart: %u true, %u false, %u missed; domain right in %u of %u\n", tp, fp, fn,
+	print_message("development set: %u true, %u false, %u missed; domain right in %u of %u\n", tp, fp, fn,
 	              right, positives);
 	assert_true(positives >= 50);
 	assert_true(2.0 * tp / (2.0 * tp + fp + fn) >= 0.90);
