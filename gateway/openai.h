@@ -127,6 +127,7 @@ struct openai_mark {
 	const char *label;                 /* "none" "metadata" "notice" */
 	bool notify;                       /* Art. 31(1): the channel must have told people beforehand */
 	const uint32_t *masked;            /* by identifier kind; NULL: nothing was masked */
+	const char *commitment, *salt;     /* to the prompt, hex, when it is not kept: NULL otherwise */
 };
 
 /* A plain answer, whole. `mark` may not be NULL. `base64`: embeddings as base64 of little-endian float32. */

@@ -235,6 +235,12 @@ write_mark(struct buffer *out, const struct openai_mark *mark)
 	quoted(out, ",\"entry\":", mark->entry);
 	quoted(out, ",\"decision\":", mark->decision);
 	quoted(out, ",\"verdict\":", mark->verdict);
+	/* Only who is given the salt can show what the entry committed to: SHA-256(salt || request as openai_content()). */
+	if (mark->commitment != NULL) {
+		quoted(out, ",\"prompt\":{\"commitment\":", mark->commitment);
+		quoted(out, ",\"salt\":", mark->salt);
+		buffer_byte(out, '}');
+	}
 	for (unsigned kind = 0; mark->masked != NULL && kind < IDENTIFIER_KINDS; kind++) {
 		if (mark->masked[kind] == 0)
 			continue;

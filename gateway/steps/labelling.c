@@ -114,6 +114,15 @@ labelling_begin(struct exchange *x, struct fault *why)
 	};
 	if (labelling->mark.id == NULL)
 		return fault_memory(why);
+	if (x->prompt.present && !x->decision.duties.log_full) {
+		char *salt = arena_alloc(x->arena, 2 * sizeof x->salt + 1);
+
+		if (salt == NULL)
+			return fault_memory(why);
+		hex_encode(salt, x->salt, sizeof x->salt);
+		labelling->mark.commitment = x->prompt.hex;
+		labelling->mark.salt = salt;
+	}
 	if (x->decision.duties.redact_answer) {
 		labelling->kinds = x->decision.duties.redact_kinds | MASKED_IN_ANSWERS;
 		labelling->mark.masked = labelling->masked;

@@ -52,8 +52,8 @@ record_append(struct exchange *x, struct slice prompt, struct slice answer)
 }
 
 /*
- * The commitment alone, when nothing is kept: who has the content and is given the salt can prove what was asked, nobody
- * else can guess it. The salt goes to the caller with the answer (record_salt) and is not kept here.
+ * The commitment alone, when nothing is kept: who has the content and the salt can prove what was asked, nobody else
+ * can guess it. The salt goes to the caller with the answer (labelling.c) and is not kept here.
  */
 static void
 commit(struct exchange *x, struct commitment *commitment, struct slice content)
