@@ -266,6 +266,11 @@ write_scope(struct buffer *out, const struct cedar_scope *scope, const char *var
 		write_scope_entity(out, scope, variable, template);
 		break;
 	case CEDAR_SCOPE_IN_LIST:
+		if (scope->count == 1) { /* [a] is written as a: the reference makes no difference either */
+			buffer_string(out, "\"in\",\"entity\":");
+			write_uid(out, scope->list[0]);
+			break;
+		}
 		buffer_string(out, "\"in\",\"entities\":[");
 		for (uint32_t i = 0; i < scope->count; i++) {
 			buffer_string(out, i > 0 ? "," : "");
