@@ -191,7 +191,8 @@ read_untyped(struct value_reading *reading, const struct cedar_json *json, struc
 	case CEDAR_JSON_ARRAY:
 		return read_set(reading, json, NULL, value);
 	case CEDAR_JSON_OBJECT:
-		if (cedar_json_get(json, "__expr") != NULL)
+		extension = cedar_json_get(json, "__expr");
+		if (extension != NULL && extension->kind == CEDAR_JSON_STRING)
 			return fault_set(reading->why, FAULT_UNSUPPORTED, "__expr은(는) 쓸 수 없습니다",
 			                 "__expr is not supported");
 		if (has_type_and_id(cedar_json_get(json, "__entity"))) {
