@@ -465,3 +465,31 @@ openai_chunk_write(struct buffer *out, const struct openai_answer *answer, bool 
 		write_mark(out, mark);
 	buffer_byte(out, '}');
 }
+
+void
+openai_error_write(struct buffer *out, const char *type, const char *code, const char *param,
+                   const struct fault *why, struct slice extra)
+{
+	char message[2 * FAULT_TEXT_SIZE + 4];
+
+	snprintf(message, sizeof message, "%s / %s", why->ko, why->en);
+	buffer_string(out, "{\"error\":{\"message\":");
+	json_quote(out, slice_string(message));
+	buffer_string(out, ",\"type\":");
+	json_quote(out, slice_string(type));
+	buffer_string(out, ",\"param\":");
+	if (param == NULL)
+		buffer_string(out, "null");
+	else
+		json_quote(out, slice_string(param));
+	buffer_string(out, ",\"code\":");
+	if (code == NULL)
+		buffer_string(out, "null");
+	else
+		json_quote(out, slice_string(code));
+	if (extra.size > 0) {
+		buffer_byte(out, ',');
+		buffer_slice(out, extra);
+	}
+	buffer_string(out, "}}");
+}
