@@ -1,5 +1,7 @@
 #include "policy/cedar/schema.h"
 
+#include <string.h>
+
 #define ARENA_LIMIT ((size_t)1 << 30)
 
 /* ---- parsing --------------------------------------------------------------------------------------------------- */
@@ -91,14 +93,6 @@ cedar_schema_free(struct cedar_schema *schema)
 
 /* ---- asking ---------------------------------------------------------------------------------------------------- */
 
-static int
-order_names(const struct cedar_string *a, const struct cedar_string *b)
-{
-	if (a->hash != b->hash)
-		return a->hash < b->hash ? -1 : 1;
-	return slice_compare(cedar_string_slice(a), cedar_string_slice(b));
-}
-
 const struct cedar_entity_type *
 cedar_schema_entity(const struct cedar_schema *schema, const struct cedar_string *name)
 {
@@ -106,7 +100,7 @@ cedar_schema_entity(const struct cedar_schema *schema, const struct cedar_string
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		int order = order_names(&schema->entities[middle]->name, name);
+		int order = cedar_string_order(&schema->entities[middle]->name, name);
 
 		if (order == 0)
 			return schema->entities[middle];
@@ -152,7 +146,7 @@ cedar_entity_type_allows(const struct cedar_entity_type *type, const struct ceda
 		return true;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		int order = order_names(&type->ids[middle], id);
+		int order = cedar_string_order(&type->ids[middle], id);
 
 		if (order == 0)
 			return true;
@@ -171,7 +165,7 @@ cedar_type_attribute(const struct cedar_type *record, const struct cedar_string 
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		int order = order_names(&record->attributes[middle].name, name);
+		int order = cedar_string_order(&record->attributes[middle].name, name);
 
 		if (order == 0)
 			return &record->attributes[middle];
@@ -184,6 +178,31 @@ cedar_type_attribute(const struct cedar_type *record, const struct cedar_string 
 }
 
 /* ---- types ----------------------------------------------------------------------------------------------------- */
+
+const struct cedar_type *
+cedar_type_builtin(const struct cedar_string *name)
+{
+	static const struct {
+		const char *name;
+		enum cedar_type_kind kind;
+	} builtin[] = {
+	    {"Long",     CEDAR_TYPE_LONG    },
+            {"String",   CEDAR_TYPE_STRING  },
+	    {"Bool",     CEDAR_TYPE_BOOL    },
+            {"ipaddr",   CEDAR_TYPE_IP      },
+	    {"decimal",  CEDAR_TYPE_DECIMAL },
+            {"datetime", CEDAR_TYPE_DATETIME},
+	    {"duration", CEDAR_TYPE_DURATION}
+        };
+	struct slice text = cedar_string_slice(name);
+
+	if (text.size > 9 && memcmp(text.data, "__cedar::", 9) == 0)
+		text = slice_of(text.data + 9, text.size - 9);
+	for (size_t i = 0; i < sizeof builtin / sizeof *builtin; i++)
+		if (slice_is(text, builtin[i].name))
+			return cedar_type_simple(builtin[i].kind);
+	return NULL;
+}
 
 void
 cedar_type_write(struct buffer *out, const struct cedar_type *type)

@@ -85,6 +85,8 @@ bool cedar_entity_type_allows(const struct cedar_entity_type *type, const struct
 const struct cedar_attribute *cedar_type_attribute(const struct cedar_type *record,
                                                    const struct cedar_string *name);
 const struct cedar_type *cedar_type_simple(enum cedar_type_kind kind);
+/* Long, String, Bool, ipaddr …, also behind "__cedar::"; NULL: no such type. */
+const struct cedar_type *cedar_type_builtin(const struct cedar_string *name);
 /* Cedar's name of a type, for messages. */
 void cedar_type_write(struct buffer *out, const struct cedar_type *type);
 /* The value is exactly of this type. `path` (may be NULL) gets the attribute of a record that is not. */

@@ -100,14 +100,6 @@ qualified(const struct cedar_string *name)
 
 /* ---- directories ----------------------------------------------------------------------------------------------- */
 
-static int
-order_names(const struct cedar_string *a, const struct cedar_string *b)
-{
-	if (a->hash != b->hash)
-		return a->hash < b->hash ? -1 : 1;
-	return slice_compare(cedar_string_slice(a), cedar_string_slice(b));
-}
-
 /* Merge sort: the draft's order decides between two alike. */
 static void
 sort_named(struct named *items, struct named *spare, size_t count)
@@ -119,11 +111,11 @@ sort_named(struct named *items, struct named *spare, size_t count)
 			size_t left = from, right = middle, to = from;
 
 			while (left < middle || right < end)
-				spare[to++] =
-				    right == end || (left < middle &&
-				                     order_names(&items[left].name, &items[right].name) <= 0)
-				        ? items[left++]
-				        : items[right++];
+				spare[to++] = right == end || (left < middle &&
+				                               cedar_string_order(&items[left].name,
+				                                                  &items[right].name) <= 0)
+				                  ? items[left++]
+				                  : items[right++];
 		}
 		memcpy(items, spare, count * sizeof *items);
 	}
@@ -137,7 +129,7 @@ find_named(const struct directory *directory, const struct cedar_string *name)
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (order_names(&directory->items[middle].name, name) < 0)
+		if (cedar_string_order(&directory->items[middle].name, name) < 0)
 			low = middle + 1;
 		else
 			high = middle;
@@ -250,31 +242,6 @@ check_names(struct resolution *resolution)
 
 /* ---- types ----------------------------------------------------------------------------------------------------- */
 
-static const struct cedar_type *
-builtin_type(const struct cedar_string *name)
-{
-	static const struct {
-		const char *name;
-		enum cedar_type_kind kind;
-	} builtin[] = {
-	    {"Long",     CEDAR_TYPE_LONG    },
-            {"String",   CEDAR_TYPE_STRING  },
-	    {"Bool",     CEDAR_TYPE_BOOL    },
-            {"ipaddr",   CEDAR_TYPE_IP      },
-	    {"decimal",  CEDAR_TYPE_DECIMAL },
-            {"datetime", CEDAR_TYPE_DATETIME},
-	    {"duration", CEDAR_TYPE_DURATION}
-        };
-	struct slice text = cedar_string_slice(name);
-
-	if (text.size > 9 && memcmp(text.data, "__cedar::", 9) == 0)
-		text = slice_of(text.data + 9, text.size - 9);
-	for (size_t i = 0; i < sizeof builtin / sizeof *builtin; i++)
-		if (slice_is(text, builtin[i].name))
-			return &simple[builtin[i].kind];
-	return NULL;
-}
-
 static const struct cedar_type *resolve_type(struct resolution *resolution, const struct draft_type *type,
                                              const struct cedar_string *namespace);
 
@@ -326,7 +293,7 @@ resolve_name(struct resolution *resolution, const struct draft_type *type,
 	if (found == NULL)
 		found = resolve_whole(resolution, &type->name, type);
 	if (found == NULL && type->kind != DRAFT_ENTITY_NAME)
-		found = builtin_type(&type->name);
+		found = cedar_type_builtin(&type->name);
 	if (found != NULL)
 		return found;
 	complain(resolution, type->offset, "선언하거나 철자를 확인하십시오",
@@ -344,7 +311,7 @@ sort_attributes(struct cedar_attribute *list, uint32_t count)
 			struct cedar_attribute item = list[i];
 			uint32_t j = i;
 
-			for (; j >= gap && order_names(&list[j - gap].name, &item.name) > 0; j -= gap)
+			for (; j >= gap && cedar_string_order(&list[j - gap].name, &item.name) > 0; j -= gap)
 				list[j] = list[j - gap];
 			list[j] = item;
 		}
@@ -449,7 +416,7 @@ sort_ids(struct cedar_string *list, uint32_t count)
 			struct cedar_string item = list[i];
 			uint32_t j = i;
 
-			for (; j >= gap && order_names(&list[j - gap], &item) > 0; j -= gap)
+			for (; j >= gap && cedar_string_order(&list[j - gap], &item) > 0; j -= gap)
 				list[j] = list[j - gap];
 			list[j] = item;
 		}

@@ -44,133 +44,6 @@ typecheck_complain(struct checking *check, enum cedar_severity severity, uint32_
 	}
 }
 
-/* ---- expressions alike ----------------------------------------------------------------------------------------- */
-
-static bool
-same_lists(const struct cedar_expr *a, const struct cedar_expr *b)
-{
-	if (a->as.list.count != b->as.list.count)
-		return false;
-	for (uint32_t i = 0; i < a->as.list.count; i++) {
-		if (!cedar_expr_same(a->as.list.items[i], b->as.list.items[i]))
-			return false;
-		if (a->op == CEDAR_RECORD_OF &&
-		    !cedar_string_equal(&a->as.list.names[i], &b->as.list.names[i]))
-			return false;
-	}
-	return a->op != CEDAR_CALL || a->as.list.function == b->as.list.function;
-}
-
-static bool
-same_patterns(const struct cedar_pattern *a, const struct cedar_pattern *b)
-{
-	if (a->count != b->count)
-		return false;
-	for (uint32_t i = 0; i < a->count; i++)
-		if (!slice_equal(a->pieces[i], b->pieces[i]))
-			return false;
-	return true;
-}
-
-static bool
-same_or_absent(const struct cedar_expr *a, const struct cedar_expr *b)
-{
-	return a == NULL || b == NULL ? a == b : cedar_expr_same(a, b);
-}
-
-bool
-cedar_expr_same(const struct cedar_expr *a, const struct cedar_expr *b)
-{
-	if (a == b)
-		return true;
-	if (a->op != b->op || a->height != b->height)
-		return false;
-	switch ((enum cedar_op)a->op) {
-	case CEDAR_LITERAL:
-		return cedar_equal(a->value, b->value);
-	case CEDAR_VARIABLE:
-		return a->as.variable == b->as.variable;
-	case CEDAR_IF:
-		return cedar_expr_same(a->as.choice.guard, b->as.choice.guard) &&
-		       cedar_expr_same(a->as.choice.yes, b->as.choice.yes) &&
-		       cedar_expr_same(a->as.choice.no, b->as.choice.no);
-	case CEDAR_ATTRIBUTE:
-	case CEDAR_HAS:
-		if (a->as.member.count != b->as.member.count ||
-		    !cedar_expr_same(a->as.member.left, b->as.member.left))
-			return false;
-		for (uint32_t i = 0; i < a->as.member.count; i++)
-			if (!cedar_string_equal(&a->as.member.names[i], &b->as.member.names[i]))
-				return false;
-		return true;
-	case CEDAR_LIKE:
-		return same_patterns(a->as.like.pattern, b->as.like.pattern) &&
-		       cedar_expr_same(a->as.like.left, b->as.like.left);
-	case CEDAR_IS:
-		return cedar_string_equal(&a->as.is.type, &b->as.is.type) &&
-		       cedar_expr_same(a->as.is.left, b->as.is.left) &&
-		       same_or_absent(a->as.is.in, b->as.is.in);
-	case CEDAR_AND:
-	case CEDAR_OR:
-	case CEDAR_SET_OF:
-	case CEDAR_RECORD_OF:
-	case CEDAR_CALL:
-		return same_lists(a, b);
-	default:
-		return cedar_expr_same(a->as.pair.left, b->as.pair.left) &&
-		       same_or_absent(a->as.pair.right, b->as.pair.right);
-	}
-}
-
-/* ---- capabilities ---------------------------------------------------------------------------------------------- */
-
-static bool
-is_known(const struct capability *known, const struct capability *end, const struct cedar_expr *of,
-         const struct cedar_string *name, const struct cedar_expr *tag)
-{
-	for (; known != end; known = known->next) {
-		if ((known->name == NULL) != (name == NULL) || !cedar_expr_same(known->of, of))
-			continue;
-		if (name != NULL ? cedar_string_equal(known->name, name) : cedar_expr_same(known->tag, tag))
-			return true;
-	}
-	return false;
-}
-
-static const struct capability *
-add_known(struct checking *check, const struct capability *known, const struct cedar_expr *of,
-          const struct cedar_string *name, const struct cedar_expr *tag)
-{
-	struct capability *made = arena_alloc(check->arena, sizeof *made);
-
-	if (made == NULL) {
-		check->memory = true;
-		return known;
-	}
-	*made = (struct capability){known, of, name, tag};
-	return made;
-}
-
-/* What `adds` holds, put before `known`. */
-static const struct capability *
-unite(struct checking *check, const struct capability *known, struct capabilities adds)
-{
-	for (const struct capability *item = adds.head; item != adds.end; item = item->next)
-		known = add_known(check, known, item->of, item->name, item->tag);
-	return known;
-}
-
-static struct capabilities
-intersect(struct checking *check, struct capabilities a, struct capabilities b)
-{
-	struct capabilities both = {NULL, NULL};
-
-	for (const struct capability *item = a.head; item != a.end; item = item->next)
-		if (is_known(b.head, b.end, item->of, item->name, item->tag))
-			both.head = add_known(check, both.head, item->of, item->name, item->tag);
-	return both;
-}
-
 /* ---- types ----------------------------------------------------------------------------------------------------- */
 
 static const struct cedar_type *
@@ -391,7 +264,7 @@ of_and(struct checking *check, const struct cedar_expr *const *items, uint32_t c
 		type = and_type(type, item);
 		if (type->kind == CEDAR_TYPE_FALSE)
 			return type;
-		now = unite(check, now, more);
+		now = capability_unite(check, now, more);
 	}
 	*adds = (struct capabilities){now, known};
 	return type;
@@ -416,7 +289,7 @@ of_or(struct checking *check, const struct cedar_expr *expr, const struct capabi
 			type = item;
 		} else if (item->kind != CEDAR_TYPE_FALSE) {
 			type = simple(CEDAR_TYPE_BOOL);
-			*adds = intersect(check, *adds, more);
+			*adds = capability_intersect(check, *adds, more);
 		}
 		if (type->kind == CEDAR_TYPE_TRUE) {
 			*adds = (struct capabilities){NULL, NULL};
@@ -439,9 +312,10 @@ of_if(struct checking *check, const struct cedar_expr *expr, const struct capabi
 		return NULL;
 	if (guard->kind == CEDAR_TYPE_FALSE)
 		return typecheck_of(check, expr->as.choice.no, known, adds);
-	then = unite(check, known, guard_adds);
+	then = capability_unite(check, known, guard_adds);
 	yes = typecheck_of(check, expr->as.choice.yes, then, &yes_adds);
-	yes_adds = (struct capabilities){unite(check, unite(check, NULL, guard_adds), yes_adds), NULL};
+	yes_adds = (struct capabilities){
+	    capability_unite(check, capability_unite(check, NULL, guard_adds), yes_adds), NULL};
 	if (guard->kind == CEDAR_TYPE_TRUE) {
 		*adds = yes_adds;
 		return yes;
@@ -451,7 +325,7 @@ of_if(struct checking *check, const struct cedar_expr *expr, const struct capabi
 		return NULL;
 	if ((both = join(check, yes, no)) == NULL)
 		return not_joined(check, expr, yes, no);
-	*adds = intersect(check, yes_adds, no_adds);
+	*adds = capability_intersect(check, yes_adds, no_adds);
 	return both;
 }
 
@@ -600,13 +474,13 @@ of_tag(struct checking *check, const struct cedar_expr *expr, const struct capab
 		return wrong_type(check, left, "개체/entity", a);
 	if (b->kind != CEDAR_TYPE_STRING)
 		return wrong_type(check, key, "String", b);
-	certain = a->entity->tags != NULL && is_known(known, NULL, left, NULL, key);
+	certain = a->entity->tags != NULL && capability_known(known, NULL, left, NULL, key);
 	if (expr->op == CEDAR_HAS_TAG) {
 		if (a->entity->tags == NULL)
 			return truth(false);
 		if (certain)
 			return truth(true);
-		*adds = (struct capabilities){add_known(check, NULL, left, NULL, key), NULL};
+		*adds = (struct capabilities){capability_add(check, NULL, left, NULL, key), NULL};
 		return simple(CEDAR_TYPE_BOOL);
 	}
 	if (certain)
@@ -647,7 +521,7 @@ of_attribute(struct checking *check, const struct cedar_expr *expr, const struct
 		         (int)name->size, name->data, show(check, a));
 		return NULL;
 	}
-	if (attribute->required || is_known(known, NULL, left, name, NULL))
+	if (attribute->required || capability_known(known, NULL, left, name, NULL))
 		return attribute->type;
 	complain(check, expr, "먼저 has로 물으십시오: 값 has 속성 && …",
 	         "ask with has first: value has attribute && …", "속성 '%.*s'이(가) 없을 수 있습니다",
@@ -670,9 +544,10 @@ of_has_one(struct checking *check, const struct cedar_expr *left, const struct c
 		return wrong_type(check, left, "개체/entity, Record", a);
 	if ((attribute = cedar_type_attribute(shape, name)) == NULL)
 		return truth(false);
-	if (is_known(known, NULL, left, name, NULL) || (attribute->required && a->kind == CEDAR_TYPE_RECORD))
+	if (capability_known(known, NULL, left, name, NULL) ||
+	    (attribute->required && a->kind == CEDAR_TYPE_RECORD))
 		return truth(true);
-	*adds = (struct capabilities){add_known(check, NULL, left, name, NULL), NULL};
+	*adds = (struct capabilities){capability_add(check, NULL, left, name, NULL), NULL};
 	return simple(CEDAR_TYPE_BOOL);
 }
 
@@ -696,7 +571,7 @@ of_has(struct checking *check, const struct cedar_expr *expr, const struct capab
 		type = and_type(type, step);
 		if (type->kind == CEDAR_TYPE_FALSE)
 			return type;
-		now = unite(check, now, more);
+		now = capability_unite(check, now, more);
 		if ((inner = cedar_expr_new(check->arena, CEDAR_ATTRIBUTE, expr->offset)) == NULL) {
 			check->memory = true;
 			return NULL;
@@ -740,14 +615,6 @@ of_set(struct checking *check, const struct cedar_expr *expr, const struct capab
 	return failed ? NULL : set_of(check, element);
 }
 
-static int
-order_names(const struct cedar_string *a, const struct cedar_string *b)
-{
-	if (a->hash != b->hash)
-		return a->hash < b->hash ? -1 : 1;
-	return slice_compare(cedar_string_slice(a), cedar_string_slice(b));
-}
-
 static const struct cedar_type *
 of_record(struct checking *check, const struct cedar_expr *expr, const struct capability *known)
 {
@@ -765,7 +632,7 @@ of_record(struct checking *check, const struct cedar_expr *expr, const struct ca
 
 		if ((attribute.type = type_of(check, expr->as.list.items[i], known)) == NULL)
 			return NULL;
-		for (; at > 0 && order_names(&list[at - 1].name, &attribute.name) > 0; at--)
+		for (; at > 0 && cedar_string_order(&list[at - 1].name, &attribute.name) > 0; at--)
 			list[at] = list[at - 1];
 		list[at] = attribute;
 	}
@@ -918,7 +785,7 @@ typecheck_conditions(struct checking *check)
 		if (item == NULL)
 			return NULL;
 		if (!condition->unless)
-			known = unite(check, known, adds);
+			known = capability_unite(check, known, adds);
 		else if (item->kind != CEDAR_TYPE_BOOL)
 			item = truth(item->kind == CEDAR_TYPE_FALSE);
 		type = and_type(type, item);

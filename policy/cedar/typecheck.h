@@ -46,6 +46,17 @@ void typecheck_complain(struct checking *check, enum cedar_severity severity, ui
                         const char *hint_ko, const char *hint_en, const char *ko, const char *en, ...)
     __attribute__((format(printf, 6, 8), format(printf, 7, 8)));
 
-bool cedar_expr_same(const struct cedar_expr *a, const struct cedar_expr *b);
+/* Among those from `known` up to `end`. */
+bool capability_known(const struct capability *known, const struct capability *end,
+                      const struct cedar_expr *of, const struct cedar_string *name,
+                      const struct cedar_expr *tag);
+const struct capability *capability_add(struct checking *check, const struct capability *known,
+                                        const struct cedar_expr *of, const struct cedar_string *name,
+                                        const struct cedar_expr *tag);
+/* What `adds` holds, put before `known`. */
+const struct capability *capability_unite(struct checking *check, const struct capability *known,
+                                          struct capabilities adds);
+struct capabilities capability_intersect(struct checking *check, struct capabilities a,
+                                         struct capabilities b);
 
 #endif

@@ -83,8 +83,8 @@ order_numbers(uint64_t a, uint64_t b)
 	return (a > b) - (a < b);
 }
 
-static int
-order_strings(const struct cedar_string *a, const struct cedar_string *b)
+int
+cedar_string_order(const struct cedar_string *a, const struct cedar_string *b)
 {
 	if (a->hash != b->hash)
 		return a->hash < b->hash ? -1 : 1;
@@ -100,9 +100,9 @@ cedar_uid_order(const struct cedar_uid *a, const struct cedar_uid *b)
 
 	if (a->hash != b->hash)
 		return a->hash < b->hash ? -1 : 1;
-	if ((order = order_strings(&a->id, &b->id)) != 0)
+	if ((order = cedar_string_order(&a->id, &b->id)) != 0)
 		return order;
-	return order_strings(&a->type, &b->type);
+	return cedar_string_order(&a->type, &b->type);
 }
 
 static int
@@ -125,7 +125,7 @@ order_records(const struct cedar_record *a, const struct cedar_record *b)
 	if (a->hash != b->hash || a->count != b->count)
 		return order_numbers((uint64_t)a->hash << 32 | a->count, (uint64_t)b->hash << 32 | b->count);
 	for (uint32_t i = 0; i < a->count && order == 0; i++) {
-		order = order_strings(&a->fields[i].name, &b->fields[i].name);
+		order = cedar_string_order(&a->fields[i].name, &b->fields[i].name);
 		if (order == 0)
 			order = cedar_value_order(a->fields[i].value, b->fields[i].value);
 	}
@@ -148,7 +148,7 @@ cedar_value_order(struct cedar_value a, struct cedar_value b)
 	case CEDAR_DURATION:
 		return order_numbers((uint64_t)a.as.number, (uint64_t)b.as.number);
 	case CEDAR_STRING:
-		return order_strings(a.as.string, b.as.string);
+		return cedar_string_order(a.as.string, b.as.string);
 	case CEDAR_ENTITY:
 		return a.as.entity == b.as.entity ? 0 : cedar_uid_order(a.as.entity, b.as.entity);
 	case CEDAR_SET:
@@ -296,9 +296,9 @@ static void
 sift_fields(struct cedar_field *fields, size_t root, size_t count)
 {
 	for (size_t child; (child = 2 * root + 1) < count; root = child) {
-		if (child + 1 < count && order_strings(&fields[child].name, &fields[child + 1].name) < 0)
+		if (child + 1 < count && cedar_string_order(&fields[child].name, &fields[child + 1].name) < 0)
 			child++;
-		if (order_strings(&fields[root].name, &fields[child].name) >= 0)
+		if (cedar_string_order(&fields[root].name, &fields[child].name) >= 0)
 			return;
 		struct cedar_field swap = fields[root];
 		fields[root] = fields[child];
@@ -314,7 +314,7 @@ sort_fields(struct cedar_field *fields, size_t count)
 			struct cedar_field field = fields[i];
 			size_t j = i;
 
-			for (; j > 0 && order_strings(&fields[j - 1].name, &field.name) > 0; j--)
+			for (; j > 0 && cedar_string_order(&fields[j - 1].name, &field.name) > 0; j--)
 				fields[j] = fields[j - 1];
 			fields[j] = field;
 		}
@@ -376,7 +376,7 @@ cedar_record_take(struct arena *arena, struct cedar_field *fields, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		if (fields[i].value.kind == CEDAR_NONE)
 			return none;
-		if (i > 0 && order_strings(&fields[i - 1].name, &fields[i].name) == 0)
+		if (i > 0 && cedar_string_order(&fields[i - 1].name, &fields[i].name) == 0)
 			return none;
 		hash = cedar_hash_mix(hash, fields[i].name.hash);
 		hash = cedar_hash_mix(hash, cedar_value_hash(fields[i].value));
@@ -412,7 +412,7 @@ cedar_record_field(const struct cedar_record *record, const struct cedar_string 
 	}
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		int order = order_strings(&record->fields[middle].name, name);
+		int order = cedar_string_order(&record->fields[middle].name, name);
 
 		if (order == 0)
 			return &record->fields[middle];

@@ -32,6 +32,8 @@ uint32_t cedar_hash_mix(uint32_t a, uint32_t b);
 uint32_t cedar_value_hash(struct cedar_value value);
 /* A total order: kind, hash, then contents. 0 means equal in Cedar's sense. */
 int cedar_value_order(struct cedar_value a, struct cedar_value b);
+/* By hash, then size, then bytes: for looking up, not for people. */
+int cedar_string_order(const struct cedar_string *a, const struct cedar_string *b);
 int cedar_uid_order(const struct cedar_uid *a, const struct cedar_uid *b);
 
 static inline bool

@@ -198,8 +198,7 @@ knows_policies(void **state)
 	    "permit(principal,action,resource);",
 	    "permit(principal,action,resource,);",
 	    "@if @b(\"c\") forbid(principal is A::B in ?principal, action in [], resource in C::\"d\");",
-	    "permit(principal == ?principal, action in [Action::\"a\", N::Action::\"b\",], resource == "
-	    "?resource);",
+	    "permit(principal == ?principal, action in [Action::\"a\", N::Action::\"b\",], resource == ?resource);",
 	    "permit(principal,action,resource) when {true} unless {false} when {true};"};
 	/* clang-format on */
 	/* clang-format off */
