@@ -378,7 +378,7 @@ int
 constraint_compile(struct constraint **out, const json_t *schema, struct fault *why)
 {
 	struct constraint *constraint = calloc(1, sizeof *constraint);
-	uint32_t root = 0, any;
+	uint32_t root = 0, any = 0;
 	int result;
 
 	if (constraint == NULL ||
