@@ -230,6 +230,8 @@ put_facts(struct json_writer *writer, const struct entry_decision *body)
 	counts(writer, "found", body->facts.found);
 	member(writer, "grade", grade_name(body->facts.grade));
 	kinds(writer, "redacted", body->facts.redacted_kinds);
+	number(writer, "review_changed", body->facts.review_changed);
+	number(writer, "review_decisions", body->facts.review_decisions);
 	json_name(writer, "roles");
 	json_array_begin(writer);
 	for (size_t i = 0; i < body->facts.role_count; i++)

@@ -68,6 +68,7 @@ struct entry_decision {
 		uint32_t    found[IDENTIFIER_KINDS]; /* confident findings by kind */
 		uint32_t    redacted_kinds, signal_domains;
 		int64_t     approval_expires_ms;
+		int64_t     review_decisions, review_changed; /* T12, as the assessment took them; -1 unknown */
 		bool        streaming;
 		const char **roles;
 		size_t      role_count;

@@ -111,6 +111,8 @@ write_entry(struct exchange *x)
 	body.facts.redacted_kinds = x->facts.redacted_kinds;
 	body.facts.signal_domains = x->facts.signal_domains;
 	body.facts.streaming = x->facts.streaming;
+	body.facts.review_decisions = x->registered == NULL ? -1 : x->registered->usecase.reviewer.decisions;
+	body.facts.review_changed = x->registered == NULL ? -1 : x->registered->usecase.reviewer.changed;
 	body.facts.roles = x->subject.roles;
 	body.facts.role_count = x->subject.role_count;
 	memcpy(body.facts.found, x->found, sizeof x->found);

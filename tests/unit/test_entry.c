@@ -73,6 +73,8 @@ write_example(struct buffer *out)
 	              .grade = GRADE_O,
 	              .zone_grade = GRADE_S,
 	              .drift = DRIFT_NONE,
+	              .review_decisions = 40,
+	              .review_changed = 6,
 	              .signal_domains = 1u << DOMAIN_PUBLIC_SERVICE,
 	              .roles = roles,
 	              .role_count = 1},
