@@ -1,15 +1,13 @@
 #include <string.h>
 
 #include "gateway/bench.h"
+#include "gateway/deciding.h"
 #include "gateway/gateway.h"
 #include "gateway/metrics.h"
 #include "gateway/review.h"
 #include "gateway/steps/steps.h"
 #include "schema/base/clock.h"
 #include "schema/base/log.h"
-
-/* Masking may call for more masking, never for ever: each round must add a kind. */
-#define ROUNDS 4
 
 /* The gateway's own denial, in the policy's form. */
 static enum step_result
@@ -88,62 +86,41 @@ keep_content(struct exchange *x)
 	return x->content.data == NULL ? fault_memory(&x->why) : 0;
 }
 
-/*
- * "redact" means: permitted once these kinds are masked. So they are, and the policy is asked again with that as a fact.
- * What is recorded is the decision that took effect: "redact" when masking was enough, else what came of the second
- * asking, with the masked kinds among its facts.
- */
-static enum step_result
-redact(struct exchange *x)
+/* Mask, and look again: offsets moved. FAULT_UNSUPPORTED only for what cannot be masked. */
+static int
+mask(void *owner, uint32_t kinds, struct fault *why)
 {
-	const struct decision first = x->decision;
-	struct decision again = first;
+	struct exchange *x = owner;
+	const int result = mask_texts(x, kinds) == -1 ? -1 : scan_again(x);
 
-	for (unsigned round = 0; again.access == ACCESS_REDACT; round++) {
-		const uint32_t wanted = again.duties.redact_kinds & ~x->masked_kinds;
-
-		if (wanted == 0 || round == ROUNDS) {
-			fault_set(&x->why, FAULT_INTERNAL, "가려도 정책이 만족하지 않습니다",
-			          "masking does not satisfy the policy");
-			return REFUSE;
-		}
-		if (mask_texts(x, wanted) == -1) {
-			/* A name or a number that cannot be masked: the caller must take it out himself. */
-			if (x->why.kind != FAULT_UNSUPPORTED)
-				return REFUSE;
-			x->early = x->why;
-			x->early.kind = FAULT_FORBIDDEN;
-			x->early_reason = "gateway.unmaskable";
-			return deny_early(x);
-		}
-		x->masked_kinds |= wanted;
-		if (scan_again(x) == -1)
-			return REFUSE;
-		x->facts.redacted_kinds = x->masked_kinds;
-		policy_decide(x->view->policy, &x->facts, x->arena, &again);
-	}
-	if (again.access == ACCESS_PERMIT) {
-		x->facts.redacted_kinds = 0;
-		x->decision = first;
-		x->decision.duties.redact_kinds = x->masked_kinds;
-	} else {
-		x->decision = again;
-	}
-	for (unsigned kind = 0; kind < IDENTIFIER_KINDS; kind++)
-		if ((x->masked_kinds >> kind & 1) != 0)
-			metrics_add(&x->bench->metrics->masked_prompt[kind], x->found[kind]);
-	return GO_ON;
+	*why = x->why;
+	return result;
 }
 
 static enum step_result
 ask_policy(struct exchange *x)
 {
+	struct fault why = {0};
+
 	if (keep_content(x) == -1)
 		return REFUSE;
 	if (x->ticket != NULL)
 		review_facts(x->ticket, &x->facts);
-	policy_decide(x->view->policy, &x->facts, x->arena, &x->decision);
-	return x->decision.access == ACCESS_REDACT ? redact(x) : GO_ON;
+	if (deciding_run(x->view->policy, &x->facts, mask, x, &x->masked_kinds, x->arena, &x->decision,
+	                 &why) == -1) {
+		x->why = why;
+		if (why.kind != FAULT_UNSUPPORTED)
+			return REFUSE;
+		/* A name or a number that cannot be masked: the caller must take it out himself. */
+		x->early = why;
+		x->early.kind = FAULT_FORBIDDEN;
+		x->early_reason = "gateway.unmaskable";
+		return deny_early(x);
+	}
+	for (unsigned kind = 0; kind < IDENTIFIER_KINDS; kind++)
+		if ((x->masked_kinds >> kind & 1) != 0)
+			metrics_add(&x->bench->metrics->masked_prompt[kind], x->found[kind]);
+	return GO_ON;
 }
 
 enum step_result
