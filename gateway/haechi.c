@@ -16,6 +16,8 @@ static const struct {
     {"audit", command_audit, "증적: 조회, 영수증, 검증", "evidence: query, receipts, verify"},
     {"classify", command_classify, "글의 신호: 영역과 개인식별자", "what a text gives away: domains, identifiers"},
     {"db", command_db, "데이터베이스: 테이블, 로그인", "the database: tables, logins"},
+    {"explain", command_explain, "결정 하나의 이유", "why one request was decided as it was"},
+    {"replay", command_replay, "기록된 결정을 다시 내려 비교", "make recorded decisions again and compare"},
     {"report", command_report, "규제기관에 낼 보고서", "reports for a regulator"},
     {"help", command_help, "명령 목록", "this list"},
     {"key", command_key, "API 키: 만들기, 목록, 폐지", "API keys: create, list, revoke"},

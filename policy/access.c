@@ -27,6 +27,16 @@ static struct policy_reason no_way = {
 };
 static struct policy_error no_memory = {"", "the decision ran out of memory"};
 
+const struct policy_reason *
+policy_reason_find(const struct policy *policy, const char *id)
+{
+	const uint32_t number = cedar_policy_find(policy->agency, id);
+
+	if (number != CEDAR_NO_POLICY)
+		return &policy->meanings[number].reason;
+	return strcmp(id, no_permit.id) == 0 ? &no_permit : strcmp(id, no_way.id) == 0 ? &no_way : NULL;
+}
+
 #define FIELD(name, value) ((struct cedar_field){term(name), value})
 
 static struct cedar_value

@@ -32,6 +32,8 @@ void           policy_release(struct policy *policy); /* NULL is fine */
 /* SHA-256, hex, over file names and bytes in order: what entries record. Lives with the snapshot. */
 const char *policy_bundle(const struct policy *policy);
 size_t      policy_count(const struct policy *policy);
+/* Titles and messages of the reason an entry names by id, our own ("default-deny") too; NULL: none such here. */
+const struct policy_reason *policy_reason_find(const struct policy *policy, const char *id);
 
 /*
  * The two-stage test of the Act over the facts of a registered use case (law 2.6), under the rule set in force on

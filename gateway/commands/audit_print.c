@@ -102,6 +102,16 @@ static const struct word actions[] = {
 
 #define KOREAN(words, name) korean(words, sizeof words / sizeof *words, name)
 
+const char *
+audit_korean(const char *name)
+{
+	const char *word = KOREAN(accesses, name);
+
+	if (word == name)
+		word = KOREAN(actions, name);
+	return word == name ? KOREAN(kinds, name) : word;
+}
+
 static const char *
 verdict_korean(const char *name)
 {

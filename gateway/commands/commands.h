@@ -14,8 +14,10 @@
 int command_audit(int argc, char **argv);
 int command_classify(int argc, char **argv);
 int command_db(int argc, char **argv);
+int command_explain(int argc, char **argv);
 int command_key(int argc, char **argv);
 int command_policy(int argc, char **argv);
+int command_replay(int argc, char **argv);
 int command_report(int argc, char **argv);
 int command_review(int argc, char **argv);
 int command_status(int argc, char **argv);

@@ -1,9 +1,10 @@
 #include "gateway/commands/rules.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "gateway/config.h"
 
 #define INSTALLED "/usr/local/share/haechi"
 
@@ -36,22 +37,72 @@ program_root(char root[PATH_MAX])
 	return true;
 }
 
-int
-command_load_policy(struct policy **out, const char *share, struct fault *why)
+static int
+places_find(struct policy_places *places, const char *share, struct fault *why)
 {
-	char agency[PATH_MAX], act[PATH_MAX], schema[PATH_MAX], root[PATH_MAX];
+	char root[PATH_MAX];
 
 	if (share == NULL)
 		share = getenv("HAECHI_SHARE");
 	if (share == NULL &&
-	    (tree_at(".", agency, act, schema) || (program_root(root) && tree_at(root, agency, act, schema))))
-		return policy_load(out, agency, act, schema, why);
+	    (tree_at(".", places->agency, places->act, places->schema) ||
+	     (program_root(root) && tree_at(root, places->agency, places->act, places->schema))))
+		return 0;
 	if (share == NULL)
 		share = INSTALLED;
-	if (snprintf(agency, PATH_MAX, "%s/agency", share) >= PATH_MAX ||
-	    snprintf(act, PATH_MAX, "%s/act", share) >= PATH_MAX ||
-	    snprintf(schema, PATH_MAX, "%s/haechi.cedarschema", share) >= PATH_MAX)
+	if (snprintf(places->agency, PATH_MAX, "%s/agency", share) >= PATH_MAX ||
+	    snprintf(places->act, PATH_MAX, "%s/act", share) >= PATH_MAX ||
+	    snprintf(places->schema, PATH_MAX, "%s/haechi.cedarschema", share) >= PATH_MAX)
 		return fault_set(why, FAULT_USAGE, "%s: 경로가 너무 깁니다", "%s: the path is too long",
 		                 share);
-	return policy_load(out, agency, act, schema, why);
+	return 0;
+}
+
+int
+command_load_policy(struct policy **out, const char *share, struct fault *why)
+{
+	struct policy_places places;
+
+	return places_find(&places, share, why) == -1
+	           ? -1
+	           : policy_load(out, places.agency, places.act, places.schema, why);
+}
+
+int
+policy_place(char place[PATH_MAX], const char *path, struct fault *why)
+{
+	if (snprintf(place, PATH_MAX, "%s", path) >= PATH_MAX)
+		return fault_set(why, FAULT_USAGE, "%s: 경로가 너무 깁니다", "%s: the path is too long",
+		                 path);
+	return 0;
+}
+
+int
+policy_places_configured(struct policy_places *places, const char *path, struct fault *why)
+{
+	struct config *config;
+	int result = 0;
+
+	if (config_load(&config, path, NULL, why) == -1)
+		return -1;
+	if (places->agency[0] == '\0' && config->policy.agency != NULL)
+		result = policy_place(places->agency, config->policy.agency, why);
+	if (result == 0 && places->act[0] == '\0' && config->policy.act != NULL)
+		result = policy_place(places->act, config->policy.act, why);
+	if (result == 0 && places->schema[0] == '\0' && config->policy.schema != NULL)
+		result = policy_place(places->schema, config->policy.schema, why);
+	config_release(config);
+	return result;
+}
+
+int
+command_load_policy_from(struct policy **out, const struct policy_places *places, struct fault *why)
+{
+	struct policy_places found;
+
+	if (places_find(&found, NULL, why) == -1)
+		return -1;
+	return policy_load(out, places->agency[0] != '\0' ? places->agency : found.agency,
+	                   places->act[0] != '\0' ? places->act : found.act,
+	                   places->schema[0] != '\0' ? places->schema : found.schema, why);
 }

@@ -4,6 +4,8 @@
 #ifndef HAECHI_GATEWAY_COMMANDS_RULES_H
 #define HAECHI_GATEWAY_COMMANDS_RULES_H
 
+#include <limits.h>
+
 #include "policy/policy.h"
 
 /*
@@ -12,5 +14,18 @@
  * /usr/local/share/haechi. *out is the caller's, to policy_release().
  */
 MUST_CHECK int command_load_policy(struct policy **out, const char *share, struct fault *why);
+
+/* Where each part lies, as told on the command line or by haechi.yaml; "": not told. */
+struct policy_places {
+	char agency[PATH_MAX], act[PATH_MAX], schema[PATH_MAX];
+};
+
+/* FAULT_USAGE when the path is too long. */
+MUST_CHECK int policy_place(char place[PATH_MAX], const char *path, struct fault *why);
+/* -c FILE: what haechi.yaml says, for the places not told yet. */
+MUST_CHECK int policy_places_configured(struct policy_places *places, const char *path, struct fault *why);
+/* As command_load_policy() with share NULL, for the places not told. */
+MUST_CHECK int command_load_policy_from(struct policy **out, const struct policy_places *places,
+                                        struct fault *why);
 
 #endif
