@@ -182,6 +182,8 @@ usage(FILE *to)
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
 		fprintf(to, "  %-10s%s\n            %s\n            %s\n", words[i].word, words[i].usage,
 		        words[i].ko, words[i].en);
+	fprintf(to, "  %-10s%s\n            %s\n            %s\n", "replay", "--policies DIR [...] (haechi replay --help)",
+	        "기록된 결정을 다시 내려 비교", "recorded decisions made again: what would flip");
 	fprintf(to, "\n  --policies   파일이나 폴더(*.cedar), 되풀이할 수 있음 / a file or a folder, may be "
 	            "repeated\n"
 	            "  --use-ids    @id를 정책의 id로 / take @id as the policy's id\n"
@@ -288,6 +290,8 @@ command_policy(int argc, char **argv)
 		usage(stdout);
 		return EXIT_GOOD;
 	}
+	if (argc >= 2 && strcmp(argv[1], "replay") == 0) /* reads the log: options of its own */
+		return command_replay(argc - 1, argv + 1);
 	for (size_t i = 0; argc >= 2 && i < sizeof words / sizeof *words; i++) {
 		int parsed;
 
