@@ -63,6 +63,8 @@ MUST_CHECK int sealer_open_content(struct sealer *sealer, const char *id, const 
  * file a call.
  */
 MUST_CHECK int sealer_forget(struct sealer *sealer, const char *const *ids, size_t count, struct fault *why);
+/* Is the key of this entry's content still there, whether or not anything was sealed under it? */
+bool sealer_remembers(struct sealer *sealer, const char *id);
 /* Keyed hash of an end user's name: the pseudonym in entries. 32 hex digits. */
 void sealer_pseudonym(struct sealer *sealer, const char *agency, const char *user, char out[33]);
 

@@ -143,8 +143,8 @@ bool
 keytree_forget(struct keytree *tree, uint32_t month, uint64_t path)
 {
 	const struct keytree_node *found = node_above(tree, month, path);
-	struct keytree_node way, sibling;
-	size_t at;
+	struct keytree_node way, *sibling;
+	size_t at, left, right, more;
 
 	if (found == NULL)
 		return true;
@@ -152,26 +152,31 @@ keytree_forget(struct keytree *tree, uint32_t month, uint64_t path)
 	if (!reserve(tree, KEYTREE_DEPTH))
 		return false;
 	way = tree->nodes[at];
+	more = KEYTREE_DEPTH - way.depth; /* siblings, in the place of one node: nothing else lies below it */
+	memmove(&tree->nodes[at + more], &tree->nodes[at + 1], (tree->count - at - 1) * sizeof way);
+	left = at;
+	right = at + more;
+	tree->count += more;
 	tree->count--;
-	memmove(&tree->nodes[at], &tree->nodes[at + 1], (tree->count - at) * sizeof way);
-	sodium_memzero(&tree->nodes[tree->count], sizeof way);
 	while (way.depth < KEYTREE_DEPTH) {
 		uint8_t side = side_at(path, way.depth);
 		uint64_t bit = UINT64_C(1) << (KEYTREE_DEPTH - 1 - way.depth);
 
-		sibling = way;
-		sibling.depth++;
-		step(sibling.key, side ^ 1);
+		/* Left ones ascend as they get deeper, right ones descend. */
+		sibling = &tree->nodes[side == 0 ? --right : left++];
+		*sibling = way;
+		sibling->depth++;
+		step(sibling->key, side ^ 1);
 		if (side == 0)
-			sibling.path |= bit;
+			sibling->path |= bit;
 		else
 			way.path |= bit;
-		insert(tree, &sibling);
 		step(way.key, side);
 		way.depth++;
 	}
+	if (more == 0) /* the last node moved down by one */
+		sodium_memzero(&tree->nodes[tree->count], sizeof way);
 	sodium_memzero(&way, sizeof way);
-	sodium_memzero(&sibling, sizeof sibling);
 	return true;
 }
 

@@ -588,6 +588,22 @@ out:
 	return result;
 }
 
+bool
+sealer_remembers(struct sealer *sealer, const char *id)
+{
+	uint8_t key[KEYTREE_KEY];
+	uint32_t month;
+	bool there;
+
+	if (!month_of(id, &month) || keys_refresh(sealer, NULL) == -1)
+		return false;
+	pthread_rwlock_rdlock(&sealer->lock);
+	there = keytree_key(&sealer->tree, month, path_of(id), key);
+	pthread_rwlock_unlock(&sealer->lock);
+	sodium_memzero(key, sizeof key);
+	return there;
+}
+
 int
 sealer_forget(struct sealer *sealer, const char *const *ids, size_t count, struct fault *why)
 {

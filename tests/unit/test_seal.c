@@ -177,6 +177,7 @@ forget(void **state)
 			int result;
 
 			buffer_reset(&content);
+			assert_true(sealer_remembers(daemon, ids[i]) != (i < 40 && i % 2 == 0));
 			/* the other process sees it too */
 			result = sealer_open_content(daemon, ids[i], "answer", buffer_view(&blobs[i]), NULL,
 			                             &content, &why);
