@@ -31,6 +31,7 @@ struct registrar {
 	struct fault away; /* why there is no connection */
 	char seen[256];    /* fingerprint of what was read last */
 	json_t *source;    /* what was read last; also read by registrar_rebuild() under `lock` */
+	struct timespec look; /* when the next one is due, however many jobs there are */
 	atomic_bool up;
 };
 
@@ -251,16 +252,22 @@ out:
 static struct registrar_job *
 next_job(struct registrar *registrar, bool *stop)
 {
-	struct registrar_job *job;
-	struct timespec until;
+	struct registrar_job *job = NULL;
+	struct timespec now;
+	bool due;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += LOOK_SECONDS;
 	pthread_mutex_lock(&registrar->lock);
 	while (registrar->first == NULL && !registrar->stopping)
-		if (pthread_cond_timedwait(&registrar->wake, &registrar->lock, &until) == ETIMEDOUT)
+		if (pthread_cond_timedwait(&registrar->wake, &registrar->lock, &registrar->look) == ETIMEDOUT)
 			break;
-	if ((job = registrar->first) != NULL) {
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	due = !registrar->stopping && (now.tv_sec > registrar->look.tv_sec ||
+	                               (now.tv_sec == registrar->look.tv_sec &&
+	                                now.tv_nsec >= registrar->look.tv_nsec));
+	if (due) {
+		registrar->look = now;
+		registrar->look.tv_sec += LOOK_SECONDS;
+	} else if ((job = registrar->first) != NULL) {
 		registrar->first = job->next;
 		if (registrar->first == NULL)
 			registrar->last = NULL;
@@ -278,6 +285,8 @@ run(void *argument)
 	struct fault why;
 	bool stop;
 
+	clock_gettime(CLOCK_MONOTONIC, &registrar->look);
+	registrar->look.tv_sec += LOOK_SECONDS;
 	for (;;) {
 		struct registrar_job *job = next_job(registrar, &stop);
 
