@@ -8,6 +8,7 @@
 #include "gateway/identity.h"
 #include "gateway/registrar.h"
 #include "gateway/registry.h"
+#include "gateway/shred.h"
 #include "schema/base/clock.h"
 
 typedef int operation(struct gateway *gateway, const struct control_caller *caller, const json_t *request,
@@ -536,6 +537,25 @@ export_record(struct gateway *gateway, const struct control_caller *caller, cons
 	return *result == NULL ? fault_memory(why) : 0;
 }
 
+/* ---- erasing ------------------------------------------------------------------------------------------------------- */
+
+static int
+audit_shred(struct gateway *gateway, const struct control_caller *caller, const json_t *request,
+            json_t **result, struct fault *why)
+{
+	const struct shred_order order = {.entry = json_get_string(request, "entry"),
+	                                  .subject = json_get_string(request, "subject"),
+	                                  .user = json_get_string(request, "user"),
+	                                  .agency = json_get_string(request, "agency"),
+	                                  .from_ms = json_get_integer(request, "from_ms", 0),
+	                                  .to_ms = json_get_integer(request, "to_ms", 0),
+	                                  .reason = json_get_string(request, "reason"),
+	                                  .by = caller->user,
+	                                  .dry_run = json_get_bool(request, "dry_run", false)};
+
+	return shred_run(gateway, &order, result, why);
+}
+
 /* ---- the table ------------------------------------------------------------------------------------------------------------------- */
 
 enum who { OWNER = 0, REVIEWER };
@@ -551,6 +571,7 @@ static const struct {
     {"key.list",       key_list,       OWNER   },
     {"key.revoke",     key_revoke,     OWNER   },
     {"export.record",  export_record,  OWNER   },
+    {"audit.shred",    audit_shred,    OWNER   },
     {"usecase.add",    usecase_add,    OWNER   },
     {"usecase.list",   usecase_list,   REVIEWER},
     {"usecase.retire", usecase_retire, OWNER   },

@@ -10,6 +10,7 @@
 #include "gateway/gateway.h"
 #include "gateway/registry.h"
 #include "gateway/review.h"
+#include "gateway/shred.h"
 #include "schema/base/clock.h"
 #include "schema/base/json.h"
 #include "schema/base/log.h"
@@ -297,7 +298,8 @@ run(void *argument)
 				continue;
 			if (refresh(registrar, false, &why) == -1 ||
 			    (registrar->gateway->review != NULL &&
-			     review_sweep(registrar->gateway->review, registrar->database, &why) == -1))
+			     review_sweep(registrar->gateway->review, registrar->database, &why) == -1) ||
+			    shred_resume(registrar->gateway, registrar->database, &why) == -1)
 				lost(registrar, &why);
 			continue;
 		}

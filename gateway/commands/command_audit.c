@@ -46,14 +46,16 @@ usage(FILE *to)
 	    "        haechi audit proof 항목 | --older N [--newer M] 포함 증명, 일관성 증명\n"
 	    "        haechi audit checkpoint [--log 기록]            가장 새로운 서명된 체크포인트\n"
 	    "        haechi audit verify [--vkey 파일]… [--witness 파일]…  저장된 바이트에서 모두 다시 계산\n"
-	    "        haechi audit export [조건…] --out 폴더          증명이 붙은 내보내기\n\n"
+	    "        haechi audit export [조건…] --out 폴더          증명이 붙은 내보내기\n"
+	    "        haechi audit shred …                            내용 파기 (haechi audit shred --help)\n\n"
 	    "usage:  haechi audit query|tail [FILTER...] [--json]    ask for entries, watch new ones\n"
 	    "        haechi audit receipt ENTRY [--out FILE]          one file that proves itself\n"
 	    "        haechi audit proof ENTRY | --older N [--newer M] inclusion, consistency\n"
 	    "        haechi audit checkpoint [--log ORIGIN]           the newest signed head\n"
 	    "        haechi audit verify [--vkey FILE]... [--witness FILE]...  recompute everything from "
 	    "stored bytes\n"
-	    "        haechi audit export [FILTER...] --out DIR        a selection with its proofs\n\n"
+	    "        haechi audit export [FILTER...] --out DIR        a selection with its proofs\n"
+	    "        haechi audit shred ...                           erase content (haechi audit shred --help)\n\n"
 	    "조건 filters: --from 때 --to 때 --agency --usecase --verdict --decision --domain --kind "
 	    "--request-id --entry --log\n"
 	    "              --limit N  (때: 2026-03-02 는 한국 시각 0시, 또는 RFC 3339;  a date alone is "
@@ -671,6 +673,8 @@ command_audit(int argc, char **argv)
 	const char *word = NULL;
 	int option, result = EXIT_GOOD;
 
+	if (argc > 1 && strcmp(argv[1], "shred") == 0) /* does, where the others read: its own options */
+		return command_shred(argc - 1, argv + 1);
 	while (result == EXIT_GOOD && (option = getopt_long(argc, argv, "c:fh", known, NULL)) != -1) {
 		if (option == 'h') {
 			usage(stdout);

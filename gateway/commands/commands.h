@@ -20,6 +20,7 @@ int command_policy(int argc, char **argv);
 int command_replay(int argc, char **argv);
 int command_report(int argc, char **argv);
 int command_review(int argc, char **argv);
+int command_shred(int argc, char **argv); /* of `haechi audit shred`; argv[0] is "shred" */
 int command_status(int argc, char **argv);
 int command_usecase(int argc, char **argv);
 
