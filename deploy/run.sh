@@ -9,6 +9,13 @@ export BUILD=${BUILD:-build}
 mkdir -p "${STATE:-var}"
 state=$(cd "${STATE:-var}" && pwd -P)
 chmod 711 "$state"
+# A second one here would stop the first one's database on its way out.
+exec 9>"$state/run.lock"
+flock -n 9 || {
+	echo "이미 실행 중입니다: $state (다른 곳에서: STATE=/다른/경로 LISTEN=127.0.0.1:8081 make run)" >&2
+	echo "already running: $state (elsewhere: STATE=/another/path LISTEN=127.0.0.1:8081 make run)" >&2
+	exit 2
+}
 # A socket's whole path must fit 107 bytes.
 [ ${#state} -lt 90 ] || {
 	echo "경로가 너무 깁니다: STATE=/짧은/경로 make run / the path is too long: STATE=/a/shorter/path make run" >&2
@@ -40,10 +47,10 @@ wait_for() { # PID WHAT LOG COMMAND...
 }
 
 echo "데이터베이스 / database"
-socket=$(deploy/cluster.sh start "$state/postgres")
+socket=$(deploy/cluster.sh start "$state/postgres" 9>&-)
 
 echo "추론 엔진 / engine: $model"
-"$BUILD/haechi-engine" serve --model "$model" --listen "unix:$state/engine.sock" >>"$state/engine.log" 2>&1 &
+"$BUILD/haechi-engine" serve --model "$model" --listen "unix:$state/engine.sock" >>"$state/engine.log" 2>&1 9>&- &
 engine=$!
 wait_for "$engine" haechi-engine "$state/engine.log" curl -fsS --unix-socket "$state/engine.sock" http://engine/healthz
 name=$(curl -fsS --unix-socket "$state/engine.sock" http://engine/v1/models | sed -n 's/.*"id": *"\([^"]*\)".*/\1/p' | head -n 1)
@@ -55,7 +62,7 @@ deploy/prepare.sh "$state" "$socket" "$listen" "$name" >"$state/prepare.log" 2>&
 }
 # Another model or address than last time: the configuration is kept, these two lines follow.
 sed -i -e "s|^      - name: .*|      - name: $name|" -e "/^listen:/{n;s|^  - .*|  - $listen|}" "$state/haechi.yaml"
-"$BUILD/haechid" -c "$state/haechi.yaml" >>"$state/haechid.log" 2>&1 &
+"$BUILD/haechid" -c "$state/haechi.yaml" >>"$state/haechid.log" 2>&1 9>&- &
 gateway=$!
 wait_for "$gateway" haechid "$state/haechid.log" curl -fsS "http://$listen/readyz"
 deploy/demo.sh "$state" >>"$state/prepare.log" 2>&1 || {
