@@ -9,6 +9,7 @@
 #include "gateway/stream.h"
 #include "schema/base/clock.h"
 #include "schema/base/log.h"
+#include "schema/entry.h"
 
 static void
 resume(void *owner, int verdict)
@@ -53,6 +54,31 @@ exchange_free(struct exchange *x)
 	buffer_wipe(&x->body);
 	bench_release(x->view);
 	arrival_free(x->arrival);
+}
+
+void
+exchange_request_id(struct exchange *x)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	const struct slice given = arrival_field(x->arrival, "X-Request-ID");
+	bool good = given.size > 0 && given.size < sizeof x->request_id;
+
+	for (size_t i = 0; good && i < given.size; i++)
+		good = given.data[i] != '\0' && strchr(allowed, given.data[i]) != NULL;
+	if (good) {
+		memcpy(x->request_id, given.data, given.size);
+		x->request_id[given.size] = '\0';
+	} else {
+		entry_id_make(x->request_id, clock_wall_ms());
+	}
+	x->request_id_malformed = !good && given.data != NULL;
+}
+
+void
+exchange_request_id_fault(struct fault *why)
+{
+	fault_set(why, FAULT_INVALID, "X-Request-ID는 1-128자의 [A-Za-z0-9._-]입니다",
+	          "X-Request-ID is 1-128 of [A-Za-z0-9._-]");
 }
 
 void

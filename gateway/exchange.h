@@ -56,8 +56,9 @@ struct exchange {
 	struct gateway *gateway;
 	struct bench *bench;
 	struct view *view;
-	struct arena *arena; /* arrival->arena */
-	char request_id[EXCHANGE_REQUEST_ID_SIZE];
+	struct arena *arena;                       /* arrival->arena */
+	char request_id[EXCHANGE_REQUEST_ID_SIZE]; /* the caller's, or one of ours */
+	bool request_id_malformed;                 /* the caller's was no id: 400 */
 
 	/* what the steps found out */
 	enum openai_kind kind;
@@ -119,6 +120,10 @@ struct exchange *exchange_new(struct arrival *arrival);
 /* Buffers, document, snapshots and the arrival with its arena. */
 void exchange_free(struct exchange *x);
 
+/* DESIGN section 7: the caller's X-Request-ID, 1-128 of [A-Za-z0-9._-]; one of ours when absent, or malformed (told). */
+void exchange_request_id(struct exchange *x);
+/* What is said of a malformed one. */
+void exchange_request_id_fault(struct fault *why);
 /* Put a header into the answer, in place of one of the same name; both texts must live as long as the exchange. */
 void exchange_header(struct exchange *x, const char *name, const char *value);
 /*

@@ -278,12 +278,27 @@ answer_ticket(struct exchange *x, const struct registered_key *key)
 	pipeline_steps(x);
 }
 
+/* A ticket belongs to the decision that held it; what is told of it says so in its head too. */
+static void
+ticket_headers(struct exchange *x, enum access access)
+{
+	const struct registered *registered =
+	    registry_usecase(x->view->registry, x->subject.agency, slice_string(review_usecase(x->ticket)));
+
+	exchange_header(x, "X-Haechi-Entry", review_decision(x->ticket));
+	exchange_header(x, "X-Haechi-Decision", access_name(access));
+	exchange_header(
+	    x, "X-Haechi-Verdict",
+	    verdict_name(registered == NULL ? VERDICT_UNDETERMINED : registered->assessment.verdict));
+}
+
 static void
 tell_waiting(struct exchange *x)
 {
 	char until[CLOCK_TEXT_SIZE];
 
 	clock_text(until, review_expires(x->ticket));
+	ticket_headers(x, ACCESS_HOLD);
 	exchange_header(x, "Retry-After", "5");
 	finish_json(x, 202,
 	            json_pack("{s:s, s:s, s:s, s:s, s:{s:s}}", "object", "haechi.ticket", "id",
@@ -299,7 +314,7 @@ tell_refused(struct exchange *x)
 	fault_set(&words, FAULT_FORBIDDEN, "검토자가 거절했습니다: %s", "the reviewer refused: %s",
 	          review_reason(x->ticket));
 	exchange_error(x, 403, "permission_error", "review_refused", NULL, &words);
-	exchange_header(x, "X-Haechi-Decision", "deny");
+	ticket_headers(x, ACCESS_DENY);
 	finish(x);
 }
 
@@ -323,11 +338,13 @@ ticket_found(struct exchange *x, enum step_result verdict)
 		tell_refused(x);
 		return;
 	case TICKET_EXPIRED:
+		ticket_headers(x, ACCESS_HOLD);
 		fail(x, FAULT_CONFLICT, "기한이 지났습니다: 다시 요청하십시오",
 		     "the ticket has expired: ask again");
 		return;
 	case TICKET_ANSWERED:
 	case TICKET_FAILED:
+		ticket_headers(x, ACCESS_HOLD);
 		fail(x, FAULT_CONFLICT, "이미 쓰인 승인입니다: 다시 요청하십시오",
 		     "the approval was used already: ask again");
 		return;
@@ -409,26 +426,28 @@ static const struct {
 	enum method method; /* GET serves HEAD too */
 	const char *path;
 	bool prefix; /* a path behind it, its last segment given to the route */
+	bool
+	    recorded; /* takes the steps from the beginning: a malformed X-Request-ID is denied there, with its entries */
 	route *run;
 } routes[] = {
-    {METHOD_POST, "/v1/chat/completions", false, chat       },
-    {METHOD_POST, "/v1/completions",      false, completion },
-    {METHOD_POST, "/v1/embeddings",       false, embedding  },
-    {METHOD_GET,  "/v1/models",           false, models     },
-    {METHOD_GET,  MODELS,                 true,  one_model  },
-    {METHOD_GET,  "/healthz",             false, healthz    },
-    {METHOD_GET,  "/readyz",              false, readyz     },
-    {METHOD_GET,  "/metrics",             false, metrics    },
-    {METHOD_GET,  "/log/checkpoint",      false, checkpoint },
-    {METHOD_GET,  "/log/vkey",            false, vkeys      },
-    {METHOD_GET,  TILES,                  true,  tile       },
-    {METHOD_GET,  "/haechi/v1/status",    false, status     },
-    {METHOD_GET,  "/haechi/v1/usecases",  false, usecases   },
-    {METHOD_GET,  USECASES,               true,  one_usecase},
-    {METHOD_GET,  TICKETS,                true,  ticket     },
-    {METHOD_GET,  "/console/",            false, console    },
-    {METHOD_GET,  "/console",             false, to_console },
-    {METHOD_GET,  "/",                    false, to_console },
+    {METHOD_POST, "/v1/chat/completions", false, true,  chat       },
+    {METHOD_POST, "/v1/completions",      false, true,  completion },
+    {METHOD_POST, "/v1/embeddings",       false, true,  embedding  },
+    {METHOD_GET,  "/v1/models",           false, false, models     },
+    {METHOD_GET,  MODELS,                 true,  false, one_model  },
+    {METHOD_GET,  "/healthz",             false, false, healthz    },
+    {METHOD_GET,  "/readyz",              false, false, readyz     },
+    {METHOD_GET,  "/metrics",             false, false, metrics    },
+    {METHOD_GET,  "/log/checkpoint",      false, false, checkpoint },
+    {METHOD_GET,  "/log/vkey",            false, false, vkeys      },
+    {METHOD_GET,  TILES,                  true,  false, tile       },
+    {METHOD_GET,  "/haechi/v1/status",    false, false, status     },
+    {METHOD_GET,  "/haechi/v1/usecases",  false, false, usecases   },
+    {METHOD_GET,  USECASES,               true,  false, one_usecase},
+    {METHOD_GET,  TICKETS,                true,  false, ticket     },
+    {METHOD_GET,  "/console/",            false, false, console    },
+    {METHOD_GET,  "/console",             false, false, to_console },
+    {METHOD_GET,  "/",                    false, false, to_console },
 };
 
 /* What is behind a prefix, when it is exactly one plain segment; a tile's path has several. */
@@ -444,14 +463,21 @@ rest_of(const char *path, const char *prefix)
 	return rest;
 }
 
+static void
+malformed_id(struct exchange *x)
+{
+	exchange_request_id_fault(&x->why);
+	exchange_error(x, 400, "invalid_request_error", "malformed-request", "X-Request-ID", &x->why);
+	finish(x);
+}
+
 void
 governance_route(struct exchange *x)
 {
 	const enum method method = x->arrival->method == METHOD_HEAD ? METHOD_GET : x->arrival->method;
 	const char *allowed = NULL;
 
-	/* Steps read the caller's own; here one of ours will do until then. */
-	entry_id_make(x->request_id, clock_wall_ms());
+	exchange_request_id(x);
 	for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
 		const char *const rest = routes[i].prefix ? rest_of(x->arrival->path, routes[i].path)
 		                         : strcmp(x->arrival->path, routes[i].path) == 0 ? ""
@@ -460,7 +486,10 @@ governance_route(struct exchange *x)
 		if (rest == NULL)
 			continue;
 		if (routes[i].method == method) {
-			routes[i].run(x, rest);
+			if (x->request_id_malformed && !routes[i].recorded)
+				malformed_id(x);
+			else
+				routes[i].run(x, rest);
 			return;
 		}
 		allowed = routes[i].method == METHOD_POST ? "POST" : "GET, HEAD";

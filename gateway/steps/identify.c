@@ -8,25 +8,6 @@
 #include "gateway/steps/steps.h"
 #include "schema/base/clock.h"
 
-/* DESIGN section 7: 1-128 of [A-Za-z0-9._-]; made when absent. false: malformed, and one is made nevertheless. */
-static bool
-take_request_id(struct exchange *x)
-{
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-	const struct slice given = arrival_field(x->arrival, "X-Request-ID");
-	bool good = given.size > 0 && given.size < sizeof x->request_id;
-
-	for (size_t i = 0; good && i < given.size; i++)
-		good = given.data[i] != '\0' && strchr(allowed, given.data[i]) != NULL;
-	if (good) {
-		memcpy(x->request_id, given.data, given.size);
-		x->request_id[given.size] = '\0';
-	} else {
-		entry_id_make(x->request_id, clock_wall_ms());
-	}
-	return good || given.data == NULL;
-}
-
 /* Denied by the gateway itself: the reason's id and the words for the caller. */
 static void
 deny_early(struct exchange *x, const char *reason)
@@ -90,7 +71,6 @@ enum step_result
 identify(struct exchange *x)
 {
 	const struct registered_key *key;
-	const bool id_good = take_request_id(x);
 
 	key = identity_find(x->view->registry, arrival_field(x->arrival, "Authorization"),
 	                    x->arrival->certificate, clock_wall_ms(), &x->early);
@@ -100,9 +80,8 @@ identify(struct exchange *x)
 		return GO_ON;
 	}
 	x->subject = key->subject;
-	if (!id_good) {
-		fault_set(&x->early, FAULT_INVALID, "X-Request-ID는 1-128자의 [A-Za-z0-9._-]입니다",
-		          "X-Request-ID is 1-128 of [A-Za-z0-9._-]");
+	if (x->request_id_malformed) {
+		exchange_request_id_fault(&x->early);
 		x->early_param = "X-Request-ID";
 		deny_early(x, "gateway.malformed-request");
 	}
