@@ -87,6 +87,7 @@ enum rule {
 	RULE_INTEGER, /* the same */
 	RULE_BOOL,    /* forwarded */
 	RULE_DROP,    /* says nothing to an engine */
+	RULE_ONE,     /* 1 says nothing either; more is refused */
 	RULE_REFUSE,  /* by name: it would need what we cannot look into, or leave the country */
 	RULE_MODEL,
 	RULE_MESSAGES,
@@ -167,7 +168,7 @@ static const struct member {
 	{"prediction",            IN_CHAT,       RULE_DROP,           0, 0},
 	{"cache_prompt",          IN_BOTH,       RULE_DROP,           0, 0},
 	{"modalities",            IN_CHAT,       RULE_MODALITIES,     0, 0},
-	{"best_of",               IN_COMPLETION, RULE_REFUSE,         0, 0},
+	{"best_of",               IN_COMPLETION, RULE_ONE,            0, 0},
 	{"audio",                 IN_CHAT,       RULE_REFUSE,         0, 0},
 	{"web_search_options",    IN_CHAT,       RULE_REFUSE,         0, 0},
 	{"functions",             IN_CHAT,       RULE_REFUSE,         0, 0},
@@ -244,6 +245,10 @@ take_member(struct reading *reading, const struct member *member, json_t *value)
 		                              : reading_wrong_type(reading, member->name);
 	case RULE_DROP:
 		return 0;
+	case RULE_ONE:
+		return json_is_integer(value) && json_integer_value(value) == 1
+		           ? 0
+		           : reading_unsupported(reading, member->name);
 	case RULE_REFUSE:
 		return reading_unsupported(reading, member->name);
 	case RULE_MODEL:
@@ -298,7 +303,26 @@ member_find(const char *name, unsigned in)
 	return NULL;
 }
 
-/* Null is what many clients send for "not given". */
+const char *
+openai_blamed(enum openai_kind kind, struct slice body, bool *too_long)
+{
+	struct fault why;
+	json_t *document = json_read(body, 65536, 8, &why), *error = json_object_get(document, "error");
+	const char *const param = json_string_value(json_object_get(error, "param"));
+	const char *const code = json_string_value(json_object_get(error, "code"));
+	const size_t size = param == NULL ? 0 : strcspn(param, ".[");
+	const char *found = NULL;
+
+	*too_long = code != NULL && strcmp(code, "context_length_exceeded") == 0;
+	for (size_t i = 0; param != NULL && found == NULL && i < sizeof members / sizeof *members; i++)
+		if ((members[i].in & 1u << kind) != 0 && strlen(members[i].name) == size &&
+		    memcmp(members[i].name, param, size) == 0)
+			found = members[i].name;
+	json_decref(document);
+	return found;
+}
+
+/* Null is what many clients send for "not given", whatever the name. */
 static int
 take_members(struct reading *reading, json_t *source)
 {
@@ -308,9 +332,11 @@ take_members(struct reading *reading, json_t *source)
 		const struct member *member = member_find(json_object_iter_key(at), in);
 		json_t *const value = json_object_iter_value(at);
 
+		if (json_is_null(value))
+			continue;
 		if (member == NULL)
 			return reading_unknown(reading, json_object_iter_key(at));
-		if (!json_is_null(value) && take_member(reading, member, value) == -1)
+		if (take_member(reading, member, value) == -1)
 			return -1;
 	}
 	return 0;

@@ -58,6 +58,12 @@ struct openai_request {
 };
 
 /*
+ * What an engine's error object blames: a member of ours by name ("messages" for messages[3].content), else NULL; and whether it says that the prompt does not
+ * fit its context. Its own words may quote the prompt and are not given.
+ */
+const char *openai_blamed(enum openai_kind kind, struct slice body, bool *too_long);
+
+/*
  * Read one request. *out is in the arena; its document is freed by openai_free(). Faults name the member, never
  * content: FAULT_INVALID, FAULT_UNSUPPORTED, FAULT_TOO_LARGE. `param` gets the member's name for the error object, in
  * the arena, or stays NULL.

@@ -231,7 +231,8 @@ engine_failed(struct exchange *x)
 {
 	struct fault words;
 	int status = 503;
-	const char *code = "engine_unavailable";
+	const char *code = "engine_unavailable", *param = NULL;
+	bool too_long;
 
 	metrics_add(&x->bench->metrics->engine_failures, 1);
 	x->outcome.status = OUTCOME_FAILED;
@@ -239,10 +240,22 @@ engine_failed(struct exchange *x)
 	    x->engine_status != 408 && x->engine_status != 429) {
 		status = x->engine_status == 404 ? 404 : x->engine_status == 413 ? 413 : 400;
 		code = "engine_rejected";
-		fault_set(&words, FAULT_INVALID,
-		          "엔진이 이 요청을 받지 않았습니다 (%d): 길이나 매개변수를 확인하십시오",
-		          "the engine did not accept the request (%d): check its length and parameters",
-		          x->engine_status);
+		param = openai_blamed(x->kind, buffer_view(&x->body), &too_long);
+		if (too_long) {
+			code = "context_length_exceeded";
+			fault_set(&words, FAULT_INVALID,
+			          "모델의 문맥 길이를 넘습니다: 글이나 max_tokens를 줄이십시오",
+			          "longer than the model's context: shorten the text, or max_tokens");
+		} else if (param != NULL) {
+			fault_set(&words, FAULT_INVALID, "%s: 엔진이 받지 않았습니다 (%d)",
+			          "%s: the engine did not accept it (%d)", param, x->engine_status);
+		} else {
+			fault_set(
+			    &words, FAULT_INVALID,
+			    "엔진이 이 요청을 받지 않았습니다 (%d): 길이나 매개변수를 확인하십시오",
+			    "the engine did not accept the request (%d): check its length and parameters",
+			    x->engine_status);
+		}
 	} else if (x->engine_done && x->engine_ok) {
 		fault_set(&words, FAULT_UNAVAILABLE, "엔진이 답하지 못했습니다 (%d)",
 		          "the engine could not answer (%d)", x->engine_status);
@@ -255,7 +268,7 @@ engine_failed(struct exchange *x)
 		log_fault(LOG_LEVEL_WARN, "forward", "engine-failed", &words);
 	}
 	x->outcome.reason = code;
-	exchange_error(x, status, exchange_error_type(status), code, NULL, &words);
+	exchange_error(x, status, exchange_error_type(status), code, param, &words);
 	return GO_ON;
 }
 

@@ -77,6 +77,9 @@ const tests = {
 		assert.equal(response.headers.get("x-request-id"), "minwon-2026.03_02-A");
 		await refused(ask("has space"), 400);
 		await refused(ask("a".repeat(129)), 400);
+		const { response: listed } = await guide.models.list({ headers: { "X-Request-ID": "list.1" } }).withResponse();
+		assert.equal(listed.headers.get("x-request-id"), "list.1");
+		await refused(guide.models.list({ headers: { "X-Request-ID": "has space" } }), 400);
 	},
 	async "a key may not name a use case it is not bound to"() {
 		const error = await refused(
@@ -93,6 +96,7 @@ const tests = {
 		assert.ok(held.id);
 		const waiting = await fetch(`${BASE_URL}/haechi/v1/tickets/${held.id}`, { headers: { Authorization: `Bearer ${KEY_WELFARE}` } });
 		assert.equal(waiting.status, 202);
+		governed(waiting.headers, "hold", "HIGH_IMPACT");
 		const stranger = await fetch(`${BASE_URL}/haechi/v1/tickets/${held.id}`, { headers: { Authorization: `Bearer ${KEY_GUIDE}` } });
 		assert.equal(stranger.status, 404, "another service's ticket does not exist for us");
 		const shown = haechi("review", "show", held.id, "--socket", CONTROL);
@@ -104,12 +108,16 @@ const tests = {
 		governed(fetched.headers, "permit", "HIGH_IMPACT");
 		assert.equal(answer.object, "chat.completion");
 		assert.ok(answer.choices[0].message.content.length > 0);
+		const again = await fetch(`${BASE_URL}/haechi/v1/tickets/${held.id}`, { headers: { Authorization: `Bearer ${KEY_WELFARE}` } });
+		assert.equal(again.status, 409, "an approval is for one answer");
+		governed(again.headers, "hold", "HIGH_IMPACT");
 	},
 	async "a refused ticket is a denial"() {
 		const held = await welfare.chat.completions.create({ model, messages: [{ role: "user", content: "자격을 판정해 주세요." }] });
 		haechi("review", "refuse", held.id, "--reason", "자료가 모자람", "--socket", CONTROL);
 		const fetched = await fetch(`${BASE_URL}/haechi/v1/tickets/${held.id}`, { headers: { Authorization: `Bearer ${KEY_WELFARE}` } });
 		assert.equal(fetched.status, 403);
+		governed(fetched.headers, "deny", "HIGH_IMPACT");
 		assert.ok((await fetched.json()).error.message);
 	},
 	async "a resident number is masked before the model sees it"() {
@@ -125,6 +133,17 @@ const tests = {
 	},
 	async "an unknown model is 404"() {
 		await refused(guide.chat.completions.create({ model: "no-such-model", messages: question }), 404);
+	},
+	async "what the engine does not accept is 400 and names the member"() {
+		const tools = [{ type: "function", function: { name: "weather", parameters: { type: "object", properties: {} } } }];
+		const error = await refused(guide.chat.completions.create({ model, messages: question, tools }), 400);
+		assert.equal(error.param, "tools");
+		const long = [{ role: "user", content: "가나다 ".repeat(20000) }];
+		assert.equal((await refused(guide.chat.completions.create({ model, messages: long }), 400)).code, "context_length_exceeded");
+	},
+	async "what clients send by default is no reason to refuse"() {
+		await guide.chat.completions.create({ model, messages: question, max_completion_tokens: 4, user: "u", metadata: { a: "b" }, store: false,
+			service_tier: "auto", reasoning_effort: "low", modalities: ["text"], n: 1, logit_bias: null, tools: null, guided_json: null });
 	},
 	async "bad bodies are 400 and name the member"() {
 		await refused(guide.chat.completions.create({ model, messages: [] }), 400);

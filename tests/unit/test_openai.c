@@ -341,6 +341,54 @@ answers_refused(void **state)
 	arena_free(arena);
 }
 
+static void
+not_given(void **state)
+{
+	(void)state;
+	expect_upstream(
+	    OPENAI_CHAT,
+	    "{\"model\":\"m\",\"guided_json\":null,\"stop\":null,\"messages\":[{\"role\":\"user\","
+	    "\"content\":\"a\"}]}",
+	    "{\"model\":\"m-up\",\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}");
+	expect_upstream(OPENAI_COMPLETION, "{\"model\":\"m\",\"best_of\":1,\"prompt\":\"a\"}",
+	                "{\"model\":\"m-up\",\"prompt\":\"a\"}");
+	expect_refused(OPENAI_COMPLETION, "{\"model\":\"m\",\"best_of\":2,\"prompt\":\"a\"}", "best_of",
+	               FAULT_UNSUPPORTED);
+}
+
+/* Of an engine's error object, our own names alone come through. */
+static void
+engine_blames(void **state)
+{
+	static const struct {
+		const char *body, *param;
+		bool too_long;
+	} cases[] = {
+	    {"{\"error\":{\"param\":\"tools\",\"code\":\"unsupported\"}}",                "tools",    false},
+	    {"{\"error\":{\"param\":\"messages[3].content\"}}",                           "messages", false},
+	    {"{\"error\":{\"param\":\"messages\",\"code\":\"context_length_exceeded\"}}", "messages", true },
+	    {"{\"error\":{\"param\":\"900101-1990006\",\"code\":\"900101\"}}",            NULL,       false},
+	    {"{\"error\":{\"param\":\"\"}}",	                                      NULL,       false},
+	    {"{\"error\":{\"param\":5,\"code\":[]}}",                                     NULL,       false},
+	    {"{\"error\":\"tools\"}",	                                             NULL,       false},
+	    {"[]",	                                                                NULL,       false},
+	    {"<html>",	                                                            NULL,       false},
+	    {"",	                                                                  NULL,       false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		bool too_long;
+		const char *const param = openai_blamed(OPENAI_CHAT, slice_string(cases[i].body), &too_long);
+
+		assert_int_equal(too_long, cases[i].too_long);
+		if (cases[i].param == NULL)
+			assert_null(param);
+		else
+			assert_string_equal(param, cases[i].param);
+	}
+}
+
 int
 main(void)
 {
@@ -349,7 +397,8 @@ main(void)
 	    cmocka_unit_test(bounded),         cmocka_unit_test(all_texts_seen),
 	    cmocka_unit_test(masked_in_place), cmocka_unit_test(answer_made_anew),
 	    cmocka_unit_test(chunk_made_anew), cmocka_unit_test(embeddings_as_base64),
-	    cmocka_unit_test(answers_refused),
+	    cmocka_unit_test(answers_refused), cmocka_unit_test(not_given),
+	    cmocka_unit_test(engine_blames),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
