@@ -47,7 +47,8 @@ usage(FILE *to)
 	    "        haechi audit checkpoint [--log 기록]            가장 새로운 서명된 체크포인트\n"
 	    "        haechi audit verify [--vkey 파일]… [--witness 파일]…  저장된 바이트에서 모두 다시 계산\n"
 	    "        haechi audit export [조건…] --out 폴더          증명이 붙은 내보내기\n"
-	    "        haechi audit shred …                            내용 파기 (haechi audit shred --help)\n\n"
+	    "        haechi audit shred …                            내용 파기 (haechi audit shred "
+	    "--help)\n\n"
 	    "usage:  haechi audit query|tail [FILTER...] [--json]    ask for entries, watch new ones\n"
 	    "        haechi audit receipt ENTRY [--out FILE]          one file that proves itself\n"
 	    "        haechi audit proof ENTRY | --older N [--newer M] inclusion, consistency\n"
@@ -55,7 +56,8 @@ usage(FILE *to)
 	    "        haechi audit verify [--vkey FILE]... [--witness FILE]...  recompute everything from "
 	    "stored bytes\n"
 	    "        haechi audit export [FILTER...] --out DIR        a selection with its proofs\n"
-	    "        haechi audit shred ...                           erase content (haechi audit shred --help)\n\n"
+	    "        haechi audit shred ...                           erase content (haechi audit shred "
+	    "--help)\n\n"
 	    "조건 filters: --from 때 --to 때 --agency --usecase --verdict --decision --domain --kind "
 	    "--request-id --entry --log\n"
 	    "              --limit N  (때: 2026-03-02 는 한국 시각 0시, 또는 RFC 3339;  a date alone is "
@@ -625,7 +627,7 @@ take_option(struct options *options, int option, const char *value, struct fault
 	case JSON:
 		options->json = true;
 		return 0;
-	default: /* -f: getopt_long() gives nothing else */
+	default: /* -f: command_option() gives nothing else */
 		options->follow = true;
 		return 0;
 	}
@@ -675,7 +677,7 @@ command_audit(int argc, char **argv)
 
 	if (argc > 1 && strcmp(argv[1], "shred") == 0) /* does, where the others read: its own options */
 		return command_shred(argc - 1, argv + 1);
-	while (result == EXIT_GOOD && (option = getopt_long(argc, argv, "c:fh", known, NULL)) != -1) {
+	while (result == EXIT_GOOD && (option = command_option(argc, argv, "c:fh", known)) != -1) {
 		if (option == 'h') {
 			usage(stdout);
 			goto out;

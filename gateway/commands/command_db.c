@@ -181,7 +181,7 @@ command_db(int argc, char **argv)
 	struct fault why = {0};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
+	while ((option = command_option(argc, argv, "h", known)) != -1) {
 		switch (option) {
 		case DATABASE:
 			options.database = optarg;

@@ -443,7 +443,7 @@ take_option(struct options *options, int option, const char *value, const char *
 	case 'c':
 		*config = value;
 		return 0;
-	default: /* --json: getopt_long() gives nothing else */
+	default: /* --json: command_option() gives nothing else */
 		options->json = true;
 		return 0;
 	}
@@ -457,7 +457,7 @@ command_explain(int argc, char **argv)
 	const char *config = NULL;
 	int option, result = EXIT_GOOD;
 
-	while (result == EXIT_GOOD && (option = getopt_long(argc, argv, "c:h", known, NULL)) != -1) {
+	while (result == EXIT_GOOD && (option = command_option(argc, argv, "c:h", known)) != -1) {
 		if (option == 'h') {
 			usage(stdout);
 			return EXIT_GOOD;

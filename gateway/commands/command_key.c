@@ -43,7 +43,7 @@ read_options(struct options *options, int argc, char **argv)
 	int option;
 
 	optind = 1;
-	while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1)
+	while ((option = command_option(argc, argv, "h", known)) != -1)
 		switch (option) {
 		case 'S':
 			options->socket = optarg;
@@ -85,8 +85,9 @@ create(const struct options *options)
 	int status;
 
 	if (options->agency == NULL || options->service == NULL || json_array_size(options->usecases) == 0) {
-		usage(stderr);
-		return EXIT_USAGE;
+		fault_set(&why, FAULT_USAGE, "있어야 합니다: --agency, --service, --usecase",
+		          "needed: --agency, --service, --usecase");
+		return command_fail(&why);
 	}
 	if (options->expires != NULL &&
 	    command_parse_time(&expires_ms, "--expires", options->expires, &why) == -1)
@@ -114,10 +115,22 @@ create(const struct options *options)
 	return status;
 }
 
+static const char *
+state_title(const char *state)
+{
+	return state == NULL                   ? state
+	       : strcmp(state, "active") == 0  ? "사용 중"
+	       : strcmp(state, "revoked") == 0 ? "폐지"
+	       : strcmp(state, "expired") == 0 ? "만료"
+	                                       : state;
+}
+
 static int
 list(const struct options *options)
 {
-	static const char *const titles[] = {"키", "상태", "기관", "서비스", "용도", "역할", "만료"};
+	static const char *const titles[] = {
+	    "키 key",       "상태 state", "기관 agency",       "서비스 service",
+	    "용도 usecase", "역할 role",  "만료(한국) expires"};
 	static const char *const members[] = {"key_id",   "state", "agency",    "service",
 	                                      "usecases", "roles", "expires_at"};
 	json_t *result = NULL;
@@ -135,10 +148,13 @@ list(const struct options *options)
 	}
 	table_init(&table, 7, titles);
 	for (size_t i = 0; i < json_array_size(result); i++) {
+		char expires[COMMAND_TIME_SIZE];
 		const char *cells[7];
 
 		for (size_t j = 0; j < 7; j++)
 			cells[j] = json_get_string(json_array_get(result, i), members[j]);
+		cells[1] = state_title(cells[1]);
+		cells[6] = command_time_of(expires, cells[6]);
 		table_row(&table, cells);
 	}
 	if (table_print(&table, stdout, &why) == -1)

@@ -1,4 +1,5 @@
 #include "gateway/commands/commands.h"
+#include "gateway/commands/common.h"
 #include "gateway/commands/policy_files.h"
 
 #include <getopt.h>
@@ -182,8 +183,9 @@ usage(FILE *to)
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
 		fprintf(to, "  %-10s%s\n            %s\n            %s\n", words[i].word, words[i].usage,
 		        words[i].ko, words[i].en);
-	fprintf(to, "  %-10s%s\n            %s\n            %s\n", "replay", "--policies DIR [...] (haechi replay --help)",
-	        "기록된 결정을 다시 내려 비교", "recorded decisions made again: what would flip");
+	fprintf(to, "  %-10s%s\n            %s\n            %s\n", "replay",
+	        "--policies DIR [...] (haechi replay --help)", "기록된 결정을 다시 내려 비교",
+	        "recorded decisions made again: what would flip");
 	fprintf(to, "\n  --policies   파일이나 폴더(*.cedar), 되풀이할 수 있음 / a file or a folder, may be "
 	            "repeated\n"
 	            "  --use-ids    @id를 정책의 id로 / take @id as the policy's id\n"
@@ -229,7 +231,7 @@ parse_options(struct policy_options *options, int argc, char **argv)
 	options->json = isatty(STDOUT_FILENO) == 0; /* a program reads: JSON, asked for or not */
 	optind = 1;
 	for (;;) {
-		switch (getopt_long(argc, argv, "h", known, NULL)) {
+		switch (command_option(argc, argv, "h", known)) {
 		case -1:
 			for (; optind < argc; optind++) { /* bare words are policy files too */
 				if (options->policy_count == POLICY_PATHS)

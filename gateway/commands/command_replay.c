@@ -484,7 +484,7 @@ take_option(struct options *options, int option, const char *value, const char *
 	case 'c':
 		*config = value;
 		return 0;
-	default: /* --json: getopt_long() gives nothing else */
+	default: /* --json: command_option() gives nothing else */
 		options->json = true;
 		return 0;
 	}
@@ -499,7 +499,7 @@ command_replay(int argc, char **argv)
 	int option, result = EXIT_GOOD;
 
 	optind = 1;
-	while (result == EXIT_GOOD && (option = getopt_long(argc, argv, "c:h", known, NULL)) != -1) {
+	while (result == EXIT_GOOD && (option = command_option(argc, argv, "c:h", known)) != -1) {
 		if (option == 'h') {
 			usage(stdout);
 			return EXIT_GOOD;

@@ -52,7 +52,7 @@ command_report(int argc, char **argv)
 	bool json = false;
 	int option, result = 0;
 
-	while (result == 0 && (option = getopt_long(argc, argv, "c:h", known, NULL)) != -1) {
+	while (result == 0 && (option = command_option(argc, argv, "c:h", known)) != -1) {
 		switch (option) {
 		case FROM:
 			options.filter.has_from = true;

@@ -1,5 +1,6 @@
 /* haechi review: requests that wait for a person (Art. 34(1)4), through the running gateway. */
 #include <getopt.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "gateway/commands/asking.h"
@@ -42,7 +43,7 @@ read_options(struct options *options, int argc, char **argv)
 	int option;
 
 	optind = 1;
-	while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1)
+	while ((option = command_option(argc, argv, "h", known)) != -1)
 		switch (option) {
 		case 'S':
 			options->socket = optarg;
@@ -90,8 +91,9 @@ state_title(const char *state)
 static int
 list(const struct options *options)
 {
-	static const char *const titles[] = {"검토표", "상태", "기관", "서비스", "용도",
-	                                     "역할",   "접수", "기한", "검토자"};
+	static const char *const titles[] = {"검토표 ticket",      "상태 state",         "기관 agency",
+	                                     "서비스 service",     "용도 usecase",       "역할 role",
+	                                     "접수(한국) created", "기한(한국) expires", "검토자 reviewer"};
 	static const char *const members[] = {"ticket",     "state",      "agency",
 	                                      "service",    "usecase",    "approver_role",
 	                                      "created_at", "expires_at", "reviewer"};
@@ -112,11 +114,14 @@ list(const struct options *options)
 	}
 	table_init(&table, 9, titles);
 	for (size_t i = 0; i < json_array_size(result); i++) {
+		char created[COMMAND_TIME_SIZE], expires[COMMAND_TIME_SIZE];
 		const char *cells[9];
 
 		for (size_t j = 0; j < 9; j++)
 			cells[j] = json_get_string(json_array_get(result, i), members[j]);
 		cells[1] = state_title(cells[1]);
+		cells[6] = command_time_of(created, cells[6]);
+		cells[7] = command_time_of(expires, cells[7]);
 		table_row(&table, cells);
 	}
 	if (table_print(&table, stdout, &why) == -1)
@@ -126,15 +131,29 @@ list(const struct options *options)
 	return status;
 }
 
-/* A text to a terminal: control bytes but line ends and tabs become '?', so that no request can steer it. */
+/* No request can steer the reviewer's terminal, or be read otherwise than it stands. */
 static void
 print_text(const char *text)
 {
-	for (; text != NULL && *text != '\0'; text++)
-		putchar(((unsigned char)*text < 0x20 && *text != '\n' && *text != '\t') || *text == 0x7f
-		            ? '?'
-		            : *text);
-	putchar('\n');
+	char *const plain = strdup(text);
+
+	if (plain == NULL)
+		return;
+	command_plain(plain, true);
+	puts(plain);
+	free(plain);
+}
+
+static void
+print_json(const json_t *value)
+{
+	struct buffer text;
+
+	buffer_init(&text, REQUEST_MOST);
+	json_write(&text, value);
+	if (buffer_ok(&text))
+		print_text(buffer_text(&text));
+	buffer_wipe(&text);
 }
 
 static void
@@ -145,31 +164,36 @@ print_request(const json_t *request)
 
 	for (size_t i = 0; i < json_array_size(messages); i++) {
 		const json_t *message = json_array_get(messages, i);
+		const char *const content = json_get_string(message, "content");
 
 		printf("--- %s\n", json_get_string(message, "role"));
-		print_text(json_get_string(message, "content"));
+		/* Calls of tools and the like: the message as it stands. */
+		if (content == NULL || json_object_get(message, "tool_calls") != NULL)
+			print_json(message);
+		else
+			print_text(content);
 	}
 	if (prompt != NULL)
 		print_text(prompt);
 	if (messages == NULL && prompt == NULL)
-		(void)asking_print(request);
+		print_json(request);
 }
 
 static int
 show(const struct options *options, const char *ticket)
 {
 	static const char *const members[][2] = {
-	    {"ticket",        "검토표"},
-            {"state",         "상태"   },
-            {"agency",        "기관"   },
-            {"service",       "서비스"},
-	    {"usecase",       "용도"   },
-            {"entry",         "기록"   },
-            {"approver_role", "역할"   },
-            {"created_at",    "접수"   },
-	    {"expires_at",    "기한"   },
-            {"reviewer",      "검토자"},
-            {"reason",        "이유"   }
+	    {"ticket",        "검토표"     },
+	    {"state",         "상태"        },
+	    {"agency",        "기관"        },
+	    {"service",       "서비스"     },
+	    {"usecase",       "용도"        },
+	    {"entry",         "기록"        },
+	    {"approver_role", "역할"        },
+	    {"created_at",    "접수(한국)"},
+	    {"expires_at",    "기한(한국)"},
+	    {"reviewer",      "검토자"     },
+	    {"reason",        "이유"        }
         };
 	json_t *result = NULL;
 	struct fault why;
@@ -182,8 +206,13 @@ show(const struct options *options, const char *ticket)
 		status = asking_print(result);
 	} else {
 		for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
-			const char *const text = json_get_string(result, members[i][0]);
+			const char *text = json_get_string(result, members[i][0]);
+			char when[COMMAND_TIME_SIZE];
 
+			if (strcmp(members[i][0], "state") == 0)
+				text = state_title(text);
+			else if (strstr(members[i][0], "_at") != NULL)
+				text = command_time_of(when, text);
 			if (text != NULL && text[0] != '\0')
 				printf("%s (%s): %s\n", members[i][1], members[i][0], text);
 		}
@@ -203,9 +232,15 @@ decide(const struct options *options, const char *action, const char *ticket)
 	int status = EXIT_GOOD;
 
 	buffer_init(&edited, REQUEST_MOST);
-	if (options->reason == NULL || (strcmp(action, "edit") == 0) != (options->request != NULL)) {
-		usage(stderr);
-		return EXIT_USAGE;
+	if (options->reason == NULL) {
+		fault_set(&why, FAULT_USAGE, "이유가 있어야 합니다: --reason 이유",
+		          "a reason is needed: --reason WHY");
+		return command_fail(&why);
+	}
+	if ((strcmp(action, "edit") == 0) != (options->request != NULL)) {
+		fault_set(&why, FAULT_USAGE, "고친 요청은 edit 에만, 반드시 있어야 합니다: --request FILE",
+		          "edit, and only edit, needs the changed request: --request FILE");
+		return command_fail(&why);
 	}
 	if (options->request != NULL && file_read(&edited, options->request, REQUEST_MOST, &why) == -1)
 		return command_fail(&why);

@@ -62,7 +62,7 @@ read_options(struct options *options, int argc, char **argv)
 	int option, status = -1;
 
 	optind = 1;
-	while (status == -1 && (option = getopt_long(argc, argv, "h", known, NULL)) != -1)
+	while (status == -1 && (option = command_option(argc, argv, "h", known)) != -1)
 		switch (option) {
 		case 'e':
 			json_object_set_new(options->request, "entry", json_string(optarg));

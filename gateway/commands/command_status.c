@@ -26,6 +26,7 @@ print(const json_t *status)
 	const json_t *policy = json_object_get(status, "policy"), *ledger = json_object_get(status, "ledger");
 	const json_t *registry = json_object_get(status, "registry"),
 	             *engines = json_object_get(status, "engines");
+	char started[COMMAND_TIME_SIZE];
 	const bool writable = json_get_bool(ledger, "writable", false);
 
 	line("상태", "state",
@@ -34,7 +35,7 @@ print(const json_t *status)
 	if (!writable)
 		line("까닭", "why", json_get_string(ledger, "refusal"));
 	line("로그", "log", json_get_string(status, "origin"));
-	line("시작", "started", json_get_string(status, "started_at"));
+	line("시작(한국)", "started, UTC+9", command_time_of(started, json_get_string(status, "started_at")));
 	line("정책 묶음", "policy bundle", json_get_string(policy, "bundle"));
 	printf("정책 (policies): %lld\n", (long long)json_get_integer(policy, "policies", 0));
 	printf("기록 (entries): %lld, 데이터베이스에 (shipped): %lld%s\n",
@@ -74,7 +75,7 @@ command_status(int argc, char **argv)
 	struct fault why;
 	int option, status = EXIT_GOOD;
 
-	while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1)
+	while ((option = command_option(argc, argv, "h", known)) != -1)
 		switch (option) {
 		case 'S':
 			socket = optarg;

@@ -1,6 +1,7 @@
 #include "gateway/commands/common.h"
 
 #include <errno.h>
+#include <getopt.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -53,6 +54,61 @@ command_fail(const struct fault *why)
 	return why->kind == FAULT_TAMPERED || why->kind == FAULT_NOT_FOUND ? EXIT_NO : EXIT_USAGE;
 }
 
+int
+command_option(int argc, char **argv, const char *letters, const struct option *known)
+{
+	const int at = optind == 0 ? 1 : optind;
+	bool lacks_value = false;
+	struct fault why;
+	int option;
+
+	opterr = 0;
+	if ((option = getopt_long(argc, argv, letters, known, NULL)) != '?')
+		return option;
+	for (; known->name != NULL; known++)
+		lacks_value |= known->val == optopt && known->has_arg == required_argument;
+	if (lacks_value)
+		fault_set(&why, FAULT_USAGE, "선택에 값이 없습니다: %s", "an option lacks its value: %s",
+		          argv[optind - 1]);
+	else
+		fault_set(&why, FAULT_USAGE, "모르는 선택이거나 값이 맞지 않습니다: %s",
+		          "an unknown option, or a value where none belongs: %s",
+		          argv[optind > at ? optind - 1 : at]);
+	(void)command_fail(&why);
+	return option;
+}
+
+static bool
+steers(uint32_t code, bool lines)
+{
+	if (code < 0x20)
+		return !lines || (code != '\n' && code != '\t');
+	return (code >= 0x7f && code < 0xa0) || code == 0x61c || code == 0x200e || code == 0x200f ||
+	       (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+}
+
+void
+command_plain(char *text, bool lines)
+{
+	struct slice rest = slice_string(text);
+	char *to = text;
+
+	while (rest.size > 0) {
+		uint32_t code;
+		const size_t length = utf8_next(rest, &code);
+
+		if (length == 0 || steers(code, lines)) {
+			*to++ = '?';
+		} else {
+			memmove(to, rest.data, length);
+			to += length;
+		}
+		rest =
+		    slice_of(rest.data + (length == 0 ? 1 : length), rest.size - (length == 0 ? 1 : length));
+	}
+	*to = '\0';
+}
+
 void
 command_time(char out[COMMAND_TIME_SIZE], int64_t wall_ms)
 {
@@ -63,6 +119,17 @@ command_time(char out[COMMAND_TIME_SIZE], int64_t wall_ms)
 	if (gmtime_r(&seconds, &parts) == NULL ||
 	    strftime(out, COMMAND_TIME_SIZE, "%Y-%m-%d %H:%M:%S", &parts) == 0)
 		strcpy(out, "?");
+}
+
+const char *
+command_time_of(char out[COMMAND_TIME_SIZE], const char *rfc3339)
+{
+	int64_t wall_ms;
+
+	if (rfc3339 == NULL || !clock_parse(&wall_ms, slice_string(rfc3339), false))
+		return "";
+	command_time(out, wall_ms);
+	return out;
 }
 
 int
@@ -284,9 +351,8 @@ table_row(struct table *table, const char *const *cells)
 
 		if (cell == NULL)
 			table->failed = true;
-		for (char *c = cell; c != NULL && *c != '\0'; c++)
-			if ((unsigned char)*c < 0x20 || *c == 0x7f)
-				*c = '?';
+		else
+			command_plain(cell, false);
 		table->cells[table->rows * table->columns + i] = cell;
 	}
 	table->rows++;

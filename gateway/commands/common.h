@@ -14,9 +14,21 @@ MUST_CHECK int command_open_database(struct database **out, const char *option, 
 /* Print the fault for `haechi`, and the exit status that goes with its kind: 1 for evidence that does not hold, else 2. */
 int command_fail(const struct fault *why);
 
+/* getopt_long() that says what is wrong in both languages; '?' after that. */
+struct option;
+int command_option(int argc, char **argv, const char *letters, const struct option *known);
+
+/*
+ * In place: what could steer a terminal or turn the reading order around becomes '?' (control characters, also the C1 ones;
+ * marks of direction), so that what a person reads is what is written. Line ends and tabs stay when `lines`.
+ */
+void command_plain(char *text, bool lines);
+
 /* A moment as people in Korea read it: "2026-03-02 18:00:00" (UTC+9). */
 #define COMMAND_TIME_SIZE 32
 void command_time(char out[COMMAND_TIME_SIZE], int64_t wall_ms);
+/* The same of RFC 3339; what is no time is "". */
+const char *command_time_of(char out[COMMAND_TIME_SIZE], const char *rfc3339);
 
 /* --from, --to: a date is 00:00 in Korea, else RFC 3339. --limit and its like: a whole number. FAULT_USAGE. */
 MUST_CHECK int command_parse_time(int64_t *wall_ms, const char *option, const char *text, struct fault *why);

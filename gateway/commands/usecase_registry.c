@@ -45,7 +45,7 @@ read_options(struct options *options, int argc, char **argv)
 	int option;
 
 	optind = 1;
-	while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1)
+	while ((option = command_option(argc, argv, "h", known)) != -1)
 		switch (option) {
 		case 's':
 			options->socket = optarg;
@@ -135,7 +135,8 @@ add(const struct options *options, const char *path, bool must_exist)
 static int
 list(const struct options *options)
 {
-	static const char *const titles[] = {"용도", "판", "판단", "등급", "기관", "제목", "상태"};
+	static const char *const titles[] = {"용도 usecase", "판 version", "판단 verdict", "등급 grade",
+	                                     "기관 agency",  "제목 title", "상태 state"};
 	json_t *result = NULL;
 	struct table table;
 	struct fault why;
