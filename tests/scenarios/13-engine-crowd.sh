@@ -5,4 +5,4 @@ cd "$(dirname "$0")/../.."
 engine=${BUILD:-build}/haechi-engine
 model=inference/demo/haechi-demo.gguf
 [ -x "$engine" ] && [ -f "$model" ] || { echo "skip: no $engine or no $model"; exit 77; }
-exec python3 tests/scenarios/engine_crowd.py "$engine" "$model" "${SECONDS_EACH:-6}" 100
+exec python3 tests/scenarios/_engine_crowd.py "$engine" "$model" "${SECONDS_EACH:-6}" 100

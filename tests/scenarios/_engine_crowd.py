@@ -2,7 +2,7 @@
 """Goal of this test: a crowd of streaming clients, many of whom leave in the middle, cannot harm haechi-engine.
 
 Answers that are heard to the end must equal those given alone (greedy); afterwards nothing runs, waits or holds pages,
-and memory has not grown. Usage: engine_crowd.py ENGINE MODEL [seconds] [clients]
+and memory has not grown. Usage: _engine_crowd.py ENGINE MODEL [seconds] [clients]
 """
 import http.client, json, os, random, re, signal, socket, subprocess, sys, tempfile, threading, time
 engine, model = sys.argv[1:3]; seconds = float(sys.argv[3]) if len(sys.argv) > 3 else 8; clients = int(sys.argv[4]) if len(sys.argv) > 4 else 100
