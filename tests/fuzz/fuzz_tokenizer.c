@@ -40,6 +40,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct buffer back, said;
 	struct speech speech;
 	struct span trusted = {size / 3, size / 2};
+	const struct slice stop = {data, size < 3 ? size : 3};
 
 	if (tokenizers[0] == NULL)
 		open_tokenizers();
@@ -51,7 +52,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	buffer_init(&back, size + 1);
 	buffer_init(&said, 4 * size + 16);
-	speech_init(&speech, &(struct slice){data, size < 3 ? size : 3}, 1, false);
+	/* Stop strings come out of JSON: they are UTF-8, and so never begin within a character. */
+	speech_init(&speech, &stop, utf8_valid(stop) ? 1 : 0, false);
 	for (size_t i = 0; i < list.count; i++) {
 		buffer_slice(&back, tokenizer_bytes(tokenizer, list.ids[i]));
 		speech_add(&speech, tokenizer_bytes(tokenizer, list.ids[i]), &said);
