@@ -99,7 +99,8 @@ passage_merge(struct detection *out, struct detection *inner, size_t start, size
 	/* What lay across the passage in the outer text was an accident of its letters. */
 	while (at < out->finding_count && out->findings[at].end <= start)
 		at++;
-	memcpy(findings, out->findings, at * sizeof *findings);
+	if (at > 0)
+		memcpy(findings, out->findings, at * sizeof *findings);
 	/* One finding for the passage: it can only be masked whole; the most confident gives the kind. */
 	findings[at] = inner->findings[0];
 	for (size_t i = 1; i < inner->finding_count; i++) {
