@@ -6,6 +6,9 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
+
+#include "gateway/listen.h"
 
 #define TEXT_MOST 4096
 
@@ -16,6 +19,7 @@
 #define NUMBER   CYAML_FLAG_OPTIONAL
 
 #define TEXT(flags, type, name) CYAML_FIELD_STRING_PTR(#name, flags, struct type, name, 1, TEXT_MOST)
+#define BYTES_MOST              (1LL << 50)
 #define UINT(type, name)        CYAML_FIELD_UINT(#name, NUMBER, struct type, name)
 #define TEXTS(type, name)       CYAML_FIELD_SEQUENCE(#name, OPTIONAL, struct type, name, &text_value, 0, 64)
 
@@ -387,6 +391,26 @@ understand_names(struct config *config, const char *state, struct fault *why)
 	return 0;
 }
 
+/* Where to listen is looked at here already, so that `haechid -n` says it. */
+static int
+understand_listen(const struct config *config, struct fault *why)
+{
+	for (uint32_t i = 0; i < config->listen_count; i++) {
+		struct sockaddr_storage address;
+		const char *const text = config->listen[i];
+		socklen_t size;
+
+		if (strncmp(text, "unix:", 5) == 0
+		        ? text[5] == '\0' || strlen(text + 5) >= sizeof((struct sockaddr_un *)NULL)->sun_path
+		        : !address_parse(&address, &size, text))
+			return fault_set(
+			    why, FAULT_INVALID,
+			    "listen: 주소는 '127.0.0.1:8080', '[::1]:8080', 'unix:경로' 꼴이어야 합니다: %s",
+			    "listen: an address is '127.0.0.1:8080', '[::1]:8080' or 'unix:PATH': %s", text);
+	}
+	return 0;
+}
+
 static int
 understand_paths(struct config *config, struct fault *why)
 {
@@ -587,12 +611,13 @@ understand_limits(struct config *config, struct fault *why)
 	/* One call of the detector takes a MiB; the document of an exchange lives in memory. */
 	if (limits->body > 64 * 1024 * 1024 || limits->text > 1024 * 1024 ||
 	    limits->choices > OPENAI_CHOICES || limits->depth > JSON_DEPTH_LIMIT - 8 ||
-	    limits->answer > 1024 * 1024 * 1024)
-		return fault_set(
-		    why, FAULT_INVALID,
-		    "limits: 넘을 수 없는 값: body 64MiB, text 1MiB, answer 1GiB, choices %d, depth %d",
-		    "limits: at most body 64 MiB, text 1 MiB, answer 1 GiB, choices %d, depth %d",
-		    OPENAI_CHOICES, JSON_DEPTH_LIMIT - 8);
+	    limits->answer > 1024 * 1024 * 1024 || limits->head > 1024 * 1024 || limits->line > 1024 * 1024)
+		return fault_set(why, FAULT_INVALID,
+		                 "limits: 넘을 수 없는 값: body 64MiB, text·head·line 1MiB, answer 1GiB, "
+		                 "choices %d, depth %d",
+		                 "limits: at most body 64 MiB, text, head and line 1 MiB, answer 1 GiB, "
+		                 "choices %d, depth %d",
+		                 OPENAI_CHOICES, JSON_DEPTH_LIMIT - 8);
 	door->body_size = (size_t)limits->body;
 	door->head_size = (size_t)limits->head;
 	door->line_size = (size_t)limits->line;
@@ -629,11 +654,16 @@ understand(struct config *config, const char *state, struct fault *why)
 	struct config_label *label = &config->label;
 
 	if (understand_names(config, state, why) == -1 || understand_paths(config, why) == -1 ||
-	    understand_database(config, why) == -1 || understand_limits(config, why) == -1)
+	    understand_listen(config, why) == -1 || understand_database(config, why) == -1 ||
+	    understand_limits(config, why) == -1)
 		return -1;
 	size_default(&config->ledger.max_unshipped, (uint64_t)1 << 30);
 	size_default(&config->ledger.reserve, (uint64_t)256 << 20);
 	number_default(&config->ledger.segment, 64 << 20);
+	/* libcyaml lets a number below nothing wrap around. */
+	if (config->ledger.max_unshipped > BYTES_MOST || config->ledger.reserve > BYTES_MOST)
+		return fault_set(why, FAULT_INVALID, "ledger: max_unshipped와 reserve는 0에서 %lld까지입니다",
+		                 "ledger: max_unshipped and reserve are 0 to %lld", BYTES_MOST);
 	number_default(&config->review.hold_seconds, 24 * 3600);
 	number_default(&config->review.answer_seconds, 3600);
 	number_default(&config->review.window, 100);

@@ -21,6 +21,7 @@
 #include "gateway/registrar.h"
 #include "gateway/review.h"
 #include "gateway/server.h"
+#include "gateway/tls.h"
 #include "schema/base/log.h"
 
 #define LEDGER_DRAIN_MS 10000
@@ -38,7 +39,7 @@ usage(FILE *to)
 	      "usage:  haechid -c CONFIG [-s STATE] [-n | -nn] [--require-confinement]\n\n"
 	      "  -c FILE   설정 (haechid.conf(5)) / configuration\n"
 	      "  -s DIR    상태 폴더를 설정 대신 이것으로 / state directory instead of the configured one\n"
-	      "  -n        설정만 검사 / check the configuration only\n"
+	      "  -n        설정과 정책만 검사 / check configuration and policies only\n"
 	      "  -nn       검사하고 이해한 바를 출력 / and print what was understood\n"
 	      "  --require-confinement  가두지 못하면 시작하지 않음 / do not start unconfined\n"
 	      "SIGHUP: 설정과 정책을 다시 읽음 / reload.  SIGTERM: 하던 일을 마치고 끝냄 / finish and end.\n",
@@ -212,6 +213,23 @@ serve(struct gateway *gateway, const sigset_t *signals)
 	log_info("haechid", "event=stopping signal=%d", signal);
 }
 
+/* -n: what the configuration names can be read and understood too. */
+static int
+check(const struct config *config, struct fault *why)
+{
+	struct policy *policy = NULL;
+	struct tls *tls = NULL;
+	int result;
+
+	result = policy_load(&policy, config->policy.agency, config->policy.act, config->policy.schema, why);
+	if (result == 0 && config->tls != NULL)
+		result = tls_open(&tls, config->tls->certificate, config->tls->key, config->tls->clients,
+		                  config->tls->require, why);
+	tls_close(tls);
+	policy_release(policy);
+	return result;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -238,7 +256,8 @@ main(int argc, char **argv)
 	if (config_load(&config, arguments.config, arguments.state, &why) == -1)
 		goto fail;
 	if (arguments.check > 0) {
-		if (arguments.check > 1 && config_print(config, stdout, &why) == -1)
+		if (check(config, &why) == -1 ||
+		    (arguments.check > 1 && config_print(config, stdout, &why) == -1))
 			goto fail;
 		config_release(config);
 		return 0;

@@ -103,6 +103,29 @@ listener_unix(struct listener *listener, const char *path, struct fault *why)
 	return 0;
 }
 
+/*
+ * With SO_REUSEPORT a second daemon of the same user would quietly take half of the first one's connections: without it the
+ * kernel says that the address is taken.
+ */
+static bool
+address_taken(const struct sockaddr_storage *address, socklen_t size)
+{
+	const int fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int one = 1, error = 0;
+
+	if (fd == -1)
+		return false;
+	/* What lingers of connections long closed is in nobody's way. */
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0 &&
+	    (address->ss_family != AF_INET6 ||
+	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one) == 0) &&
+	    bind(fd, (const struct sockaddr *)address, size) == -1)
+		error = errno;
+	close(fd);
+	errno = error;
+	return error == EADDRINUSE;
+}
+
 static int
 listener_tcp(struct listener *listener, unsigned loops, struct fault *why)
 {
@@ -121,6 +144,8 @@ listener_tcp(struct listener *listener, unsigned loops, struct fault *why)
 		return fault_memory(why);
 	for (unsigned i = 0; i < loops; i++)
 		listener->fd[i] = -1;
+	if (address_taken(&address, size))
+		return listener_fault(why, listener->text);
 	for (unsigned i = 0; i < loops; i++) {
 		int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 

@@ -264,11 +264,14 @@ gguf_parse(struct gguf *out, struct slice file, struct fault *why)
 		return cut_short(why, "header");
 	/* A key takes at least 13 bytes and a tensor 32: no table is made that the file could not fill. */
 	if (keys > GGUF_KEYS_LIMIT || keys > reader.rest.size / 13)
-		return fault_set(why, FAULT_INVALID, "GGUF: 키 개수 %llu이(가) 너무 많습니다",
-		                 "GGUF: too many keys: %llu", (unsigned long long)keys);
+		return fault_set(why, FAULT_INVALID, "GGUF: 키 %llu개는 이 파일에 너무 많습니다 (잘린 파일?)",
+		                 "GGUF: %llu keys are too many for this file (cut short?)",
+		                 (unsigned long long)keys);
 	if (tensors > GGUF_TENSORS_LIMIT || tensors > reader.rest.size / 32)
-		return fault_set(why, FAULT_INVALID, "GGUF: 텐서 개수 %llu이(가) 너무 많습니다",
-		                 "GGUF: too many tensors: %llu", (unsigned long long)tensors);
+		return fault_set(why, FAULT_INVALID,
+		                 "GGUF: 텐서 %llu개는 이 파일에 너무 많습니다 (잘린 파일?)",
+		                 "GGUF: %llu tensors are too many for this file (cut short?)",
+		                 (unsigned long long)tensors);
 	if ((out->keys = calloc((size_t)keys + 1, sizeof *out->keys)) == NULL ||
 	    (out->tensors = calloc((size_t)tensors + 1, sizeof *out->tensors)) == NULL)
 		return fault_memory(why);

@@ -49,7 +49,8 @@ static int
 map_part(struct weights_part *part, const char *path, struct fault *why)
 {
 	struct stat status;
-	int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), result = -1;
+	/* Not to wait for a writer, should it be a pipe. */
+	int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), result = -1;
 	void *map;
 
 	if (file == -1)

@@ -92,11 +92,16 @@ static void
 refused_engines(void **state)
 {
 	static const char *const bad[][2] = {
-	    {"grade: S",                    "grade: X"                   },
-	    {"name: two",                   "name: one"                  },
-	    {"address: unix:/run/two.sock", "address: https://example.kr"}, /* no pin */
-	    {"agency: seoul",               "agency: Seoul/1"            },
-	    {"address: unix:/run/two.sock", "address: ftp://x"           },
+	    {"grade: S",                    "grade: X"                             },
+	    {"name: two",                   "name: one"                            },
+	    {"address: unix:/run/two.sock", "address: https://example.kr"          }, /* no pin */
+	    {"agency: seoul",               "agency: Seoul/1"                      },
+	    {"127.0.0.1:8080",              "127.0.0.1:99999"                      },
+	    {"127.0.0.1:8080",              "localhost"                            },
+	    {"127.0.0.1:8080",              "[::1:8080]"                           },
+	    {"listen:",                     "ledger:\n  max_unshipped: -5\nlisten:"},
+	    {"listen:",                     "limits:\n  head: -5\nlisten:"         },
+	    {"address: unix:/run/two.sock", "address: ftp://x"                     },
 	};
 	char text[4096];
 	struct fault why;

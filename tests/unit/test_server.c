@@ -3,6 +3,7 @@
  * with back-pressure, limits of connections, stopping.
  */
 #define _GNU_SOURCE /* memmem */
+#include "gateway/listen.h"
 #include "tests/doorkit.h"
 
 static struct server *
@@ -399,15 +400,37 @@ test_refuses_to_start(void **state)
 	}
 }
 
+/* Two daemons on one address: the second is refused, although each shares it among its own loops. */
+static void
+test_address_taken(void **state)
+{
+	const char *address = "127.0.0.1:0";
+	struct listeners first = {0}, second = {0}, third = {0};
+	struct fault why = {0};
+
+	(void)state;
+	if (listeners_open(&first, &address, 1, 2, &why) == -1)
+		fail_msg("%s", why.en);
+	address = first.row[0].text;
+	assert_int_equal(listeners_open(&second, &address, 1, 2, &why), -1);
+	assert_non_null(strstr(why.en, address));
+	listeners_close(&second);
+	listeners_close(&first);
+	if (listeners_open(&third, &address, 1, 2, &why) == -1)
+		fail_msg("free again: %s", why.en);
+	listeners_close(&third);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_kept),    cmocka_unit_test(test_headers),
-	    cmocka_unit_test(test_large),   cmocka_unit_test(test_reads_nothing),
-	    cmocka_unit_test(test_leaving), cmocka_unit_test(test_abort),
-	    cmocka_unit_test(test_idle),    cmocka_unit_test(test_full),
-	    cmocka_unit_test(test_stop),    cmocka_unit_test(test_refuses_to_start),
+	    cmocka_unit_test(test_kept),          cmocka_unit_test(test_headers),
+	    cmocka_unit_test(test_large),         cmocka_unit_test(test_reads_nothing),
+	    cmocka_unit_test(test_leaving),       cmocka_unit_test(test_abort),
+	    cmocka_unit_test(test_idle),          cmocka_unit_test(test_full),
+	    cmocka_unit_test(test_stop),          cmocka_unit_test(test_refuses_to_start),
+	    cmocka_unit_test(test_address_taken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
