@@ -285,6 +285,7 @@ test_full(void **state)
 	struct server *server = start(1, few_connections);
 	struct kit_result result;
 	int fds[60], working = kit_connect(server), fd;
+	unsigned begun;
 
 	(void)state;
 	kit_say(working, "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -303,12 +304,15 @@ test_full(void **state)
 	close(working);
 
 	/* All busy with requests: a new one waits in the kernel until somebody has been served. */
-	kit_sleep(400);
+	kit_settled();
+	begun = kit_begun;
 	for (size_t i = 0; i < 16; i++) {
 		fds[i] = kit_connect(server);
 		kit_say(fds[i], "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
 	}
-	kit_sleep(50);
+	for (int i = 0; i < 500 && kit_begun < begun + 16; i++)
+		kit_sleep(10);
+	assert_int_equal(kit_begun, begun + 16);
 	fd = kit_connect(server);
 	kit_say(fd, "GET /1 HTTP/1.1\r\nHost: a\r\n\r\n");
 	kit_read(fd, &result, 1, 100);
