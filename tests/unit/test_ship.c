@@ -374,11 +374,11 @@ other_databases(void **state)
 	run("UPDATE haechi.tile SET hashes = set_byte(hashes, 77, get_byte(hashes, 77) # 1) WHERE number = "
 	    "1");
 	/* entries were removed, their checkpoint stayed */
-	run("CREATE TEMP TABLE saved AS SELECT * FROM haechi.entry WHERE index >= 1100");
-	run("DELETE FROM haechi.entry WHERE index >= 1100");
+	run("CREATE TEMP TABLE saved AS SELECT * FROM haechi.entry WHERE index >= 1104");
+	run("DELETE FROM haechi.entry WHERE index >= 1104");
 	refused("evidence was removed");
-	/* an older backup, whose continuation the journal has: caught up with */
-	run("DELETE FROM haechi.checkpoint WHERE size > 1100; DELETE FROM haechi.content WHERE entry_id IN "
+	/* an older backup, whose continuation the journal has (its last segment begins at 1103): caught up with */
+	run("DELETE FROM haechi.checkpoint WHERE size > 1104; DELETE FROM haechi.content WHERE entry_id IN "
 	    "(SELECT id FROM saved)");
 	start(&running);
 	assert_int_equal(wait_shipped(&running).shipped, 1105);
