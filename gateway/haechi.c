@@ -45,6 +45,16 @@ command_help(int argc, char **argv)
 	return EXIT_GOOD;
 }
 
+/* An answer that could not be written, on a full disk say, is no good answer. */
+static int
+written(int status)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	fputs("haechi: 출력을 다 쓰지 못했습니다\n        the output could not be written whole\n", stderr);
+	return EXIT_USAGE;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -56,7 +66,7 @@ main(int argc, char **argv)
 		return command_help(argc, argv);
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
 		if (strcmp(argv[1], commands[i].word) == 0)
-			return commands[i].run(argc - 1, argv + 1);
+			return written(commands[i].run(argc - 1, argv + 1));
 	fprintf(stderr, "haechi: 모르는 명령입니다: %s\n        unknown command: %s\n", argv[1], argv[1]);
 	usage(stderr);
 	return EXIT_USAGE;

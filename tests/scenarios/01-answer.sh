@@ -16,6 +16,8 @@ entry=$(head_of X-Haechi-Entry)
 until_true 20 settled
 "$HAECHI" audit query --entry "$entry" --json | grep -q '"decision"' || fail "the decision is not found"
 "$HAECHI" audit query --kind outcome --json | grep -q "$entry" || fail "no outcome follows it"
+! "$HAECHI" audit query --json >/dev/full 2>"$WORK/full" || fail "a full disk is no good answer"
+grep -q '쓰지 못했습니다' "$WORK/full" || fail "a full disk is not told"
 "$HAECHI" audit verify --vkey "$STATE/keys/log.vkeys" || fail "verify"
 "$HAECHI" audit receipt "$entry" >"$WORK/receipt" || fail "receipt"
 "$BUILD/haechi-verify" "$WORK/receipt" --vkey "$STATE/keys/log.vkeys" || fail "haechi-verify"
