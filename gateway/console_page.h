@@ -6,7 +6,7 @@
 #define HAECHI_GATEWAY_CONSOLE_PAGE_H
 
 #define CONSOLE_STYLE_HASH  "BiQlb/7LvOZit0ts8Uu+ebZkyeefbB2hO/1tgF13lSo="
-#define CONSOLE_SCRIPT_HASH "HenPrZTyG+5+8E3kgKA1dHAGWUKJmOI5hR/y3Rnktxw="
+#define CONSOLE_SCRIPT_HASH "maXr3OvEIpsCFHo7fHPmVK3Juxzv1PCdy1edF8OUk8A="
 
 extern const char console_page[];
 

@@ -16,6 +16,13 @@ entry=$(head_of X-Haechi-Entry)
 until_true 20 settled
 "$HAECHI" audit query --entry "$entry" --json | grep -q '"decision"' || fail "the decision is not found"
 "$HAECHI" audit query --kind outcome --json | grep -q "$entry" || fail "no outcome follows it"
+# The console's page runs only the script and the style whose hashes its own head names.
+curl -fsS -D "$WORK/page.head" "$BASE_URL/console/" | python3 -c '
+import base64, hashlib, re, sys
+page, head = sys.stdin.read(), open(sys.argv[1]).read()
+for part in re.findall("<(?:script|style)>(.*?)</", page, re.S):
+    hash = base64.b64encode(hashlib.sha256(part.encode()).digest()).decode()
+    assert f"sha256-{hash}" in head, hash' "$WORK/page.head" || fail "the page may not run its own script"
 ! "$HAECHI" audit query --json >/dev/full 2>"$WORK/full" || fail "a full disk is no good answer"
 grep -q '쓰지 못했습니다' "$WORK/full" || fail "a full disk is not told"
 "$HAECHI" audit verify --vkey "$STATE/keys/log.vkeys" || fail "verify"
