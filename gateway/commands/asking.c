@@ -45,3 +45,13 @@ asking_print(const json_t *value)
 	buffer_wipe(&text);
 	return status;
 }
+
+int
+asking_print_lines(const json_t *list)
+{
+	int status = EXIT_GOOD;
+
+	for (size_t i = 0; i < json_array_size(list) && status == EXIT_GOOD; i++)
+		status = asking_print(json_array_get(list, i));
+	return status;
+}

@@ -12,5 +12,7 @@ const char *asking_socket(const char *option);
 MUST_CHECK int asking_ask(const char *socket, json_t *request, json_t **result, struct fault *why);
 /* A value on standard output, compact, with a line end; the exit status. */
 int asking_print(const json_t *value);
+/* Each element of an array on a line of its own, until one cannot be written; the exit status. */
+int asking_print_lines(const json_t *list);
 
 #endif

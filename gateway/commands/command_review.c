@@ -107,8 +107,7 @@ list(const struct options *options)
 	               &why) == -1)
 		return command_fail(&why);
 	if (options->json) {
-		for (size_t i = 0; i < json_array_size(result) && status == EXIT_GOOD; i++)
-			status = asking_print(json_array_get(result, i));
+		status = asking_print_lines(result);
 		json_decref(result);
 		return status;
 	}
