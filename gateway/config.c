@@ -128,6 +128,7 @@ static const cyaml_schema_field_t review_fields[] = {
 	UINT(config_review, hold_seconds),
 	UINT(config_review, answer_seconds),
 	UINT(config_review, window),
+	CYAML_FIELD_BOOL("look_first", NUMBER, struct config_review, look_first),
 	CYAML_FIELD_SEQUENCE("reviewers", OPTIONAL, struct config_review, reviewers, &reviewer_value, 0, 256),
 	CYAML_FIELD_END
 };

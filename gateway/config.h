@@ -93,6 +93,7 @@ struct config_review {
 	uint32_t hold_seconds;   /* life of a ticket when the policy does not say */
 	uint32_t answer_seconds; /* how long an approval may be used */
 	uint32_t window;         /* T12: this many decisions of a use case are looked at */
+	bool look_first;         /* T11: approving without `review show` is refused, not only recorded */
 	struct config_reviewer *reviewers;
 	uint32_t reviewers_count;
 };

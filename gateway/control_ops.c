@@ -446,7 +446,8 @@ usecase_list(struct gateway *gateway, const struct control_caller *caller, const
 		json_t *described = describe_usecase(registered);
 
 		if (json_get_bool(request, "documents", false)) /* for the forms of `haechi usecase` */
-			json_object_set_new(described, "document", json_deep_copy(registered->usecase.document));
+			json_object_set_new(described, "document",
+			                    json_deep_copy(registered->usecase.document));
 		json_array_append_new(*result, described);
 	}
 	return 0;
@@ -486,16 +487,17 @@ decide_review(struct gateway *gateway, const struct control_caller *caller, cons
               json_t **result, struct fault *why)
 {
 	const char *const action = strchr(json_get_string(request, "op"), '.') + 1;
-	const char *const reason = json_get_string(request, "reason");
+	const char *const reason =
+	    json_get_string(request, "reason") == NULL ? "" : json_get_string(request, "reason");
 	const char *const edited = json_get_string(request, "request");
 	const char *const ticket = ticket_of(request, why);
 	char entry[ENTRY_ID_SIZE];
 
 	if (ticket == NULL)
 		return -1;
-	if (reason == NULL || reason[0] == '\0' || strlen(reason) > 500)
-		return fault_set(why, FAULT_INVALID, "이유(reason)를 500바이트까지 적어야 합니다",
-		                 "a reason is needed, 500 bytes at most");
+	if (strlen(reason) > 500)
+		return fault_set(why, FAULT_INVALID, "이유(reason)는 500바이트까지 적을 수 있습니다",
+		                 "a reason has 500 bytes at most");
 	if ((strcmp(action, "edit") == 0) != (edited != NULL))
 		return fault_set(why, FAULT_INVALID, "고친 요청(request)은 edit에만, 반드시 있어야 합니다",
 		                 "edit, and only edit, needs the changed request");

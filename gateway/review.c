@@ -99,9 +99,9 @@ struct parking {
 static const char park_sql[] =
     "INSERT INTO haechi.ticket (ticket, agency, service, key_id, usecase, entry_id, log_id, request_id, "
     "approver_role,"
-    " request_digest, content, expires_at) VALUES ($1, $2, $3, $4, $5, $6,"
+    " request_digest, content, expires_at, subject) VALUES ($1, $2, $3, $4, $5, $6,"
     " coalesce((SELECT log_id FROM haechi.log WHERE origin = $7), 0), $8, $9, $10, $11::bytea,"
-    " to_timestamp($12::float8 / 1000))";
+    " to_timestamp($12::float8 / 1000), nullif($13, ''))";
 
 /* On the registrar's thread. The exchange waits, so what it holds does not change. */
 static void
@@ -110,7 +110,7 @@ park(struct registrar_job *job, struct database *database, const struct fault *w
 	struct exchange *x = ((struct parking *)job->owner)->x;
 	char *content = NULL;
 	char expires[32];
-	const char *parameters[12];
+	const char *parameters[13];
 
 	if (database == NULL) {
 		x->why = *why;
@@ -133,9 +133,10 @@ park(struct registrar_job *job, struct database *database, const struct fault *w
 	parameters[9] = x->prompt.hex;
 	parameters[10] = content;
 	parameters[11] = expires;
+	parameters[12] = x->subject.person;
 	if (content == NULL)
 		fault_memory(&x->why);
-	else if (run_statement(database, park_sql, 12, parameters, NULL, &x->why) == 0) {
+	else if (run_statement(database, park_sql, 13, parameters, NULL, &x->why) == 0) {
 		free(content);
 		loop_wake(&x->wake, GO_ON);
 		return;
@@ -172,7 +173,7 @@ review_park(struct exchange *x)
 	" coalesce((extract(epoch FROM opened_at) * 1000)::bigint, 0),"                                      \
 	" coalesce((extract(epoch FROM decided_at) * 1000)::bigint, 0), coalesce(reviewer, ''), "            \
 	"coalesce(reason, ''),"                                                                              \
-	" changed, coalesce(review_entry, ''), key_id, coalesce(request_id, '')"
+	" changed, coalesce(review_entry, ''), key_id, coalesce(request_id, ''), coalesce(subject, '')"
 
 enum ticket_column {
 	COLUMN_TICKET,
@@ -194,6 +195,7 @@ enum ticket_column {
 	COLUMN_REVIEW_ENTRY,
 	COLUMN_KEY,
 	COLUMN_REQUEST_ID,
+	COLUMN_SUBJECT,
 };
 
 static const char find_sql[] = "SELECT " TICKET_COLUMNS " FROM haechi.ticket WHERE ticket = $1";
@@ -581,10 +583,27 @@ has_role(const struct reviewer *reviewer, const char *role)
 	return false;
 }
 
+/* Requests carry the pseudonym of the person they are for: the reviewer's account or name under the same key is he. */
+static bool
+asked_himself(const struct deciding *deciding, const struct database_rows *rows)
+{
+	const char *const subject = database_text(rows, 0, COLUMN_SUBJECT);
+	const char *const names[] = {deciding->reviewer->user, deciding->reviewer->name};
+	char pseudonym[33];
+
+	for (size_t i = 0; subject[0] != '\0' && i < 2; i++) {
+		sealer_pseudonym(deciding->review->gateway->sealer, database_text(rows, 0, COLUMN_AGENCY),
+		                 names[i], pseudonym);
+		if (strcmp(pseudonym, subject) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* May this person decide this ticket now? On success *role is the one he acts in. */
 static int
-check_decider(const struct deciding *deciding, const struct database_rows *rows, const char **role,
-              struct fault *why)
+check_decider(const struct deciding *deciding, const struct database_rows *rows,
+              const struct config_review *config, const char **role, struct fault *why)
 {
 	const char *const wanted = database_text(rows, 0, COLUMN_ROLE);
 
@@ -603,8 +622,13 @@ check_decider(const struct deciding *deciding, const struct database_rows *rows,
 	if (wanted[0] != '\0' && strcmp(wanted, *role) != 0)
 		return fault_set(why, FAULT_FORBIDDEN, "이 검토에는 역할 '%s'이(가) 있어야 합니다",
 		                 "this review needs the role '%s'", wanted);
-	/* T11: nobody can have weighed what he was not shown. Refusing without looking harms nobody. */
-	if (strcmp(deciding->action, "refuse") != 0 && database_integer(rows, 0, COLUMN_OPENED) == 0)
+	if (strcmp(deciding->action, "refuse") == 0) /* harms nobody, seen or unseen, whoever asked */
+		return 0;
+	if (asked_himself(deciding, rows))
+		return fault_set(why, FAULT_FORBIDDEN, "자신이 한 요청은 자신이 승인할 수 없습니다: %s",
+		                 "nobody approves his own request: %s", deciding->reviewer->name);
+	/* T11: nobody can have weighed what he was not shown. Where it is not forbidden the entry says it all the same. */
+	if (config->look_first && database_integer(rows, 0, COLUMN_OPENED) == 0)
 		return fault_set(why, FAULT_CONFLICT, "먼저 내용을 보십시오: haechi review show %s",
 		                 "look at it first: haechi review show %s", deciding->id);
 	return 0;
@@ -671,9 +695,11 @@ decide(struct database *database, void *owner, struct fault *why)
 		no_ticket(why);
 		goto out;
 	}
-	if (check_decider(deciding, rows, &review.role, why) == -1)
+	if ((snapshots = gateway_hold(gateway)) == NULL) {
+		fault_set(why, FAULT_INTERNAL, "아직 시작되지 않았습니다", "not started yet");
 		goto out;
-	if ((snapshots = gateway_hold(gateway)) == NULL)
+	}
+	if (check_decider(deciding, rows, &snapshots->config->review, &review.role, why) == -1)
 		goto out;
 	gateway_entry_head(gateway, &head, ENTRY_REVIEW, deciding->entry,
 	                   database_text(rows, 0, COLUMN_AGENCY), deciding->reviewer->user);

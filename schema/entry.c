@@ -367,6 +367,8 @@ entry_write_review(struct buffer *out, const struct entry_head *head, const stru
 	member(&writer, "role", body->role);
 	number(&writer, "shown_ms", body->shown_ms);
 	member(&writer, "ticket", body->ticket);
+	if (strcmp(body->action, "expire") != 0)
+		flag(&writer, "viewed", body->shown_ms >= 0);
 	return head_end(&writer, head, begin, why);
 }
 

@@ -104,7 +104,7 @@ struct entry_outcome {
 struct entry_review {
 	const char       *ticket, *reviewer, *role, *action; /* "approve" "refuse" "edit" "expire" */
 	const char       *reason;
-	int64_t           shown_ms; /* between opening the ticket and deciding */
+	int64_t           shown_ms; /* between opening the ticket and deciding; -1: decided without a look */
 	int64_t           expires_ms;
 	bool              changed; /* the reviewer altered or refused: T11, T12 */
 	struct commitment prompt;  /* of the request as approved */

@@ -16,9 +16,11 @@ usage(FILE *to)
 	      "  haechi review list [--all] [--socket PATH] [--json]\n"
 	      "  haechi review show TICKET                        내용을 봅니다 (기록됨) / look at it "
 	      "(recorded)\n"
-	      "  haechi review approve TICKET --reason 이유 [--role R]\n"
-	      "  haechi review refuse TICKET --reason 이유 [--role R]\n"
-	      "  haechi review edit TICKET --reason 이유 --request FILE [--role R]\n",
+	      "  haechi review approve TICKET [--reason 이유] [--role R]\n"
+	      "  haechi review refuse TICKET [--reason 이유] [--role R]\n"
+	      "  haechi review edit TICKET --request FILE [--reason 이유] [--role R]\n\n"
+	      "보지 않고, 또는 이유 없이 승인하면 그대로 기록됩니다.\n"
+	      "An approval without a look, or without a reason, is recorded as such.\n",
 	      to);
 }
 
@@ -231,11 +233,6 @@ decide(const struct options *options, const char *action, const char *ticket)
 	int status = EXIT_GOOD;
 
 	buffer_init(&edited, REQUEST_MOST);
-	if (options->reason == NULL) {
-		fault_set(&why, FAULT_USAGE, "이유가 있어야 합니다: --reason 이유",
-		          "a reason is needed: --reason WHY");
-		return command_fail(&why);
-	}
 	if ((strcmp(action, "edit") == 0) != (options->request != NULL)) {
 		fault_set(&why, FAULT_USAGE, "고친 요청은 edit 에만, 반드시 있어야 합니다: --request FILE",
 		          "edit, and only edit, needs the changed request: --request FILE");
@@ -244,7 +241,8 @@ decide(const struct options *options, const char *action, const char *ticket)
 	if (options->request != NULL && file_read(&edited, options->request, REQUEST_MOST, &why) == -1)
 		return command_fail(&why);
 	snprintf(op, sizeof op, "review.%s", action);
-	request = json_pack("{s:s, s:s, s:s}", "op", op, "ticket", ticket, "reason", options->reason);
+	request = json_pack("{s:s, s:s, s:s}", "op", op, "ticket", ticket, "reason",
+	                    options->reason == NULL ? "" : options->reason);
 	if (request != NULL && options->role != NULL)
 		json_object_set_new(request, "role", json_string(options->role));
 	if (request != NULL && options->request != NULL)

@@ -408,6 +408,8 @@ put_review(struct buffer *out, const json_t *body)
 	if (shown > 0)
 		buffer_printf(out, ", 본 시간 looked %" PRId64 ".%" PRId64 " s", shown / 1000,
 		              shown / 100 % 10);
+	else if (!json_get_bool(body, "viewed", true))
+		buffer_string(out, ", 보지 않고 결정 without a look");
 	buffer_byte(out, '\n');
 	if (text(body, "reason")[0] != '\0') {
 		buffer_string(out, "      \"");

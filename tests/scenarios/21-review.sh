@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Goal of this test: what a reviewer does holds - unseen requests cannot be approved, an edited one is what is sent, an approval
+# Goal of this test: what a reviewer does holds - an edited one is what is sent, an approval
 # works once and ends in time, others cannot fetch it, and each step is an entry.
 . "$(dirname "$0")/_lib.sh"
 haechi_up
@@ -11,7 +11,6 @@ ticket=$(hold '급여 자격을 판정해 주세요.')
 [ "$(fetch "$ticket")" = 202 ] || fail "not waiting"
 [ "$(fetch "$ticket" "$KEY_GUIDE")" = 404 ] || fail "another service sees it"
 [ "$(fetch "$ticket" hk_no_key)" = 401 ] || fail "nobody sees it"
-! review approve "$ticket" --reason '보지 않고' 2>/dev/null || fail "approved without a look"
 review show "$ticket" | grep -q '급여 자격을' || fail "show"
 ! review approve "$ticket" --reason x --role mayor 2>/dev/null || fail "approved in a role nobody gave"
 printf '{"model":"haechi-demo","max_tokens":16,"messages":[{"role":"user","content":"제도만 설명해 주세요."}],"mystery":1}' >"$WORK/edited"

@@ -94,7 +94,7 @@ gaps_and_newer_databases_are_refused(void **state)
 	shell("mkdir aside && mv 0002_registry.sql aside");
 	assert_int_equal(migrate(database, copy, NULL, NULL, &why), -1);
 	assert_int_equal(why.kind, FAULT_CONFLICT);
-	shell("mv 0003_*.sql aside; mv 0004_*.sql aside 2>/dev/null; true");
+	shell("mv 000[3-9]_*.sql aside");
 	assert_int_equal(migrate(database, copy, NULL, NULL, &why), -1);
 	assert_int_equal(why.kind, FAULT_CONFLICT);
 	assert_non_null(strstr(why.en, "newer"));
