@@ -18,6 +18,7 @@
 #include "audit/database.h"
 #include "audit/keyring.h"
 #include "audit/migrate.h"
+#include "audit/store.h"
 #include "schema/entry.h"
 
 /* ---- a cluster of its own ---------------------------------------------------------------------------------------- */
@@ -111,6 +112,10 @@ struct test_log {
 	char (*ids)[ENTRY_ID_SIZE];
 	int64_t wall_ms;
 	bool tiles;
+	/* for large logs: entries go by COPY, as the shipper's do; leaves and ids are not kept */
+	struct store *store;
+	unsigned pace; /* requests come so many times as often; 0: once */
+	bool varied;   /* several agencies, all domains, a second one now and then */
 };
 
 static inline void
@@ -293,6 +298,17 @@ test_log_append(struct test_log *log, struct slice bytes, const char *id)
 {
 	const uint64_t index = log->frontier.size;
 
+	if (log->store != NULL) {
+		const struct segment_item item = {.entry = bytes};
+		struct tree_hash leaf;
+		struct fault why;
+
+		if (store_entry(log->store, &item, &why) == -1)
+			test_die("store_entry", &why);
+		tree_leaf(&leaf, bytes);
+		tree_frontier_add(&log->frontier, &leaf, NULL, NULL);
+		return;
+	}
 	if (index >= log->capacity)
 		test_die("capacity", NULL);
 	tree_leaf(&log->leaves[index], bytes);
@@ -399,12 +415,20 @@ test_log_request(struct test_log *log, unsigned n)
 	struct fault why;
 
 	buffer_init(&bytes, ENTRY_SIZE_LIMIT);
+	if (log->varied)
+		snprintf(log->agency, sizeof log->agency, "agency-%u", n * 2654435761u % 12);
 	entry_id_make(id, log->wall_ms);
 	snprintf(request, sizeof request, "req-%06u", n);
 	if (n % 4 == 0) {
 		assessment.verdict = VERDICT_HIGH_IMPACT;
 		assessment.domains[0] = DOMAIN_PUBLIC_SERVICE;
 		assessment.domain_count = 1;
+		if (log->varied) {
+			assessment.domains[0] = (enum domain)(1 + n / 4 % (DOMAIN_KINDS - 1));
+			assessment.domains[1] = (enum domain)(1 + n / 4 * 7 % (DOMAIN_KINDS - 1));
+			assessment.domain_count =
+			    n % 12 == 0 && assessment.domains[0] < assessment.domains[1] ? 2 : 1;
+		}
 		assessment.rules = rules;
 		assessment.rule_count = 1;
 	}
@@ -464,7 +488,7 @@ test_log_request(struct test_log *log, unsigned n)
 	if (entry_write_outcome(&bytes, &head, &outcome, &why) == -1)
 		test_die("outcome", &why);
 	test_log_append(log, buffer_view(&bytes), following);
-	log->wall_ms += 1000 + (n * 7919) % 60000;
+	log->wall_ms += 1000 + (n * 7919) % 60000 / (log->pace == 0 ? 1 : log->pace);
 	buffer_free(&bytes);
 }
 
