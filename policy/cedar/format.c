@@ -512,6 +512,8 @@ cedar_format(struct buffer *out, struct cedar_source source, struct cedar_notes 
 	struct piece *pieces;
 	int result = -1;
 
+	if (source.text.data == NULL)
+		source.text = SLICE_LITERAL("");
 	if (cedar_policies_parse(&policies, &source, 1, 0, notes, why) == -1)
 		return -1;
 	if ((arena = arena_new((size_t)2 << 30)) == NULL ||

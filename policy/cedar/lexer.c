@@ -96,41 +96,72 @@ take_string(struct lexer *lexer)
 	                line); /* reading goes on behind the line where it was opened */
 }
 
+/* An operator or a bracket; TOKEN_BAD when the byte begins none. `size` becomes its length. */
+static enum token_kind
+mark_of(uint8_t first, uint8_t second, size_t *size)
+{
+	*size = 1;
+	switch (first) {
+	case '@':
+		return TOKEN_AT;
+	case '.':
+		return TOKEN_DOT;
+	case ',':
+		return TOKEN_COMMA;
+	case ';':
+		return TOKEN_SEMICOLON;
+	case '(':
+		return TOKEN_OPEN_ROUND;
+	case ')':
+		return TOKEN_CLOSE_ROUND;
+	case '{':
+		return TOKEN_OPEN_CURLY;
+	case '}':
+		return TOKEN_CLOSE_CURLY;
+	case '[':
+		return TOKEN_OPEN_SQUARE;
+	case ']':
+		return TOKEN_CLOSE_SQUARE;
+	case '+':
+		return TOKEN_PLUS;
+	case '-':
+		return TOKEN_MINUS;
+	case '*':
+		return TOKEN_STAR;
+	case '/':
+		return TOKEN_SLASH;
+	case '%':
+		return TOKEN_PERCENT;
+	case ':':
+		*size = second == ':' ? 2 : 1;
+		return second == ':' ? TOKEN_PATH : TOKEN_COLON;
+	case '=':
+		*size = second == '=' ? 2 : 1;
+		return second == '=' ? TOKEN_EQUAL : TOKEN_ASSIGN;
+	case '!':
+		*size = second == '=' ? 2 : 1;
+		return second == '=' ? TOKEN_NOT_EQUAL : TOKEN_NOT;
+	case '<':
+		*size = second == '=' ? 2 : 1;
+		return second == '=' ? TOKEN_LESS_EQUAL : TOKEN_LESS;
+	case '>':
+		*size = second == '=' ? 2 : 1;
+		return second == '=' ? TOKEN_GREATER_EQUAL : TOKEN_GREATER;
+	case '|':
+		*size = 2;
+		return second == '|' ? TOKEN_OR : TOKEN_BAD;
+	case '&':
+		*size = 2;
+		return second == '&' ? TOKEN_AND : TOKEN_BAD;
+	default:
+		return TOKEN_BAD;
+	}
+}
+
 struct token
 lexer_next(struct lexer *lexer)
 {
-	static const struct {
-		char text[3];
-		enum token_kind kind;
-	} marks[] = {
-	    {"::", TOKEN_PATH         },
-	    {"==", TOKEN_EQUAL        },
-	    {"!=", TOKEN_NOT_EQUAL    },
-	    {"<=", TOKEN_LESS_EQUAL   },
-	    {">=", TOKEN_GREATER_EQUAL},
-	    {"||", TOKEN_OR           },
-	    {"&&", TOKEN_AND          },
-	    {"@",  TOKEN_AT           },
-	    {".",  TOKEN_DOT          },
-	    {",",  TOKEN_COMMA        },
-	    {";",  TOKEN_SEMICOLON    },
-	    {":",  TOKEN_COLON        },
-	    {"(",  TOKEN_OPEN_ROUND   },
-	    {")",  TOKEN_CLOSE_ROUND  },
-	    {"{",  TOKEN_OPEN_CURLY   },
-	    {"}",  TOKEN_CLOSE_CURLY  },
-	    {"[",  TOKEN_OPEN_SQUARE  },
-	    {"]",  TOKEN_CLOSE_SQUARE },
-	    {"<",  TOKEN_LESS         },
-	    {">",  TOKEN_GREATER      },
-	    {"+",  TOKEN_PLUS         },
-	    {"-",  TOKEN_MINUS        },
-	    {"*",  TOKEN_STAR         },
-	    {"/",  TOKEN_SLASH        },
-	    {"%",  TOKEN_PERCENT      },
-	    {"!",  TOKEN_NOT          },
-	    {"=",  TOKEN_ASSIGN       },
-	};
+	enum token_kind mark;
 	uint8_t first, second;
 	size_t size;
 	uint32_t code;
@@ -142,13 +173,6 @@ lexer_next(struct lexer *lexer)
 	second = peek(lexer, 1);
 	if (first == '"')
 		return take_string(lexer);
-	if (first == '?' && word_byte(second) && !(second >= '0' && second <= '9')) {
-		for (size = 2; word_byte(peek(lexer, size)); size++)
-			;
-		return take(lexer, TOKEN_SLOT, size);
-	}
-	if (first == '?')
-		return take(lexer, TOKEN_QUESTION, 1);
 	if (word_byte(first)) {
 		bool number = first >= '0' && first <= '9';
 
@@ -158,12 +182,17 @@ lexer_next(struct lexer *lexer)
 			;
 		return take(lexer, number ? TOKEN_NUMBER : TOKEN_WORD, size);
 	}
+	if (first == '?' && word_byte(second) && !(second >= '0' && second <= '9')) {
+		for (size = 2; word_byte(peek(lexer, size)); size++)
+			;
+		return take(lexer, TOKEN_SLOT, size);
+	}
+	if (first == '?')
+		return take(lexer, TOKEN_QUESTION, 1);
 	if (first == '/' && second == '*')
 		return take_bad(lexer, LEXER_BAD_COMMENT, 2);
-	for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
-		if (first == (uint8_t)marks[i].text[0] &&
-		    (marks[i].text[1] == 0 || second == (uint8_t)marks[i].text[1]))
-			return take(lexer, marks[i].kind, marks[i].text[1] == 0 ? 1 : 2);
+	if ((mark = mark_of(first, second, &size)) != TOKEN_BAD)
+		return take(lexer, mark, size);
 	size = utf8_next(slice_of(lexer->text.data + lexer->at, lexer->text.size - lexer->at), &code);
 	return take_bad(lexer, size == 0 ? LEXER_BAD_UTF8 : LEXER_BAD_BYTE, size == 0 ? 1 : size);
 }

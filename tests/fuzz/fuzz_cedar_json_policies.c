@@ -1,4 +1,7 @@
-/* cedar_json_policies: the JSON form; what is accepted is written and read again to the same bytes. */
+/*
+ * cedar_json_policies: the JSON form; what is accepted is written and read again to the same bytes.
+ * Run with -max_len=1024.
+ */
 #include <stdlib.h>
 
 #include "policy/cedar/cedar.h"
@@ -11,7 +14,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct cedar_policies *policies, *again;
 	struct buffer first, second;
 
-	if (size > 65536 ||
+	if (size > 16384 ||
 	    cedar_policies_parse_json(&policies, (struct cedar_source){"fuzz", slice_of(data, size)}, NULL,
 	                              NULL) == -1)
 		return 0;

@@ -1,4 +1,4 @@
-/* cedar_schema: both syntaxes; what is accepted validates a policy without harm. */
+/* cedar_schema: both syntaxes; what is accepted validates a policy without harm. Run with -max_len=512. */
 #include <stdlib.h>
 
 #include "policy/cedar/cedar.h"
@@ -14,20 +14,23 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct cedar_policies *policies;
+	static struct arena *arena;
 	struct cedar_schema *schema;
 	struct cedar_source source = {"policy", SLICE_LITERAL(policy_text)};
 	struct cedar_notes notes = {NULL, NULL, 0, 0, 0, 0};
 
-	if (policies == NULL && cedar_policies_parse(&policies, &source, 1, 0, NULL, NULL) == -1)
+	if (policies == NULL && ((arena = arena_new((size_t)16 << 20)) == NULL ||
+	                         cedar_policies_parse(&policies, &source, 1, 0, NULL, NULL) == -1))
 		abort();
-	if (size > 65536 || (notes.arena = arena_new((size_t)16 << 20)) == NULL)
+	if (size > 16384)
 		return 0;
+	arena_reset(arena);
+	notes.arena = arena;
 	if (cedar_schema_parse(&schema, (struct cedar_source){"fuzz", slice_of(data, size)}, &notes, NULL) ==
 	    0) {
 		if (cedar_validate(policies, schema, &notes, NULL) == -1)
 			abort();
 		cedar_schema_free(schema);
 	}
-	arena_free(notes.arena);
 	return 0;
 }
