@@ -1,9 +1,10 @@
 # Haechi. `make help` lists what can be made. Programs land in build/, variants (asan, tsan, coverage) in build/VARIANT/.
 
-PROGRAMS  = haechid haechi haechi-verify haechi-engine
+PROGRAMS  = haechid haechi haechi-verify haechi-witness haechi-engine
 MAIN_haechid       = gateway/haechid.c
 MAIN_haechi        = gateway/haechi.c
 MAIN_haechi-verify = audit/haechi-verify.c
+MAIN_haechi-witness = gateway/haechi-witness.c
 MAIN_haechi-engine = inference/haechi-engine.c
 
 VARIANT  ?=
