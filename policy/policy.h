@@ -27,6 +27,23 @@ struct detector; /* one thread's */
  */
 MUST_CHECK int policy_load(struct policy **out, const char *agency_directory, const char *act_directory,
                            const char *schema_path, struct fault *why);
+/*
+ * The same out of memory, as a bundle has them (policy/policy_bundle.h): paths in ascending order, the schema at
+ * POLICY_FILE_SCHEMA, agency policies below POLICY_FILE_AGENCY, those of the Act below POLICY_FILE_ACT, a folder a date;
+ * other files are not looked at. `digest` (64 hex digits) is what policy_bundle() and every decision then name.
+ */
+struct policy_file {
+	const char  *path;
+	struct slice text;
+};
+
+#define POLICY_FILE_SCHEMA "schema.cedarschema"
+#define POLICY_FILE_AGENCY "agency/"
+#define POLICY_FILE_ACT    "act/"
+#define POLICY_FILE_TESTS  "tests/"
+
+MUST_CHECK int policy_load_files(struct policy **out, const struct policy_file *files, size_t count, const char *digest,
+                                 struct fault *why);
 struct policy *policy_hold(struct policy *policy);
 void           policy_release(struct policy *policy); /* NULL is fine */
 /* SHA-256, hex, over file names and bytes in order: what entries record. Lives with the snapshot. */

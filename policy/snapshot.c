@@ -1,3 +1,4 @@
+#include "policy/annotations.h"
 #include "policy/snapshot.h"
 #include "schema/base/clock.h"
 
@@ -126,35 +127,40 @@ digest_add(crypto_hash_sha256_state *digest, const struct sources *sources, size
 	}
 }
 
-/* Parse and validate; the first error becomes the fault. */
+/* The first error among the notes becomes the fault. */
 static int
-compile(struct cedar_policies **out, const struct sources *sources, const struct cedar_schema *schema,
-        struct fault *why)
+tell(const struct cedar_notes *notes, struct fault *why)
+{
+	for (size_t i = 0; i < notes->count; i++) {
+		const struct cedar_note *note = &notes->items[i];
+
+		if (note->severity == CEDAR_ERROR)
+			return fault_set(why, FAULT_INVALID, "%s:%u:%u: %s%s%s%.0s%.0s%.0s",
+			                 "%s:%u:%u: %.0s%.0s%.0s%s%s%s", note->file, note->line, note->column,
+			                 note->policy_id != NULL ? note->policy_id : "",
+			                 note->policy_id != NULL ? ": " : "", note->ko,
+			                 note->policy_id != NULL ? note->policy_id : "",
+			                 note->policy_id != NULL ? ": " : "", note->en);
+	}
+	return notes->errors > 0 ? fault_set(why, FAULT_INVALID, "정책이 스키마에 맞지 않습니다",
+	                                     "the policies do not fit the schema")
+	                         : 0;
+}
+
+/* Parse, validate, look at every annotation; the first complaint becomes the fault. */
+static int
+compile(struct cedar_policies **out, const struct cedar_source *sources, size_t count,
+        const struct cedar_schema *schema, enum annotation_dialect dialect, struct fault *why)
 {
 	struct cedar_notes notes = {.arena = arena_new((size_t)4 << 20)};
 	int result = -1;
 
 	if (notes.arena == NULL)
 		return fault_memory(why);
-	if (cedar_policies_parse(out, sources->items, sources->count, CEDAR_IDS_FROM_ANNOTATION, &notes,
-	                         why) == -1)
+	if (cedar_policies_parse(out, sources, count, CEDAR_IDS_FROM_ANNOTATION, &notes, why) == -1 ||
+	    annotations_check(*out, dialect, &notes, why) == -1 || tell(&notes, why) == -1 ||
+	    cedar_validate(*out, schema, &notes, why) == -1 || tell(&notes, why) == -1)
 		goto out;
-	if (cedar_validate(*out, schema, &notes, why) == -1)
-		goto out;
-	for (size_t i = 0; i < notes.count; i++) {
-		const struct cedar_note *note = &notes.items[i];
-
-		if (note->severity == CEDAR_ERROR) {
-			fault_set(why, FAULT_INVALID, "%s:%u:%u: %s%.0s", "%s:%u:%u: %.0s%s", note->file,
-			          note->line, note->column, note->ko, note->en);
-			goto out;
-		}
-	}
-	if (notes.errors > 0) {
-		fault_set(why, FAULT_INVALID, "정책이 스키마에 맞지 않습니다",
-		          "the policies do not fit the schema");
-		goto out;
-	}
 	result = 0;
 out:
 	if (result == -1) {
@@ -166,57 +172,36 @@ out:
 }
 
 static int
-load_schema(struct policy *policy, const char *path, crypto_hash_sha256_state *digest, struct fault *why)
+take_schema(struct policy *policy, struct cedar_source source, struct fault *why)
 {
-	struct sources sources = {0};
-	int result = -1;
-
-	if (sources_add(&sources, path, why) == -1 || sources.count != 1 || sources.items == NULL ||
-	    cedar_schema_parse(&policy->schema, sources.items[0], NULL, why) == -1)
-		goto out;
-	crypto_hash_sha256_update(digest, sources.items[0].text.data, sources.items[0].text.size);
+	if (cedar_schema_parse(&policy->schema, source, NULL, why) == -1)
+		return -1;
 	if ((policy->arena = arena_new(ACTIONS_ARENA)) == NULL ||
-	    (policy->actions = cedar_entities_new(policy->arena, NULL)) == NULL) {
-		fault_memory(why);
-		goto out;
-	}
+	    (policy->actions = cedar_entities_new(policy->arena, NULL)) == NULL)
+		return fault_memory(why);
 	if (cedar_entities_add_actions(policy->actions, policy->schema, why) == -1 ||
 	    cedar_entities_seal(policy->actions, why) == -1)
-		goto out;
-	result = 0;
-out:
-	sources_free(&sources);
-	return result;
+		return -1;
+	return 0;
 }
 
+/* `place` is for the message when there is none. */
 static int
-load_agency(struct policy *policy, const char *directory, crypto_hash_sha256_state *digest, struct fault *why)
+take_agency(struct policy *policy, const struct cedar_source *sources, size_t source_count, const char *place,
+            struct fault *why)
 {
-	struct sources sources = {0};
 	size_t count;
-	int result = -1;
 
-	if (sources_read(&sources, directory, 0, why) == -1 ||
-	    compile(&policy->agency, &sources, policy->schema, why) == -1)
-		goto out;
-	digest_add(digest, &sources, strlen(directory));
-	count = cedar_policies_count(policy->agency);
-	if (count == 0) {
-		fault_set(why, FAULT_INVALID, "%s: 정책이 하나도 없습니다", "%s: holds no policy", directory);
-		goto out;
-	}
-	if ((policy->meanings = calloc(count, sizeof *policy->meanings)) == NULL) {
-		fault_memory(why);
-		goto out;
-	}
-	for (size_t i = 0; i < count; i++) {
-		if (meaning_read(&policy->meanings[i], policy->agency, (uint32_t)i, why) == -1)
-			goto out;
-	}
-	result = 0;
-out:
-	sources_free(&sources);
-	return result;
+	if (compile(&policy->agency, sources, source_count, policy->schema, DIALECT_AGENCY, why) == -1)
+		return -1;
+	if ((count = cedar_policies_count(policy->agency)) == 0)
+		return fault_set(why, FAULT_INVALID, "%s: 정책이 하나도 없습니다", "%s: holds no policy",
+		                 place);
+	if ((policy->meanings = calloc(count, sizeof *policy->meanings)) == NULL)
+		return fault_memory(why);
+	for (size_t i = 0; i < count; i++)
+		meaning_read(&policy->meanings[i], policy->agency, (uint32_t)i);
+	return 0;
 }
 
 static bool
@@ -227,31 +212,81 @@ date_like(const char *name)
 	return strlen(name) == 10 && clock_parse(&wall_ms, slice_string(name), true);
 }
 
+/* Dates come in ascending order. */
+static int
+take_layer(struct policy *policy, const char *date, const struct cedar_source *sources, size_t count,
+           struct fault *why)
+{
+	struct layer *layer = &policy->layers[policy->layer_count];
+
+	if (policy->layer_count == LAYERS_LIMIT)
+		return fault_set(why, FAULT_TOO_LARGE, "시행일이 %d개를 넘습니다",
+		                 "more than %d dates of the Act", LAYERS_LIMIT);
+	memcpy(layer->date, date, 10);
+	if (compile(&layer->policies, sources, count, policy->schema, DIALECT_ACT, why) == -1)
+		return -1;
+	policy->layer_count++; /* from here on policy_release() frees it */
+	return 0;
+}
+
+static struct policy *
+policy_new(struct fault *why)
+{
+	struct policy *policy = calloc(1, sizeof *policy);
+
+	if (policy == NULL)
+		fault_memory(why);
+	else
+		atomic_init(&policy->holds, 1);
+	return policy;
+}
+
+/* ---- out of folders ------------------------------------------------------------------------------------------------ */
+
+static int
+load_schema(struct policy *policy, const char *path, crypto_hash_sha256_state *digest, struct fault *why)
+{
+	struct sources sources = {0};
+	int result = -1;
+
+	if (sources_add(&sources, path, why) == 0 && sources.items != NULL &&
+	    take_schema(policy, sources.items[0], why) == 0) {
+		crypto_hash_sha256_update(digest, sources.items[0].text.data, sources.items[0].text.size);
+		result = 0;
+	}
+	sources_free(&sources);
+	return result;
+}
+
+static int
+load_agency(struct policy *policy, const char *directory, crypto_hash_sha256_state *digest, struct fault *why)
+{
+	struct sources sources = {0};
+	int result = -1;
+
+	if (sources_read(&sources, directory, 0, why) == 0 &&
+	    take_agency(policy, sources.items, sources.count, directory, why) == 0) {
+		digest_add(digest, &sources, strlen(directory));
+		result = 0;
+	}
+	sources_free(&sources);
+	return result;
+}
+
 static int
 load_layer(struct policy *policy, const char *directory, const char *date, crypto_hash_sha256_state *digest,
            struct fault *why)
 {
-	struct layer *layer = &policy->layers[policy->layer_count];
 	struct sources sources = {0};
 	char path[PATH_SIZE];
 	int result = -1;
 
-	if (policy->layer_count == LAYERS_LIMIT)
-		return fault_set(why, FAULT_TOO_LARGE, "%s: 시행일이 %d개를 넘습니다",
-		                 "%s: more than %d dates", directory, LAYERS_LIMIT);
 	snprintf(path, sizeof path, "%s/%s", directory, date);
-	memcpy(layer->date, date, 11);
-	if (sources_read(&sources, path, 0, why) == -1 ||
-	    compile(&layer->policies, &sources, policy->schema, why) == -1)
-		goto out;
-	policy->layer_count++; /* from here on policy_release() frees it */
-	digest_add(digest, &sources, strlen(directory));
-	for (size_t i = 0; i < cedar_policies_count(layer->policies); i++) {
-		if (rule_check(layer->policies, (uint32_t)i, why) == -1)
-			goto out;
+	if (sources_read(&sources, path, 0, why) == 0 &&
+	    take_layer(policy, date, sources.items, sources.count, why) == 0) {
+		digest_add(digest, &sources, strlen(directory));
+		result = 0;
 	}
-	result = 0;
-out:
 	sources_free(&sources);
 	return result;
 }
@@ -286,13 +321,13 @@ int
 policy_load(struct policy **out, const char *agency_directory, const char *act_directory,
             const char *schema_path, struct fault *why)
 {
-	struct policy *policy = calloc(1, sizeof *policy);
+	struct policy *policy = policy_new(why);
 	crypto_hash_sha256_state digest;
 	uint8_t hash[crypto_hash_sha256_BYTES];
 
+	*out = NULL;
 	if (policy == NULL)
-		return fault_memory(why);
-	atomic_init(&policy->holds, 1);
+		return -1;
 	crypto_hash_sha256_init(&digest);
 	if (load_schema(policy, schema_path, &digest, why) == -1 ||
 	    load_agency(policy, agency_directory, &digest, why) == -1 ||
@@ -304,6 +339,94 @@ policy_load(struct policy **out, const char *agency_directory, const char *act_d
 	hex_encode(policy->bundle, hash, sizeof hash);
 	*out = policy;
 	return 0;
+}
+
+/* ---- out of memory -------------------------------------------------------------------------------------------------- */
+
+static bool
+begins_with(const char *text, const char *with)
+{
+	return strncmp(text, with, strlen(with)) == 0;
+}
+
+/* The files from *at on whose paths begin with `prefix` and are policies: *at goes behind them. */
+static size_t
+files_of(struct cedar_source *sources, const struct policy_file *files, size_t count, const char *prefix)
+{
+	size_t taken = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (begins_with(files[i].path, prefix) && ends_with(files[i].path, ".cedar"))
+			sources[taken++] = (struct cedar_source){files[i].path, files[i].text};
+	return taken;
+}
+
+static int
+load_files(struct policy *policy, const struct policy_file *files, size_t count, struct cedar_source *sources,
+           struct fault *why)
+{
+	const struct policy_file *schema = NULL;
+	char prefix[32], date[11] = "";
+	size_t taken;
+
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(files[i].path, POLICY_FILE_SCHEMA) == 0)
+			schema = &files[i];
+	if (schema == NULL)
+		return fault_set(why, FAULT_INVALID, "%s이(가) 없습니다", "there is no %s",
+		                 POLICY_FILE_SCHEMA);
+	if (take_schema(policy, (struct cedar_source){schema->path, schema->text}, why) == -1)
+		return -1;
+	taken = files_of(sources, files, count, POLICY_FILE_AGENCY);
+	if (take_agency(policy, sources, taken, POLICY_FILE_AGENCY, why) == -1)
+		return -1;
+	/* Ascending by path, so dates come in order and together. */
+	for (size_t i = 0; i < count; i++) {
+		const char *const name = files[i].path + strlen(POLICY_FILE_ACT);
+
+		if (!begins_with(files[i].path, POLICY_FILE_ACT) || strlen(name) < 11 || name[10] != '/' ||
+		    strncmp(name, date, 10) == 0)
+			continue;
+		snprintf(date, sizeof date, "%.10s", name);
+		snprintf(prefix, sizeof prefix, "%s%s/", POLICY_FILE_ACT, date);
+		if (!date_like(date))
+			return fault_set(why, FAULT_INVALID, "%s: 시행일(YYYY-MM-DD)이 아닙니다",
+			                 "%s: not a date (YYYY-MM-DD)", prefix);
+		taken = files_of(sources, files, count, prefix);
+		if (take_layer(policy, date, sources, taken, why) == -1)
+			return -1;
+	}
+	return policy->layer_count > 0
+	           ? 0
+	           : fault_set(why, FAULT_INVALID, "%s: 시행일(YYYY-MM-DD) 폴더가 없습니다",
+	                       "%s: holds no folder of a date (YYYY-MM-DD)", POLICY_FILE_ACT);
+}
+
+int
+policy_load_files(struct policy **out, const struct policy_file *files, size_t count, const char *digest,
+                  struct fault *why)
+{
+	struct policy *policy = policy_new(why);
+	struct cedar_source *sources = calloc(count + 1, sizeof *sources);
+	int result = -1;
+
+	*out = NULL;
+	if (policy == NULL)
+		goto out;
+	if (sources == NULL) {
+		fault_memory(why);
+		goto out;
+	}
+	snprintf(policy->bundle, sizeof policy->bundle, "%s", digest);
+	if (load_files(policy, files, count, sources, why) == -1)
+		goto out;
+	*out = policy;
+	policy = NULL;
+	result = 0;
+out:
+	policy_release(policy);
+	free(sources);
+	return result;
 }
 
 struct policy *

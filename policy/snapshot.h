@@ -39,10 +39,7 @@ struct policy {
 	char bundle[65];
 };
 
-/* Read and check the annotations of one policy: the closed vocabulary. */
-MUST_CHECK int meaning_read(struct meaning *out, const struct cedar_policies *policies, uint32_t number,
-                            struct fault *why);
-/* The same for a rule of the Act. */
-MUST_CHECK int rule_check(const struct cedar_policies *policies, uint32_t number, struct fault *why);
+/* What the annotations of one policy mean; words that annotations_check() would refuse mean nothing. */
+void meaning_read(struct meaning *out, const struct cedar_policies *policies, uint32_t number);
 
 #endif

@@ -186,8 +186,9 @@ usage(FILE *to)
 	fprintf(to, "  %-10s%s\n            %s\n            %s\n", "replay",
 	        "--policies DIR [...] (haechi replay --help)", "기록된 결정을 다시 내려 비교",
 	        "recorded decisions made again: what would flip");
-	fprintf(to, "\n  --policies   파일이나 폴더(*.cedar), 되풀이할 수 있음 / a file or a folder, may be "
-	            "repeated\n"
+	fprintf(to, "\n  --policies   파일이나 폴더(*.cedar, 아래 폴더까지), 되풀이할 수 있음 / a file or a "
+	            "folder and "
+	            "those below it, may be repeated\n"
 	            "  --use-ids    @id를 정책의 id로 / take @id as the policy's id\n"
 	            "  --no-validate-request   요청을 스키마로 검사하지 않음 / do not check the request\n"
 	            "  0 허용·맞음 / allow, valid   1 거부·틀림 / deny, not valid   2 사용법·환경 / usage, "

@@ -10,7 +10,8 @@
 #include "policy/cedar/cedar_json.h"
 #include "schema/base/json.h"
 
-#define FILE_LIMIT CEDAR_TEXT_LIMIT
+#define FILE_LIMIT   CEDAR_TEXT_LIMIT
+#define FOLDER_DEPTH 8
 
 /* ---- policy texts ---------------------------------------------------------------------------------------------- */
 
@@ -49,36 +50,59 @@ add_file(struct policy_texts *texts, const char *path, struct fault *why)
 }
 
 static int
-is_policy_file(const struct dirent *entry)
+is_seen(const struct dirent *entry)
 {
-	size_t size = strlen(entry->d_name);
+	return entry->d_name[0] != '.';
+}
 
-	return entry->d_name[0] != '.' && size > 6 && strcmp(entry->d_name + size - 6, ".cedar") == 0;
+static bool
+ends_in(const char *path, const char *end)
+{
+	size_t size = strlen(path), tail = strlen(end);
+
+	return size >= tail && strcmp(path + size - tail, end) == 0;
+}
+
+/* Every *.cedar in it and below, in the order of their names. */
+static int
+add_below(struct policy_texts *texts, const char *path, unsigned depth, struct fault *why)
+{
+	struct dirent **entries = NULL;
+	int count = scandir(path, &entries, is_seen, alphasort), result = 0;
+
+	if (count == -1)
+		return fault_errno(why, "%s", "%s", path);
+	for (int i = 0; i < count; i++) {
+		struct stat about;
+		char whole[4096];
+
+		if (result == 0 &&
+		    (depth == FOLDER_DEPTH || (size_t)snprintf(whole, sizeof whole, "%s/%s", path,
+		                                               entries[i]->d_name) >= sizeof whole))
+			result = fault_set(why, FAULT_INVALID, "경로가 너무 깁니다: %s",
+			                   "the path is too long: %s", path);
+		if (result == 0 && stat(whole, &about) == -1)
+			result = fault_errno(why, "%s", "%s", whole);
+		if (result == 0 && S_ISDIR(about.st_mode))
+			result = add_below(texts, whole, depth + 1, why);
+		else if (result == 0 && ends_in(whole, ".cedar"))
+			result = add_file(texts, whole, why);
+		free(entries[i]);
+	}
+	free(entries);
+	return result;
 }
 
 static int
 add_folder(struct policy_texts *texts, const char *path, struct fault *why)
 {
-	struct dirent **entries = NULL;
-	int count = scandir(path, &entries, is_policy_file, alphasort), result = 0;
+	const size_t before = texts->count;
 
-	if (count == -1)
-		return fault_errno(why, "%s", "%s", path);
-	for (int i = 0; i < count; i++) {
-		char whole[4096];
-
-		if ((size_t)snprintf(whole, sizeof whole, "%s/%s", path, entries[i]->d_name) >= sizeof whole)
-			result = fault_set(why, FAULT_INVALID, "경로가 너무 깁니다: %s",
-			                   "the path is too long: %s", path);
-		if (result == 0)
-			result = add_file(texts, whole, why);
-		free(entries[i]);
-	}
-	free(entries);
-	if (result == 0 && count == 0)
-		return fault_set(why, FAULT_INVALID, "%s: .cedar 파일이 없습니다", "%s: no .cedar file in it",
-		                 path);
-	return result;
+	if (add_below(texts, path, 0, why) == -1)
+		return -1;
+	return texts->count > before ? 0
+	                             : fault_set(why, FAULT_INVALID, "%s: .cedar 파일이 없습니다",
+	                                         "%s: no .cedar file in it", path);
 }
 
 int
@@ -113,14 +137,6 @@ policy_texts_free(struct policy_texts *texts)
 }
 
 /* ---- loading --------------------------------------------------------------------------------------------------- */
-
-static bool
-ends_in(const char *path, const char *end)
-{
-	size_t size = strlen(path), tail = strlen(end);
-
-	return size >= tail && strcmp(path + size - tail, end) == 0;
-}
 
 int
 policy_files_load(struct cedar_policies **out, const char *const *paths, size_t count,

@@ -10,7 +10,7 @@
 
 /* What was said on the command line; every word takes the same options and refuses those it has no use for. */
 struct policy_options {
-	const char *policies[POLICY_PATHS]; /* files, or folders: every *.cedar in them, by name */
+	const char *policies[POLICY_PATHS]; /* files, or folders: every *.cedar in them and below, by name */
 	size_t policy_count;
 	const char *schema;
 	const char *entities;

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "policy/cedar/lint.h"
+#include "policy/annotations.h"
 
 #define ARENA_LIMIT ((size_t)256 << 20)
 
@@ -79,7 +79,7 @@ policy_lint(const struct policy_options *options)
 		status = policy_files_fail(NULL, &why);
 	} else if (policy_files_load(&policies, options->policies, options->policy_count, false, &notes,
 	                             &why) == -1 ||
-	           cedar_lint(policies, &notes, &why) == -1) {
+	           annotations_check(policies, DIALECT_BY_ACTION, &notes, &why) == -1) {
 		status = policy_files_fail(&notes, &why);
 	} else {
 		status = notes.errors == 0 ? EXIT_GOOD : EXIT_NO;

@@ -1,5 +1,5 @@
 /*
- * Formatting keeps every token and every comment wherever it stands, and is done once it is done; lint and explain.
+ * Formatting keeps every token and every comment wherever it stands, and is done once it is done; explain.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,8 +9,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "policy/cedar/cedar.h"
 #include "policy/cedar/lexer.h"
-#include "policy/cedar/lint.h"
 
 static const char text[] = "@id(\"a\")@bare permit(principal is A::B in C::\"d\",action "
                            "in[Action::\"x\",Action::\"y\"],resource==R::\"r\",)"
@@ -103,49 +103,6 @@ keeps_comments(void **state)
 	buffer_free(&all);
 }
 
-static size_t
-mistakes(const char *policies_text)
-{
-	struct arena *arena = arena_new(1 << 20);
-	struct cedar_notes notes = {.arena = arena};
-	struct cedar_source source = {"t", slice_string(policies_text)};
-	struct cedar_policies *policies;
-	size_t errors;
-
-	assert_int_equal(cedar_policies_parse(&policies, &source, 1, 0, &notes, NULL), 0);
-	assert_int_equal(cedar_lint(policies, &notes, NULL), 0);
-	errors = notes.errors;
-	for (size_t i = 0; i < notes.count; i++)
-		assert_true(notes.items[i].line > 0 && notes.items[i].policy_id != NULL);
-	cedar_policies_free(policies);
-	arena_free(arena);
-	return errors;
-}
-
-#define HEAD "@id(\"a.b\") @title_ko(\"가\") @title_en(\"a\") "
-#define BODY "(principal, action, resource);"
-
-static void
-lints(void **state)
-{
-	(void)state;
-	assert_int_equal(mistakes(HEAD "permit" BODY), 0);
-	assert_int_equal(mistakes("permit" BODY), 3);
-	assert_int_equal(mistakes(HEAD "@remdy(\"hold\") forbid" BODY), 1);
-	assert_int_equal(
-	    mistakes(HEAD "@remedy(\"hold\") @hold_ttl(\"PT24H\") @approver(\"reviewer\") forbid" BODY), 0);
-	assert_int_equal(mistakes(HEAD "@remedy(\"hold\") permit" BODY), 1);
-	assert_int_equal(mistakes(HEAD "@remedy(\"redact\") @hold_ttl(\"PT24H\") forbid" BODY), 1);
-	assert_int_equal(mistakes(HEAD "@remedy(\"hold\") @hold_ttl(\"24h\") forbid" BODY), 1);
-	assert_int_equal(mistakes(HEAD "@remedy(\"redact\") @redact(\"rrn, phone\") forbid" BODY), 0);
-	assert_int_equal(mistakes(HEAD "@remedy(\"redact\") @redact(\"rrn, fone\") forbid" BODY), 1);
-	assert_int_equal(mistakes(HEAD "@effective_from(\"2026-01-22\") permit" BODY), 0);
-	assert_int_equal(mistakes(HEAD "@effective_from(\"2026-02-30\") permit" BODY), 1);
-	assert_int_equal(mistakes(HEAD "@message_ko(\"가\") permit" BODY), 1);
-	assert_int_equal(mistakes(HEAD "permit" BODY HEAD "forbid" BODY), 1);
-	assert_int_equal(mistakes("@id(\"\") @title_ko @title_en(\"x\") permit" BODY), 2);
-}
-
 static void
 explains(void **state)
 {
@@ -183,7 +140,7 @@ int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {cmocka_unit_test(formats), cmocka_unit_test(keeps_comments),
-	                                          cmocka_unit_test(lints), cmocka_unit_test(explains)};
+	                                          cmocka_unit_test(explains)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
