@@ -113,6 +113,27 @@ struct child {
 	bool dirty, failed;
 };
 
+static bool
+block_write(const struct child *child)
+{
+	const off_t begin = (off_t)(child->current * LASTHEAD_BLOCK);
+	size_t done = 0;
+
+	while (done < LASTHEAD_BLOCK) {
+		ssize_t put = pwrite(child->head_file, child->block.data + done, LASTHEAD_BLOCK - done,
+		                     begin + (off_t)done);
+
+		if (put == -1 && errno == EINTR)
+			continue;
+		if (put == 0)
+			errno = EIO;
+		if (put <= 0)
+			return false;
+		done += (size_t)put;
+	}
+	return true;
+}
+
 /*
  * Write the head into the current block. The lock is held for the write: the block must not change meanwhile.
  */
@@ -129,8 +150,7 @@ remember(struct child *child, const struct tree_frontier *head, struct fault *wh
 	if (child->failed) {
 		result = fault_set(why, FAULT_UNAVAILABLE, "서명자의 기억을 디스크에 쓸 수 없습니다",
 		                   "the signer's memory cannot be kept on disk");
-	} else if (pwrite(child->head_file, child->block.data, LASTHEAD_BLOCK,
-	                  (off_t)(child->current * LASTHEAD_BLOCK)) != (ssize_t)LASTHEAD_BLOCK) {
+	} else if (!block_write(child)) {
 		child->failed = true;
 		result = fault_errno(why, "서명자의 기억(last-head) 쓰기",
 		                     "writing the signer's memory (last-head)");
@@ -300,6 +320,7 @@ head_open(struct child *child, const char *directory, struct fault *why)
 	const struct timespec moment = {.tv_nsec = 10000000};
 	char path[PATH_MAX];
 	unsigned block, waited = 0;
+	size_t size = 0;
 	ssize_t got;
 
 	if ((size_t)snprintf(path, sizeof path, "%s/" KEYS_HEAD_FILE, directory) >= sizeof path)
@@ -316,10 +337,15 @@ head_open(struct child *child, const char *directory, struct fault *why)
 	if (waited >= LOCK_WAIT_MS)
 		return fault_set(why, FAULT_CONFLICT, "다른 haechid가 이 키(%s)로 서명하고 있습니다",
 		                 "another haechid signs with these keys (%s)", path);
-	got = pread(child->head_file, bytes, sizeof bytes, 0);
-	if (got == -1)
-		return fault_errno(why, "서명자의 기억 %s", "the signer's memory %s", path);
-	if (lasthead_file_read(&child->head, &block, slice_of(bytes, (size_t)got), why) == -1)
+	/* A read that ends early says nothing of the file. */
+	while ((got = pread(child->head_file, bytes + size, sizeof bytes - size, (off_t)size)) != 0) {
+		if (got == -1 && errno == EINTR)
+			continue;
+		if (got == -1)
+			return fault_errno(why, "서명자의 기억 %s", "the signer's memory %s", path);
+		size += (size_t)got;
+	}
+	if (lasthead_file_read(&child->head, &block, slice_of(bytes, size), why) == -1)
 		return fault_prefix(why, "%s", "%s", path);
 	/*
 	 * What was read may rest in the cache only; it becomes the block that rests, the next one is written.
