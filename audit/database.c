@@ -1,8 +1,13 @@
 #include "audit/database.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <postgresql/libpq-fe.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+
+#include "schema/base/clock.h"
 
 #define EPOCH_2000_MS INT64_C(946684800000) /* PostgreSQL counts from 2000-01-01 */
 
@@ -10,6 +15,8 @@ struct database {
 	PGconn *connection;
 	char *copied; /* the COPY row last given out; libpq's memory */
 	bool copy_headed;
+	int patience_ms; /* 0: none */
+	bool given_up;
 };
 
 /* libpq's messages end with newlines, and may have several lines. */
@@ -33,9 +40,15 @@ refused(struct fault *why, PGconn *connection, const char *text)
 int
 database_open(struct database **out, const char *conninfo, struct fault *why)
 {
-	static const char *const names[] = {"dbname", "fallback_application_name", "client_encoding",
-	                                    "connect_timeout", NULL};
-	const char *values[] = {conninfo, "haechi", "UTF8", "10", NULL};
+	/*
+	 * What comes before dbname is overruled by it: a peer that is gone without a word is noticed after half a minute,
+	 * unless the connection string says otherwise.
+	 */
+	static const char *const names[] = {
+	    "tcp_user_timeout", "keepalives_idle", "keepalives_interval",
+	    "keepalives_count", "dbname",          "fallback_application_name",
+	    "client_encoding",  "connect_timeout", NULL};
+	const char *values[] = {"30000", "15", "5", "3", conninfo, "haechi", "UTF8", "10", NULL};
 	struct database *database = calloc(1, sizeof *database);
 	int result = -1;
 
@@ -51,10 +64,9 @@ database_open(struct database **out, const char *conninfo, struct fault *why)
 		goto out;
 	}
 	/* Names are always qualified; an empty path keeps look-alikes in other schemas away from operators and casts. */
-	if (database_run(
-	        database,
-	        "SET search_path = pg_catalog; SET TIME ZONE 'UTC'; SET client_min_messages = error",
-	        why) == -1)
+	if (database_run(database,
+	                 "SET search_path = pg_catalog; SET TIME ZONE 'UTC'; SET client_min_messages = error",
+	                 why) == -1)
 		goto out;
 	*out = database;
 	database = NULL;
@@ -74,15 +86,85 @@ database_close(struct database *database)
 	free(database);
 }
 
+void
+database_patience(struct database *database, int milliseconds)
+{
+	database->patience_ms = milliseconds;
+}
+
+/* Until something can be read or written; false when the time is up. */
+static bool
+wait_for(const struct database *database, short events, int64_t deadline)
+{
+	struct pollfd poll_for = {.fd = PQsocket(database->connection), .events = events};
+
+	for (;;) {
+		int64_t left = (deadline - clock_monotonic_ns()) / 1000000;
+		int ready = left <= 0 ? 0 : poll(&poll_for, 1, (int)left);
+
+		if (ready == -1 && errno == EINTR)
+			continue;
+		return ready > 0;
+	}
+}
+
+/* The next result of what was sent, or NULL when there is none. With patience, a silent server is hung up on. */
+static PGresult *
+next_result(struct database *database, int64_t deadline)
+{
+	while (database->patience_ms != 0 && !database->given_up &&
+	       (PQflush(database->connection) == 1 || PQisBusy(database->connection))) {
+		const short events = PQflush(database->connection) == 1 ? POLLIN | POLLOUT : POLLIN;
+
+		if (!wait_for(database, events, deadline)) {
+			database->given_up = true;
+			(void)shutdown(PQsocket(database->connection), SHUT_RDWR); /* now libpq sees an end */
+		} else if (PQconsumeInput(database->connection) == 0) {
+			break;
+		}
+	}
+	return PQgetResult(database->connection);
+}
+
+/* As PQexec() has it: the last result counts, or the first that says no. NULL: nothing could be sent. */
+static PGresult *
+answer(struct database *database, int sent)
+{
+	const int64_t deadline = clock_monotonic_ns() + (int64_t)database->patience_ms * 1000000;
+	PGresult *last = NULL, *next;
+
+	if (sent == 0)
+		return NULL;
+	while ((next = next_result(database, deadline)) != NULL) {
+		if (last != NULL && PQresultStatus(last) == PGRES_FATAL_ERROR) {
+			PQclear(next);
+			continue;
+		}
+		PQclear(last);
+		last = next;
+	}
+	return last;
+}
+
+/* The sentence to why an answer is none. */
+static int
+no_answer(struct database *database, struct fault *why)
+{
+	if (database->given_up)
+		return fault_set(why, FAULT_UNAVAILABLE, "데이터베이스가 %d초 동안 답하지 않았습니다",
+		                 "the database did not answer for %d seconds", database->patience_ms / 1000);
+	return refused(why, database->connection, PQerrorMessage(database->connection));
+}
+
 int
 database_run(struct database *database, const char *sql, struct fault *why)
 {
-	PGresult *result = PQexec(database->connection, sql);
+	PGresult *result = answer(database, PQsendQuery(database->connection, sql));
 	const ExecStatusType status = PQresultStatus(result);
 
 	PQclear(result);
 	if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
-		return refused(why, database->connection, PQerrorMessage(database->connection));
+		return no_answer(database, why);
 	return 0;
 }
 
@@ -126,12 +208,12 @@ int
 database_ask(struct database_rows **out, struct database *database, const char *sql, size_t count,
              const char *const *parameters, struct fault *why)
 {
-	PGresult *result =
-	    PQexecParams(database->connection, sql, (int)count, NULL, parameters, NULL, NULL, 1);
+	PGresult *result = answer(database, PQsendQueryParams(database->connection, sql, (int)count, NULL,
+	                                                      parameters, NULL, NULL, 1));
 	const ExecStatusType status = PQresultStatus(result);
 
 	if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
-		refused(why, database->connection, PQerrorMessage(database->connection));
+		no_answer(database, why);
 		PQclear(result);
 		return -1;
 	}

@@ -14,6 +14,11 @@ struct database;
 /* `conninfo` as libpq has it: "host=/run/postgresql dbname=haechi", or a postgresql:// URL. */
 MUST_CHECK int database_open(struct database **out, const char *conninfo, struct fault *why);
 void database_close(struct database *database); /* NULL is fine */
+/*
+ * From now on an answer takes at most so long, else the connection is given up: FAULT_UNAVAILABLE. Without this call a
+ * server that is silent is waited for; commands may, the daemon may not. Not for database_copy().
+ */
+void database_patience(struct database *database, int milliseconds);
 
 /* One or several statements without parameters, results dropped. */
 MUST_CHECK int database_run(struct database *database, const char *sql, struct fault *why);

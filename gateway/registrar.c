@@ -15,6 +15,7 @@
 #include "schema/base/json.h"
 #include "schema/base/log.h"
 
+#define ANSWER_MS    60000 /* a silent database is as good as none, and must not hold up the end */
 #define LOOK_SECONDS 2
 #define JOBS_MOST    1024
 
@@ -193,8 +194,10 @@ connected(struct registrar *registrar)
 	if (database_open(&registrar->database, snapshots->config->database.conninfo, &why) == -1) {
 		registrar->database = NULL;
 		lost(registrar, &why);
-	} else if (!atomic_exchange(&registrar->up, true)) {
-		log_info("registry", "event=database-up");
+	} else {
+		database_patience(registrar->database, ANSWER_MS);
+		if (!atomic_exchange(&registrar->up, true))
+			log_info("registry", "event=database-up");
 	}
 	snapshots_release(snapshots);
 	return registrar->database != NULL;
