@@ -53,6 +53,7 @@ REPLAY    = $(patsubst tests/fuzz/%.c,$(B)/tests/replay_%,$(wildcard tests/fuzz/
 FUZZ      = $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCH     = $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
 TOOLS     = $(patsubst tests/tools/%.c,$(B)/tools/%,$(wildcard tests/tools/*.c))
+PRELOADS  = $(patsubst tests/preload/%.c,$(B)/tools/%.so,$(wildcard tests/preload/*.c))
 BUILT     = $(foreach p,$(PROGRAMS),$(if $(wildcard $(MAIN_$(p))),$(B)/$(p)))
 
 .PHONY: all help run test bench fuzz asan tsan coverage lint format floors install clean programs tests
@@ -122,7 +123,13 @@ $(B)/tools/%: tests/tools/%.c $(LIBRARY)
 	$(if $(V),,@echo "  link    $@")
 	$(Q)$(CC) $(CFLAGS) -o $@ $< $(LIBRARY) $(LDFLAGS) $(LDLIBS)
 
-tests: programs $(UNIT) $(REPLAY) $(TOOLS)
+# What is put between a program and the C library: never instrumented itself.
+$(B)/tools/%.so: tests/preload/%.c
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  link    $@")
+	$(Q)$(CC) -std=c17 -D_DEFAULT_SOURCE -O2 -g $(WARNINGS) $(ERRORS) -fPIC -shared -o $@ $< -pthread
+
+tests: programs $(UNIT) $(REPLAY) $(TOOLS) $(PRELOADS)
 
 test: SETUP = test
 test: deploy/.ready ## install what tests need, build, run every test

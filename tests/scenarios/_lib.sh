@@ -64,6 +64,7 @@ haechid_up() {
 }
 
 # Database, tables, logins, demo use cases, demo keys, engine, gateway: what `make run` does, by the same script.
+# SEGMENT, when set: bytes of a journal file.
 haechi_up() {
 	[ -f "$MODEL" ] || skip "no model at $MODEL"
 	mkdir -p "$STATE"
@@ -75,6 +76,8 @@ haechi_up() {
 	export BASE_URL CONTROL HAECHI
 	deploy/prepare.sh "$STATE" "$PGSOCKET" "127.0.0.1:$PORT" >"$WORK/prepare.log" 2>&1 || fail "prepare"
 	cp "$STATE/haechi.yaml" "$WORK/haechi.yaml"
+	# A journal of small files goes on to the next one, and lets go of one, within a scenario.
+	[ -z "${SEGMENT:-}" ] || sed -i "s/^\( *\)reserve:.*/&\n\1segment: $SEGMENT/" "$WORK/haechi.yaml"
 	export HAECHI_DATABASE="host=$PGSOCKET user=haechi_auditor_login dbname=haechi"
 	engine_up
 	haechid_up
