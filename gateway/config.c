@@ -128,8 +128,20 @@ static const cyaml_schema_field_t review_fields[] = {
 	UINT(config_review, hold_seconds),
 	UINT(config_review, answer_seconds),
 	UINT(config_review, window),
+	UINT(config_review, least_decisions),
+	UINT(config_review, least_changed),
+	UINT(config_review, hasty_seconds),
+	UINT(config_review, most_hasty),
 	CYAML_FIELD_BOOL("look_first", NUMBER, struct config_review, look_first),
 	CYAML_FIELD_SEQUENCE("reviewers", OPTIONAL, struct config_review, reviewers, &reviewer_value, 0, 256),
+	CYAML_FIELD_END
+};
+
+static const cyaml_schema_field_t drift_fields[] = {
+	UINT(config_drift, window),
+	UINT(config_drift, least),
+	UINT(config_drift, suspected),
+	UINT(config_drift, certain),
 	CYAML_FIELD_END
 };
 
@@ -161,6 +173,7 @@ static const cyaml_schema_field_t config_fields[] = {
 	CYAML_FIELD_SEQUENCE("engines", CYAML_FLAG_POINTER, struct config, engines, &engine_value, 1, 64),
 	CYAML_FIELD_MAPPING("limits", NUMBER, struct config, limits, limits_fields),
 	CYAML_FIELD_MAPPING("review", NUMBER, struct config, review, review_fields),
+	CYAML_FIELD_MAPPING("drift", NUMBER, struct config, drift, drift_fields),
 	CYAML_FIELD_MAPPING("label", NUMBER, struct config, label, label_fields),
 	CYAML_FIELD_MAPPING("log", NUMBER, struct config, log, log_fields),
 	CYAML_FIELD_BOOL("require_confinement", NUMBER, struct config, require_confinement),
@@ -647,6 +660,45 @@ understand_limits(struct config *config, struct fault *why)
 	return 0;
 }
 
+/* law 10.6: no official source says from which number on. These are ours, and every decision entry names those it was made by. */
+static int
+understand_oversight(struct config *config, struct fault *why)
+{
+	struct config_review *review = &config->review;
+	struct config_drift *drift = &config->drift;
+
+	number_default(&review->window, 100);
+	number_default(&review->least_decisions, (uint32_t)oversight_defaults.decisions);
+	number_default(&review->least_changed, (uint32_t)oversight_defaults.least_changed);
+	number_default(&review->hasty_seconds, (uint32_t)oversight_defaults.hasty_ms / 1000);
+	number_default(&review->most_hasty, (uint32_t)oversight_defaults.most_hasty);
+	number_default(&drift->window, 500);
+	number_default(&drift->least, 20);
+	number_default(&drift->suspected, 200);
+	number_default(&drift->certain, 50);
+	if (review->window > 100000 || drift->window > 100000)
+		return fault_set(why, FAULT_INVALID, "review.window와 drift.window는 100000까지입니다",
+		                 "review.window and drift.window are 100000 at most");
+	if (review->least_decisions > review->window || drift->least > drift->window)
+		return fault_set(why, FAULT_INVALID,
+		                 "review.least_decisions와 drift.least는 그 window를 넘을 수 없습니다",
+		                 "review.least_decisions and drift.least are within their window");
+	if (review->least_changed > 1000 || review->most_hasty > 1000 || drift->suspected > 1000 ||
+	    drift->certain > 1000 || review->hasty_seconds > 3600)
+		return fault_set(why, FAULT_INVALID,
+		                 "least_changed, most_hasty, suspected, certain은 천분율이고 hasty_seconds는 "
+		                 "3600까지입니다",
+		                 "least_changed, most_hasty, suspected and certain are thousandths, "
+		                 "hasty_seconds is 3600 at most");
+	config->oversight = (struct oversight_limits){
+	    .decisions = review->least_decisions,
+	    .least_changed = review->least_changed,
+	    .hasty_ms = (int64_t)review->hasty_seconds * 1000,
+	    .most_hasty = review->most_hasty,
+	};
+	return 0;
+}
+
 static int
 understand(struct config *config, const char *state, struct fault *why)
 {
@@ -667,7 +719,8 @@ understand(struct config *config, const char *state, struct fault *why)
 		                 "ledger: max_unshipped and reserve are 0 to %lld", BYTES_MOST);
 	number_default(&config->review.hold_seconds, 24 * 3600);
 	number_default(&config->review.answer_seconds, 3600);
-	number_default(&config->review.window, 100);
+	if (understand_oversight(config, why) == -1)
+		return -1;
 	for (uint32_t i = 0; i < config->engines_count; i++)
 		if (understand_engine(config, &config->engines[i], why) == -1)
 			return -1;

@@ -15,6 +15,7 @@
 #include "gateway/openai.h"
 #include "schema/base/fault.h"
 #include "schema/finding.h"
+#include "schema/verdict.h"
 
 #define CONFIG_SIZE_LIMIT (1024 * 1024)
 
@@ -92,10 +93,19 @@ struct config_limits {
 struct config_review {
 	uint32_t hold_seconds;   /* life of a ticket when the policy does not say */
 	uint32_t answer_seconds; /* how long an approval may be used */
-	uint32_t window;         /* T12: this many decisions of a use case are looked at */
-	bool look_first;         /* T11: approving without `review show` is refused, not only recorded */
+	uint32_t window; /* T12: this many reviewed decisions of a use case are looked at, the newest */
+	/* T12: when they tell against the review; see struct oversight_limits. Nobody has published such numbers. */
+	uint32_t least_decisions, least_changed, hasty_seconds, most_hasty;
+	bool look_first; /* T11: approving without `review show` is refused, not only recorded */
 	struct config_reviewer *reviewers;
 	uint32_t reviewers_count;
+};
+
+/* A use case whose requests leave it often is shown to the operator, to be assessed anew. */
+struct config_drift {
+	uint32_t window;             /* this many decisions of a use case are looked at, the newest */
+	uint32_t least;              /* fewer say nothing */
+	uint32_t suspected, certain; /* thousandths: more are often; suspected counts both */
 };
 
 struct config_log {
@@ -117,6 +127,7 @@ struct config {
 	uint32_t engines_count;
 	struct config_limits limits;
 	struct config_review review;
+	struct config_drift drift;
 	struct config_label label;
 	struct config_log log;
 	bool require_confinement;
@@ -125,6 +136,7 @@ struct config {
 	atomic_size_t holders;
 	char origin[128]; /* "haechi.<agency>/<node>" */
 	char digest[65];  /* SHA-256 of the file, hex */
+	struct oversight_limits oversight;
 	struct openai_limits openai;
 	struct limits door;
 	struct config_route *routes; /* every (model or alias, engine), in order of the file */

@@ -6,6 +6,7 @@
 #include "gateway/describe.h"
 #include "gateway/gateway.h"
 #include "gateway/identity.h"
+#include "gateway/oversight.h"
 #include "gateway/registrar.h"
 #include "gateway/registry.h"
 #include "gateway/shred.h"
@@ -325,6 +326,14 @@ register_usecase(struct gateway *gateway, const struct control_caller *caller, c
 		goto out;
 	}
 	made.usecase.version = before == NULL ? 1 : before->usecase.version + 1;
+	made.usecase.reviewer.limits = caller->snapshots->config->oversight;
+	if (before != NULL) {
+		made.review.decisions = before->review.decisions;
+		made.review.changed = before->review.changed;
+		made.review.hasty = before->review.hasty;
+		made.review.median_ms = before->review.median_ms;
+		registered_measure(&made.usecase, before);
+	}
 	made.usecase.retired = strcmp(action, "retire") == 0;
 	if (policy_assess(caller->snapshots->policy, &made.usecase, NULL, arena, &made.assessment, why) == -1)
 		goto out;
@@ -352,7 +361,7 @@ register_usecase(struct gateway *gateway, const struct control_caller *caller, c
 	note.facts[note.fact_count].name = "version";
 	note.facts[note.fact_count++].number = made.usecase.version;
 	if (database_there(gateway, why) == -1 ||
-	    gateway_note(gateway, ENTRY_USECASE, &note, usecase->agency, caller->user, entry, why) == -1)
+	    gateway_note_usecase(gateway, &note, &made.usecase, caller->user, entry, why) == -1)
 		goto out;
 	all[0] = usecase->agency;
 	all[1] = usecase->id;
@@ -461,6 +470,15 @@ list_reviews(struct gateway *gateway, const struct control_caller *caller, const
 {
 	(void)caller;
 	return review_list(gateway->review, json_get_bool(request, "all", false), result, why);
+}
+
+/* Reviews as they were measured (T12): for reviewers, and for whoever runs the gateway. */
+static int
+review_stats(struct gateway *gateway, const struct control_caller *caller, const json_t *request,
+             json_t **result, struct fault *why)
+{
+	(void)caller;
+	return oversight_reviews(gateway, json_get_string(request, "usecase"), result, why);
 }
 
 static const char *
@@ -577,6 +595,7 @@ static const struct {
     {"usecase.add",    usecase_add,    OWNER   },
     {"usecase.list",   usecase_list,   REVIEWER},
     {"usecase.retire", usecase_retire, OWNER   },
+    {"oversight",      review_stats,   REVIEWER},
     {"review.list",    list_reviews,   REVIEWER},
     {"review.show",    show_review,    REVIEWER},
     {"review.approve", decide_review,  REVIEWER},

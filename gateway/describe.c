@@ -1,6 +1,7 @@
 #include "gateway/describe.h"
 
 #include "gateway/gateway.h"
+#include "gateway/oversight.h"
 #include "gateway/registrar.h"
 #include "gateway/registry.h"
 #include "gateway/server.h"
@@ -48,7 +49,7 @@ describe_gateway(struct gateway *gateway)
 	result = json_pack(
 	    "{s:s, s:s, s:s, s:s, s:I, s:b, s:{s:s, s:I, s:s}, s:{s:I, s:I, s:b}, s:{s:b, s:I, s:I, s:I, "
 	    "s:b, s:s}, s:o, "
-	    "s:s}",
+	    "s:s, s:o}",
 	    "version", VERSION, "agency", snapshots->config->agency, "origin", gateway->origin, "started_at",
 	    started, "uptime_seconds", (json_int_t)((clock_wall_ms() - gateway->started_ms) / 1000),
 	    "draining", (int)atomic_load(&gateway->draining), "policy", "bundle",
@@ -60,7 +61,8 @@ describe_gateway(struct gateway *gateway)
 	    "writable", (int)ledger.writable, "entries", (json_int_t)ledger.size, "shipped",
 	    (json_int_t)ledger.shipped, "unshipped_bytes", (json_int_t)ledger.unshipped_bytes, "database_up",
 	    (int)ledger.database_up, "refusal", ledger.refusal, "engines",
-	    describe_engines(snapshots->config), "confinement", gateway->confinement);
+	    describe_engines(snapshots->config), "confinement", gateway->confinement, "attention",
+	    oversight_attention(snapshots->registry));
 	snapshots_release(snapshots);
 	return result;
 }
@@ -92,11 +94,18 @@ describe_usecase(const struct registered *registered)
 	}
 	for (size_t i = 0; i < assessment->duty_count; i++)
 		json_array_append_new(duties, json_string(assessment->duties[i]));
-	return json_pack("{s:s, s:s, s:I, s:b, s:{s:s, s:s}, s:s, s:s, s:s, s:o, s:o, s:s, s:o, s:o}", "id",
-	                 usecase->id, "agency", usecase->agency, "version", (json_int_t)usecase->version,
-	                 "retired", (int)usecase->retired, "title", "ko", text(usecase->title_ko), "en",
-	                 text(usecase->title_en), "channel", text(usecase->channel), "grade",
-	                 grade_name(usecase->grade), "verdict", verdict_name(assessment->verdict), "domains",
-	                 domains, "rules", rules, "ruleset", text(assessment->ruleset), "missing_facts",
-	                 missing, "duties", duties);
+	return json_pack(
+	    "{s:s, s:s, s:I, s:b, s:{s:s, s:s}, s:s, s:s, s:s, s:o, s:o, s:s, s:o, s:o, s:b, s:{s:s, "
+	    "s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:b}}",
+	    "id", usecase->id, "agency", usecase->agency, "version", (json_int_t)usecase->version, "retired",
+	    (int)usecase->retired, "title", "ko", text(usecase->title_ko), "en", text(usecase->title_en),
+	    "channel", text(usecase->channel), "grade", grade_name(usecase->grade), "verdict",
+	    verdict_name(assessment->verdict), "domains", domains, "rules", rules, "ruleset",
+	    text(assessment->ruleset), "missing_facts", missing, "duties", duties, "stricter_reading",
+	    (int)assessment->stricter_reading, "review", "standing", oversight_standing(registered),
+	    "decisions", (json_int_t)registered->review.decisions, "changed",
+	    (json_int_t)registered->review.changed, "hasty", (json_int_t)registered->review.hasty,
+	    "median_ms", (json_int_t)registered->review.median_ms, "drift", "decisions",
+	    (json_int_t)registered->drift.decisions, "suspected", (json_int_t)registered->drift.suspected,
+	    "certain", (json_int_t)registered->drift.certain, "often", (int)registered->drift.often);
 }

@@ -136,7 +136,7 @@ gateway_reload(struct gateway *gateway, const char *who, struct fault *why)
 	    check_unchanged(old->config, config, why) == -1 ||
 	    policy_load(&policy, config->policy.agency, config->policy.act, config->policy.schema, why) ==
 	        -1 ||
-	    registrar_rebuild(gateway->registrar, &registry, policy, why) == -1)
+	    registrar_rebuild(gateway->registrar, &registry, policy, config, why) == -1)
 		goto out;
 	note.facts[note.fact_count].name = "bundle";
 	note.facts[note.fact_count++].text = policy_bundle(policy);
@@ -186,9 +186,10 @@ gateway_entry_head(struct gateway *gateway, struct entry_head *head, enum entry_
 	};
 }
 
-int
-gateway_note(struct gateway *gateway, enum entry_kind kind, const struct entry_note *note, const char *agency,
-             const char *who, char id[ENTRY_ID_SIZE], struct fault *why)
+/* `usecase` may be NULL. */
+static int
+note_write(struct gateway *gateway, enum entry_kind kind, const struct entry_note *note, const char *agency,
+           const struct usecase *usecase, const char *who, char id[ENTRY_ID_SIZE], struct fault *why)
 {
 	const struct slice nothing = {0};
 	struct entry_head head;
@@ -198,9 +199,27 @@ gateway_note(struct gateway *gateway, enum entry_kind kind, const struct entry_n
 
 	buffer_init(&bytes, ENTRY_SIZE_LIMIT);
 	gateway_entry_head(gateway, &head, kind, id, agency, who);
+	if (usecase != NULL) {
+		head.usecase = usecase->id;
+		head.usecase_version = usecase->version;
+	}
 	if (entry_write_note(&bytes, &head, note, why) == 0)
 		result =
 		    ledger_append_wait(gateway->ledger, buffer_view(&bytes), nothing, nothing, &index, why);
 	buffer_free(&bytes);
 	return result;
+}
+
+int
+gateway_note(struct gateway *gateway, enum entry_kind kind, const struct entry_note *note, const char *agency,
+             const char *who, char id[ENTRY_ID_SIZE], struct fault *why)
+{
+	return note_write(gateway, kind, note, agency, NULL, who, id, why);
+}
+
+int
+gateway_note_usecase(struct gateway *gateway, const struct entry_note *note, const struct usecase *usecase,
+                     const char *who, char id[ENTRY_ID_SIZE], struct fault *why)
+{
+	return note_write(gateway, ENTRY_USECASE, note, usecase->agency, usecase, who, id, why);
 }

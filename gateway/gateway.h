@@ -80,4 +80,9 @@ void gateway_entry_head(struct gateway *gateway, struct entry_head *head, enum e
 MUST_CHECK int gateway_note(struct gateway *gateway, enum entry_kind kind, const struct entry_note *note,
                             const char *agency, const char *who, char id[ENTRY_ID_SIZE], struct fault *why);
 
+/* The same of a registered use, kind ENTRY_USECASE: `audit query --usecase` finds it. */
+MUST_CHECK int gateway_note_usecase(struct gateway *gateway, const struct entry_note *note,
+                                    const struct usecase *usecase, const char *who, char id[ENTRY_ID_SIZE],
+                                    struct fault *why);
+
 #endif

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "gateway/gateway.h"
+#include "gateway/oversight.h"
 #include "gateway/pipeline.h"
 #include "gateway/server.h"
 #include "schema/base/clock.h"
@@ -167,6 +168,7 @@ void
 metrics_write(struct buffer *out, struct gateway *gateway)
 {
 	struct metrics_all *all = &gateway->metrics;
+	struct snapshots *snapshots = gateway_hold(gateway);
 
 	pthread_mutex_lock(&all->lock);
 	write_decisions(out, all);
@@ -183,6 +185,9 @@ metrics_write(struct buffer *out, struct gateway *gateway)
 	one(out, "tickets_total", "counter", "Requests held for a reviewer.", SUM(tickets));
 	pthread_mutex_unlock(&all->lock);
 	write_ledger(out, gateway);
+	if (snapshots != NULL && snapshots->registry != NULL)
+		oversight_metrics(out, snapshots->registry);
+	snapshots_release(snapshots);
 	if (gateway->server != NULL) {
 		struct server_numbers numbers = {0};
 

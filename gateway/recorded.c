@@ -278,6 +278,7 @@ read_facts(struct recorded *out, struct reading *reading, const json_t *body)
 {
 	const json_t *from = part(reading, body, "facts", JSON_OBJECT);
 	const json_t *signals = part(reading, from, "signals", JSON_ARRAY);
+	const json_t *limits = json_object_get(from, "review_limits");
 	struct policy_facts *facts = &out->facts;
 
 	facts->subject = &out->subject;
@@ -300,6 +301,13 @@ read_facts(struct recorded *out, struct reading *reading, const json_t *body)
 	}
 	out->review_decisions = json_get_integer(from, "review_decisions", -1);
 	out->review_changed = json_get_integer(from, "review_changed", -1);
+	out->review_hasty = json_get_integer(from, "review_hasty", -1);
+	out->review_limits = (struct oversight_limits){
+	    .decisions = json_get_integer(limits, "decisions", oversight_defaults.decisions),
+	    .least_changed = json_get_integer(limits, "least_changed", oversight_defaults.least_changed),
+	    .hasty_ms = json_get_integer(limits, "hasty_ms", oversight_defaults.hasty_ms),
+	    .most_hasty = json_get_integer(limits, "most_hasty", oversight_defaults.most_hasty),
+	};
 	out->subject.roles = texts(reading, from, "roles", &out->subject.role_count);
 }
 

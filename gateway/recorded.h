@@ -11,7 +11,8 @@ struct recorded {
 	const char *id, *log, *request_id, *of, *ticket; /* "" when absent */
 	const char *usecase;                             /* "" when none was registered for the request */
 	int64_t usecase_version;
-	int64_t review_decisions, review_changed; /* T12 of the assessment; -1 unknown */
+	int64_t review_decisions, review_changed, review_hasty; /* T12 of the assessment; -1 unknown */
+	struct oversight_limits review_limits;
 	struct subject subject;
 	struct policy_facts
 	    facts; /* of it: subject; no usecase, verdict as recorded, redacted_kinds as recorded */

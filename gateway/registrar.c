@@ -7,7 +7,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "gateway/config.h"
 #include "gateway/gateway.h"
+#include "gateway/oversight.h"
 #include "gateway/registry.h"
 #include "gateway/review.h"
 #include "gateway/shred.h"
@@ -15,9 +17,10 @@
 #include "schema/base/json.h"
 #include "schema/base/log.h"
 
-#define ANSWER_MS    60000 /* a silent database is as good as none, and must not hold up the end */
-#define LOOK_SECONDS 2
-#define JOBS_MOST    1024
+#define ANSWER_MS     60000 /* a silent database is as good as none, and must not hold up the end */
+#define LOOK_SECONDS  2
+#define DRIFT_SECONDS 10
+#define JOBS_MOST     1024
 
 struct registrar {
 	struct gateway *gateway;
@@ -32,32 +35,38 @@ struct registrar {
 	struct database *database;
 	struct fault away; /* why there is no connection */
 	char seen[256];    /* fingerprint of what was read last */
-	json_t *source;    /* what was read last; also read by registrar_rebuild() under `lock` */
+	json_t *drift;     /* of every use case, see oversight_drift() */
+	int64_t drift_since_ms, drift_due_ms;
+	uint64_t told;        /* generation of the snapshots whose verdicts and drift the log knows */
+	json_t *source;       /* what was read last; also read by registrar_rebuild() under `lock` */
 	struct timespec look; /* when the next one is due, however many jobs there are */
 	atomic_bool up;
 };
 
 /* ---- reading ---------------------------------------------------------------------------------------------------- */
 
-/* Cheap to ask: grows or changes whenever a use case, a key or a reviewed ticket does. */
+/* Cheap to ask: grows or changes whenever a use case, a key or a review does. */
 static const char look_sql[] =
     "SELECT (SELECT count(*)::text || ':' || coalesce(max(created_at)::text, '') FROM haechi.usecase) || '/' "
     "||"
     " (SELECT count(*)::text || ':' || count(revoked_at)::text || ':' || coalesce(max(created_at)::text, '')"
-    "  FROM haechi.api_key) || '/' ||"
-    " (SELECT count(*)::text FROM haechi.ticket WHERE decided_at IS NOT NULL)";
+    "  FROM haechi.api_key) || '/' || " OVERSIGHT_LOOK_SQL;
 
-/* T12: of the last $1 reviewed decisions of each use case, how many the reviewer changed or refused. */
+/*
+ * Use cases with what was measured of their reviews: of the last $1, $2 ms being hasty; and with what the log last told of
+ * this version.
+ */
 static const char usecase_sql[] =
-    "SELECT u.agency, u.id, u.version, u.retired, u.document, u.digest,"
-    " coalesce(t.decisions, 0)::bigint, coalesce(t.changed, 0)::bigint"
-    " FROM (SELECT DISTINCT ON (agency, id) * FROM haechi.usecase ORDER BY agency, id, version DESC) u"
-    " LEFT JOIN (SELECT agency, usecase, count(*) AS decisions, count(*) FILTER (WHERE changed) AS changed "
-    "FROM"
-    "  (SELECT agency, usecase, changed, row_number() OVER (PARTITION BY agency, usecase ORDER BY decided_at "
-    "DESC) AS n"
-    "   FROM haechi.ticket WHERE decided_at IS NOT NULL AND state <> 'expired') latest"
-    "  WHERE n <= $1::int GROUP BY agency, usecase) t ON t.agency = u.agency AND t.usecase = u.id";
+    "SELECT u.agency, u.id, u.version, u.retired, u.document, u.digest, u.verdict, r.decisions, r.changed, "
+    "r.hasty,"
+    " r.median_ms, t.verdict, t.drift"
+    " FROM haechi.usecase_latest u"
+    " LEFT JOIN haechi.usecase_told t ON t.agency = u.agency AND t.id = u.id AND t.version = u.version"
+    " CROSS JOIN LATERAL (SELECT count(*) AS decisions, count(*) FILTER (WHERE changed) AS changed,"
+    "  count(*) FILTER (WHERE action = 'approve' AND coalesce(shown_ms, 0) < $2::bigint) AS hasty,"
+    "  coalesce(percentile_cont(0.5) WITHIN GROUP (ORDER BY shown_ms), -1)::bigint AS median_ms"
+    "  FROM (SELECT d.* FROM haechi.review_decision d WHERE d.agency = u.agency AND d.usecase = u.id"
+    "   ORDER BY d.wall DESC, d.index DESC LIMIT $1::int) latest) r";
 
 static const char key_sql[] =
     "SELECT key_id, agency, service, encode(secret_hash, 'hex'), array_to_json(usecases)::text,"
@@ -66,31 +75,43 @@ static const char key_sql[] =
     " FROM haechi.api_key";
 
 static int
-read_usecases(json_t *list, struct database *database, uint32_t window, struct fault *why)
+read_usecases(json_t *list, struct database *database, const struct config *config, const json_t *drift,
+              struct fault *why)
 {
 	struct database_rows *rows = NULL;
-	char number[16];
-	const char *const parameters[] = {number};
+	char window[16], hasty[24], key[160];
+	const char *const parameters[] = {window, hasty};
 	int result = -1;
 
-	snprintf(number, sizeof number, "%u", window);
-	if (database_ask(&rows, database, usecase_sql, 1, parameters, why) == -1)
+	snprintf(window, sizeof window, "%u", config->review.window);
+	snprintf(hasty, sizeof hasty, "%lld", (long long)config->oversight.hasty_ms);
+	if (database_ask(&rows, database, usecase_sql, 2, parameters, why) == -1)
 		return -1;
 	for (size_t i = 0; i < database_count(rows); i++) {
 		const struct slice document = database_field(rows, i, 4);
-		json_t *row = json_pack(
-		    "{s:s, s:s, s:I, s:b, s:s%, s:s, s:I, s:I}", "agency", database_text(rows, i, 0), "id",
-		    database_text(rows, i, 1), "version", (json_int_t)database_integer(rows, i, 2), "retired",
-		    (int)database_bool(rows, i, 3), "document", (const char *)document.data, document.size,
-		    "digest", database_text(rows, i, 5), "decisions",
-		    (json_int_t)database_integer(rows, i, 6), "changed",
-		    (json_int_t)database_integer(rows, i, 7));
+		json_t *row = json_pack("{s:s, s:s, s:I, s:b, s:s%, s:s, s:s, s:{s:I, s:I, s:I, s:I}}",
+		                        "agency", database_text(rows, i, 0), "id", database_text(rows, i, 1),
+		                        "version", (json_int_t)database_integer(rows, i, 2), "retired",
+		                        (int)database_bool(rows, i, 3), "document",
+		                        (const char *)document.data, document.size, "digest",
+		                        database_text(rows, i, 5), "verdict", database_text(rows, i, 6),
+		                        "review", "decisions", (json_int_t)database_integer(rows, i, 7),
+		                        "changed", (json_int_t)database_integer(rows, i, 8), "hasty",
+		                        (json_int_t)database_integer(rows, i, 9), "median_ms",
+		                        (json_int_t)database_integer(rows, i, 10));
 
 		/* A row that is not UTF-8 makes no JSON: it is left out, and its use case with it. */
 		if (row == NULL) {
 			log_error("registry", "event=row-left-out usecase=%zu", i);
 			continue;
 		}
+		if (database_field(rows, i, 11).data != NULL)
+			json_object_set_new(row, "told",
+			                    json_pack("{s:s, s:b}", "verdict", database_text(rows, i, 11),
+			                              "drift", (int)database_bool(rows, i, 12)));
+		snprintf(key, sizeof key, "%s/%s", database_text(rows, i, 0), database_text(rows, i, 1));
+		if (json_object_get(drift, key) != NULL)
+			json_object_set(row, "drift", json_object_get(drift, key));
 		if (json_array_append_new(list, row) == -1) {
 			fault_memory(why);
 			goto out;
@@ -135,7 +156,7 @@ out:
 }
 
 static json_t *
-read_source(struct database *database, uint32_t window, struct fault *why)
+read_source(struct database *database, const struct config *config, const json_t *drift, struct fault *why)
 {
 	json_t *usecases = json_array(), *keys = json_array(), *source = NULL;
 
@@ -143,7 +164,8 @@ read_source(struct database *database, uint32_t window, struct fault *why)
 		fault_memory(why);
 		goto out;
 	}
-	if (read_usecases(usecases, database, window, why) == -1 || read_keys(keys, database, why) == -1)
+	if (read_usecases(usecases, database, config, drift, why) == -1 ||
+	    read_keys(keys, database, why) == -1)
 		goto out;
 	if ((source = json_pack("{s:O, s:O}", "usecases", usecases, "keys", keys)) == NULL)
 		fault_memory(why);
@@ -203,6 +225,23 @@ connected(struct registrar *registrar)
 	return registrar->database != NULL;
 }
 
+/* Requests come all the time: their drift is counted now and then. *changed is only ever set. */
+static int
+count_drift(struct registrar *registrar, const struct config *config, bool *changed, struct fault *why)
+{
+	const int64_t now = clock_monotonic_ns() / 1000000;
+	bool other = false;
+
+	if (registrar->drift_due_ms > now)
+		return 0;
+	if (oversight_drift(registrar->drift, registrar->database, config->drift.window,
+	                    &registrar->drift_since_ms, &other, why) == -1)
+		return -1;
+	registrar->drift_due_ms = now + DRIFT_SECONDS * 1000;
+	*changed |= other;
+	return 0;
+}
+
 /*
  * Read anew when something changed or the day did (other rules may be in force), build, publish. Not while policies are
  * exchanged: the registry must be assessed by the policies it is published with.
@@ -219,6 +258,8 @@ refresh(struct registrar *registrar, bool always, struct fault *why)
 
 	pthread_mutex_lock(&registrar->gateway->reload);
 	snapshots = gateway_hold(registrar->gateway);
+	if (count_drift(registrar, snapshots->config, &always, why) == -1)
+		goto out;
 	if (database_ask(&rows, registrar->database, look_sql, 0, NULL, why) == -1)
 		goto out;
 	now = database_text(rows, 0, 0);
@@ -227,9 +268,9 @@ refresh(struct registrar *registrar, bool always, struct fault *why)
 		result = 0;
 		goto out;
 	}
-	if ((source = read_source(registrar->database, snapshots->config->review.window, why)) == NULL)
+	if ((source = read_source(registrar->database, snapshots->config, registrar->drift, why)) == NULL)
 		goto out;
-	if (registry_build(&registry, source, snapshots->policy, why) == -1)
+	if (registry_build(&registry, source, snapshots->policy, snapshots->config, why) == -1)
 		goto out;
 	log_info("registry", "event=read usecases=%zu keys=%zu", registry_usecase_count(registry),
 	         registry_key_count(registry));
@@ -251,6 +292,29 @@ out:
 	return result;
 }
 
+/*
+ * What the registry in force says of a use case and the log does not yet: reviews, drift, another day's rules or other policies
+ * may have turned it. Told, then read anew.
+ */
+static int
+tell(struct registrar *registrar, struct fault *why)
+{
+	const uint64_t generation = atomic_load(&registrar->gateway->generation);
+	struct snapshots *snapshots = gateway_hold(registrar->gateway);
+	size_t told = 0;
+	int result = 0;
+
+	if (snapshots == NULL || snapshots->registry == NULL || registrar->gateway->ledger == NULL ||
+	    registrar->told == generation)
+		goto out;
+	if ((result = oversight_tell(registrar->gateway, snapshots->registry, registrar->database, &told,
+	                             why)) == 0)
+		registrar->told = generation;
+out:
+	snapshots_release(snapshots);
+	return result == 0 && told > 0 ? refresh(registrar, true, why) : result;
+}
+
 /* ---- the thread ----------------------------------------------------------------------------------------------------- */
 
 static struct registrar_job *
@@ -265,9 +329,9 @@ next_job(struct registrar *registrar, bool *stop)
 		if (pthread_cond_timedwait(&registrar->wake, &registrar->lock, &registrar->look) == ETIMEDOUT)
 			break;
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	due = !registrar->stopping && (now.tv_sec > registrar->look.tv_sec ||
-	                               (now.tv_sec == registrar->look.tv_sec &&
-	                                now.tv_nsec >= registrar->look.tv_nsec));
+	due = !registrar->stopping &&
+	      (now.tv_sec > registrar->look.tv_sec ||
+	       (now.tv_sec == registrar->look.tv_sec && now.tv_nsec >= registrar->look.tv_nsec));
 	if (due) {
 		registrar->look = now;
 		registrar->look.tv_sec += LOOK_SECONDS;
@@ -299,7 +363,7 @@ run(void *argument)
 		if (job == NULL) {
 			if (!connected(registrar))
 				continue;
-			if (refresh(registrar, false, &why) == -1 ||
+			if (refresh(registrar, false, &why) == -1 || tell(registrar, &why) == -1 ||
 			    (registrar->gateway->review != NULL &&
 			     review_sweep(registrar->gateway->review, registrar->database, &why) == -1) ||
 			    shred_resume(registrar->gateway, registrar->database, &why) == -1)
@@ -355,6 +419,7 @@ static void
 run_errand(struct registrar_job *job, struct database *database, const struct fault *why)
 {
 	struct errand *errand = job->owner;
+	struct fault reason;
 	int result = -1;
 
 	if (database == NULL) {
@@ -366,6 +431,8 @@ run_errand(struct registrar_job *job, struct database *database, const struct fa
 			lost(errand->registrar, errand->why);
 		if (result == 0 && errand->changed)
 			result = refresh(errand->registrar, true, errand->why);
+		if (result == 0 && errand->changed && tell(errand->registrar, &reason) == -1)
+			log_fault(LOG_LEVEL_ERROR, "oversight", "not-told", &reason); /* at the next look */
 	}
 	pthread_mutex_lock(&errand->lock);
 	errand->result = result;
@@ -400,7 +467,7 @@ registrar_run(struct registrar *registrar,
 
 int
 registrar_rebuild(struct registrar *registrar, struct registry **out, const struct policy *policy,
-                  struct fault *why)
+                  const struct config *config, struct fault *why)
 {
 	json_t *source;
 	int result;
@@ -408,7 +475,7 @@ registrar_rebuild(struct registrar *registrar, struct registry **out, const stru
 	pthread_mutex_lock(&registrar->lock);
 	source = json_incref(registrar->source);
 	pthread_mutex_unlock(&registrar->lock);
-	result = registry_build(out, source, policy, why);
+	result = registry_build(out, source, policy, config, why);
 	/* jansson's counters are atomic: the thread may drop its own hold meanwhile. */
 	json_decref(source);
 	return result;
@@ -437,7 +504,7 @@ begin_without(struct registrar *registrar, const struct snapshots *snapshots, st
 	} else {
 		log_warn("registry", "event=begun-from-copy");
 	}
-	if (registry_build(&registry, registrar->source, snapshots->policy, why) == -1)
+	if (registry_build(&registry, registrar->source, snapshots->policy, snapshots->config, why) == -1)
 		return -1;
 	return gateway_publish(registrar->gateway, NULL, NULL, registry, why);
 }
@@ -454,6 +521,10 @@ registrar_start(struct registrar **out, struct gateway *gateway, struct fault *w
 	if (registrar == NULL)
 		return fault_memory(why);
 	registrar->gateway = gateway;
+	if ((registrar->drift = json_object()) == NULL) {
+		free(registrar);
+		return fault_memory(why);
+	}
 	atomic_init(&registrar->up, false);
 	pthread_mutex_init(&registrar->lock, NULL);
 	pthread_condattr_init(&attributes);
@@ -499,6 +570,7 @@ registrar_stop(struct registrar *registrar)
 		pthread_join(registrar->thread, NULL);
 	database_close(registrar->database);
 	json_decref(registrar->source);
+	json_decref(registrar->drift);
 	pthread_cond_destroy(&registrar->wake);
 	pthread_mutex_destroy(&registrar->lock);
 	free(registrar);

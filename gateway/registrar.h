@@ -40,10 +40,12 @@ MUST_CHECK int registrar_run(struct registrar *registrar,
                              int (*work)(struct database *database, void *owner, struct fault *why),
                              void *owner, bool changed, struct fault *why);
 /* Read everything anew and build it with this policy; not yet published. The caller's. Any thread but a loop's. */
-struct registry;
+struct config;
 struct policy;
+struct registry;
 MUST_CHECK int registrar_rebuild(struct registrar *registrar, struct registry **out,
-                                 const struct policy *policy, struct fault *why);
+                                 const struct policy *policy, const struct config *config,
+                                 struct fault *why);
 /* Does PostgreSQL answer? As of the last look. */
 bool registrar_up(struct registrar *registrar);
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/config.h"
 #include "schema/base/clock.h"
 #include "schema/base/log.h"
 
@@ -67,16 +68,61 @@ take_texts(struct registry *registry, const json_t *list, const char ***texts, s
 	return 0;
 }
 
+void
+registered_measure(struct usecase *usecase, const struct registered *from)
+{
+	if (from->review.decisions == 0 ||
+	    (from->review.decisions < usecase->reviewer.limits.decisions && usecase->reviewer.decisions >= 0))
+		return;
+	usecase->reviewer.decisions = from->review.decisions;
+	usecase->reviewer.changed = from->review.changed;
+	usecase->reviewer.hasty = from->review.hasty;
+	usecase->reviewer.median_ms = from->review.median_ms;
+}
+
+/* T12: what the review queue measured counts, and what was declared only until enough is measured. */
+static void
+take_measured(struct registered *place, const json_t *row, const struct config *config)
+{
+	const json_t *review = json_object_get(row, "review"), *drift = json_object_get(row, "drift");
+
+	place->usecase.reviewer.limits = config->oversight;
+	place->review.decisions = json_get_integer(review, "decisions", 0);
+	place->review.changed = json_get_integer(review, "changed", 0);
+	place->review.hasty = json_get_integer(review, "hasty", 0);
+	place->review.median_ms = json_get_integer(review, "median_ms", -1);
+	registered_measure(&place->usecase, place);
+	place->drift.decisions = json_get_integer(drift, "decisions", 0);
+	place->drift.suspected = json_get_integer(drift, "suspected", 0);
+	place->drift.certain = json_get_integer(drift, "certain", 0);
+	place->drift.often = place->drift.decisions >= config->drift.least &&
+	                     (place->drift.certain * 1000 > place->drift.decisions * config->drift.certain ||
+	                      (place->drift.suspected + place->drift.certain) * 1000 >
+	                          place->drift.decisions * config->drift.suspected);
+}
+
+/* What the log last told; of a version it has told nothing of since it was registered, what was said then. */
+static void
+take_told(struct registered *place, const json_t *row)
+{
+	const json_t *told = json_object_get(row, "told");
+	const char *const verdict =
+	    json_get_string(json_object_get(told, "verdict") != NULL ? told : row, "verdict");
+
+	if (verdict == NULL || !verdict_parse(&place->told_verdict, verdict))
+		place->told_verdict = place->assessment.verdict;
+	place->told_drift = json_get_bool(told, "drift", false);
+}
+
 /* One row into the next place of registry->usecases. -1: it is left out. */
 static int
-take_usecase(struct registry *registry, const json_t *row, struct fault *why)
+take_usecase(struct registry *registry, const json_t *row, const struct config *config, struct fault *why)
 {
 	struct registered *place = &registry->usecases[registry->usecase_count];
 	const json_t *document = json_object_get(row, "document");
 	const char *const agency = json_get_string(row, "agency");
 	const char *const id = json_get_string(row, "id");
 	const char *const digest = json_get_string(row, "digest");
-	const int64_t decisions = json_get_integer(row, "decisions", -1);
 
 	*place = (struct registered){0};
 	if (!json_is_string(document) || agency == NULL || id == NULL)
@@ -92,17 +138,14 @@ take_usecase(struct registry *registry, const json_t *row, struct fault *why)
 	}
 	place->usecase.version = json_get_integer(row, "version", place->usecase.version);
 	place->usecase.retired = place->usecase.retired || json_get_bool(row, "retired", false);
-	/* T12: what the review queue measured counts, not what was declared. */
-	if (decisions > 0) {
-		place->usecase.reviewer.decisions = decisions;
-		place->usecase.reviewer.changed = json_get_integer(row, "changed", 0);
-	}
+	take_measured(place, row, config);
 	place->digest = arena_string(registry->arena, digest == NULL ? "" : digest);
 	if (policy_assess(registry->policy, &place->usecase, NULL, registry->arena, &place->assessment,
 	                  why) == -1) {
 		usecase_release(&place->usecase);
 		return -1;
 	}
+	take_told(place, row);
 	registry->usecase_count++;
 	return 0;
 }
@@ -162,7 +205,8 @@ bind_keys(struct registry *registry, struct fault *why)
 }
 
 int
-registry_build(struct registry **out, const json_t *source, const struct policy *policy, struct fault *why)
+registry_build(struct registry **out, const json_t *source, const struct policy *policy,
+               const struct config *config, struct fault *why)
 {
 	const json_t *usecases = json_object_get(source, "usecases"), *keys = json_object_get(source, "keys");
 	struct registry *registry = calloc(1, sizeof *registry);
@@ -190,7 +234,7 @@ registry_build(struct registry **out, const json_t *source, const struct policy 
 	for (size_t i = 0; i < json_array_size(usecases); i++) {
 		const json_t *row = json_array_get(usecases, i);
 
-		if (take_usecase(registry, row, &reason) == -1) {
+		if (take_usecase(registry, row, config, &reason) == -1) {
 			const char *const id = json_get_string(row, "id");
 
 			fault_prefix(&reason, "용도 %s", "use case %s", id == NULL ? "?" : id);
@@ -269,6 +313,15 @@ registry_usecase(const struct registry *registry, const char *agency, struct sli
 		else
 			high = middle;
 	}
+	return NULL;
+}
+
+const struct rule_hit *
+registered_rule(const struct registered *registered, const char *prefix)
+{
+	for (size_t i = 0; i < registered->assessment.rule_count; i++)
+		if (strncmp(registered->assessment.rules[i].id, prefix, strlen(prefix)) == 0)
+			return &registered->assessment.rules[i];
 	return NULL;
 }
 

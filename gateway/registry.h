@@ -14,6 +14,8 @@
 #include "schema/usecase.h"
 #include "schema/verdict.h"
 
+struct config; /* gateway/config.h */
+
 #define REGISTRY_HASH_SIZE  32
 #define REGISTRY_SIZE_LIMIT ((size_t)256 << 20)
 
@@ -22,6 +24,17 @@ struct registered {
 	struct usecase usecase;
 	struct assessment assessment;
 	const char *digest; /* SHA-256 of the document, hex */
+	/* T12: what the review queue measured; usecase.reviewer has what the assessment took. */
+	struct {
+		int64_t decisions, changed, hasty, median_ms;
+	} review;
+	struct {
+		int64_t decisions, suspected, certain; /* of the newest requests of this version */
+		bool often;
+	} drift;
+	/* What the log last told of this version; see gateway/oversight.h. */
+	enum verdict told_verdict;
+	bool told_drift;
 };
 
 /* A key or a client certificate. */
@@ -37,13 +50,14 @@ struct registered_key {
 struct registry;
 
 /*
- * Build from {"usecases":[{"agency","id","version","retired","document","digest","decisions","changed"}],
+ * Build from {"usecases":[{"agency","id","version","retired","document","digest","verdict","review":{"decisions","changed",
+ * "hasty","median_ms"},"drift":{"decisions","suspected","certain"},"told":{"verdict","drift"}}],
  * "keys":[{"key_id","agency","service","hash","usecases","roles","expires_ms","revoked"}]}: what the registrar reads and what is
  * kept on disk. A document that cannot be read or assessed is left out with a log line: its requests are denied.
- * `source` is borrowed for the call. *out is held once.
+ * `source` and `config`, for its thresholds, are borrowed for the call. *out is held once.
  */
 MUST_CHECK int registry_build(struct registry **out, const json_t *source, const struct policy *policy,
-                              struct fault *why);
+                              const struct config *config, struct fault *why);
 struct registry *registry_hold(struct registry *registry);
 void registry_release(struct registry *registry); /* NULL is fine */
 
@@ -53,6 +67,10 @@ const struct registered *registry_usecase(const struct registry *registry, const
                                           struct slice id);
 size_t registry_usecase_count(const struct registry *registry);
 const struct registered *registry_usecase_at(const struct registry *registry, size_t index);
+/* Give a use case, its thresholds set, the measured reviews of what is registered: a new version does not undo them. */
+void registered_measure(struct usecase *usecase, const struct registered *from);
+/* The first of its rules whose id begins so, as "T12."; NULL: none. */
+const struct rule_hit *registered_rule(const struct registered *registered, const char *prefix);
 size_t registry_key_count(const struct registry *registry);
 /* The day in Korea whose rules assessed it: days since 1970. */
 int64_t registry_day(const struct registry *registry);

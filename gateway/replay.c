@@ -45,6 +45,8 @@ replay_make(struct remade *out, const struct policy *policy, const struct record
 		/* T12 moves with every review: the numbers of that moment, not of the document. */
 		measured.reviewer.decisions = recorded->review_decisions;
 		measured.reviewer.changed = recorded->review_changed;
+		measured.reviewer.hasty = recorded->review_hasty;
+		measured.reviewer.limits = recorded->review_limits;
 		if (policy_assess(policy, &measured, as_of != NULL ? as_of : recorded->assessment.ruleset,
 		                  arena, &out->assessment, why) == -1)
 			return -1;

@@ -116,6 +116,11 @@ facts_gather(struct assessing *assessing)
 		fact_add(assessing, "decisions", cedar_long(usecase->reviewer.decisions));
 	if (usecase->reviewer.changed >= 0)
 		fact_add(assessing, "changed", cedar_long(usecase->reviewer.changed));
+	if (usecase->reviewer.hasty >= 0)
+		fact_add(assessing, "hasty", cedar_long(usecase->reviewer.hasty));
+	fact_add(assessing, "least_decisions", cedar_long(usecase->reviewer.limits.decisions));
+	fact_add(assessing, "least_changed", cedar_long(usecase->reviewer.limits.least_changed));
+	fact_add(assessing, "most_hasty", cedar_long(usecase->reviewer.limits.most_hasty));
 	if (usecase->affected_count >= 0)
 		fact_add(assessing, "affected", cedar_long(usecase->affected_count));
 	fact_word(assessing, "reversibility", usecase->reversibility);

@@ -216,6 +216,24 @@ put_reasons(struct json_writer *writer, const char *name, const struct policy_re
 	json_array_end(writer);
 }
 
+/* Only those that are not the usual ones, and only where something was measured by them. */
+static void
+put_limits(struct json_writer *writer, const struct oversight_limits *limits)
+{
+	if (limits == NULL || (limits->decisions == oversight_defaults.decisions &&
+	                       limits->least_changed == oversight_defaults.least_changed &&
+	                       limits->hasty_ms == oversight_defaults.hasty_ms &&
+	                       limits->most_hasty == oversight_defaults.most_hasty))
+		return;
+	json_name(writer, "review_limits");
+	json_object_begin(writer);
+	number(writer, "decisions", limits->decisions);
+	number(writer, "hasty_ms", limits->hasty_ms);
+	number(writer, "least_changed", limits->least_changed);
+	number(writer, "most_hasty", limits->most_hasty);
+	json_object_end(writer);
+}
+
 static void
 put_facts(struct json_writer *writer, const struct entry_decision *body)
 {
@@ -232,6 +250,8 @@ put_facts(struct json_writer *writer, const struct entry_decision *body)
 	kinds(writer, "redacted", body->facts.redacted_kinds);
 	number(writer, "review_changed", body->facts.review_changed);
 	number(writer, "review_decisions", body->facts.review_decisions);
+	number(writer, "review_hasty", body->facts.review_hasty);
+	put_limits(writer, body->facts.review_limits);
 	json_name(writer, "roles");
 	json_array_begin(writer);
 	for (size_t i = 0; i < body->facts.role_count; i++)

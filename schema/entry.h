@@ -68,7 +68,8 @@ struct entry_decision {
 		uint32_t    found[IDENTIFIER_KINDS]; /* confident findings by kind */
 		uint32_t    redacted_kinds, signal_domains;
 		int64_t     approval_expires_ms;
-		int64_t     review_decisions, review_changed; /* T12, as the assessment took them; -1 unknown */
+		int64_t     review_decisions, review_changed, review_hasty; /* T12, as the assessment took them; -1 unknown */
+		const struct oversight_limits *review_limits; /* by which; NULL: the defaults */
 		bool        streaming;
 		const char **roles;
 		size_t      role_count;

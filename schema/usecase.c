@@ -362,6 +362,9 @@ take_oversight(struct usecase *out, struct reading *reading)
 	out->reviewer.may_refuse = take_fact(&below, "may_refuse");
 	out->reviewer.decisions = take_number(&below, "decisions", 0, USECASE_COUNT_LIMIT, -1);
 	out->reviewer.changed = take_number(&below, "changed", 0, USECASE_COUNT_LIMIT, -1);
+	out->reviewer.hasty = -1;
+	out->reviewer.median_ms = -1;
+	out->reviewer.limits = oversight_defaults;
 	if (out->reviewer.changed > out->reviewer.decisions)
 		refuse(&below, "changed", "결정 수보다 많습니다", "is more than the number of decisions");
 	reading->failed |= below.failed;

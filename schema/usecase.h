@@ -8,6 +8,7 @@
 #include "schema/base/arena.h"
 #include "schema/base/json.h"
 #include "schema/finding.h"
+#include "schema/verdict.h"
 
 enum decision_effect {
 	EFFECT_UNKNOWN = 0,
@@ -50,7 +51,9 @@ struct usecase {
 	struct {
 		const char *name, *contact; /* Decree 27(1): name and contact of the human supervisor */
 		enum fact   may_exclude, may_modify, may_refuse; /* T11 */
-		int64_t     decisions, changed; /* T12: measured by the review queue, -1 unknown */
+		int64_t     decisions, changed; /* T12: measured by the review queue, else as declared; -1 unknown */
+		int64_t     hasty, median_ms;   /* measured only; -1 unknown */
+		struct oversight_limits limits; /* by which that is judged; usecase_parse() gives the defaults */
 	} reviewer;
 	struct {
 		const char *designator, *document, *task; /* Decree 2: who designated it, by which document, item */

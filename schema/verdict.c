@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+const struct oversight_limits oversight_defaults = {
+    .decisions = 50, .least_changed = 20, .hasty_ms = 5000, .most_hasty = 500};
+
 /* clang-format off */
 static const struct {
 	const char *name, *title;

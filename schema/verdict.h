@@ -17,6 +17,18 @@ const char *verdict_name(enum verdict verdict);  /* "HIGH_IMPACT" */
 const char *verdict_title(enum verdict verdict); /* "고영향" */
 bool        verdict_parse(enum verdict *verdict, const char *name);
 
+/*
+ * T12: when measured review counts as real. Nobody has published a number (law 10.6): these are the gateway's
+ * configuration, and every decision entry tells which it was made by.
+ */
+struct oversight_limits {
+	int64_t decisions;     /* fewer reviewed decisions say nothing */
+	int64_t least_changed; /* thousandths changed or refused; fewer: rubber-stamped */
+	int64_t hasty_ms;      /* approved unseen, or within this of being shown: hasty */
+	int64_t most_hasty;    /* thousandths of hasty decisions; more: nobody can have weighed them */
+};
+extern const struct oversight_limits oversight_defaults;
+
 /* A rule that spoke, by its annotations. Borrowed strings live as long as what produced them. */
 struct rule_hit {
 	const char *id;       /* "HIR.iv" */

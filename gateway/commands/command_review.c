@@ -6,6 +6,7 @@
 #include "gateway/commands/asking.h"
 #include "gateway/commands/commands.h"
 #include "gateway/commands/common.h"
+#include "schema/verdict.h"
 
 #define REQUEST_MOST ((size_t)64 << 20)
 
@@ -18,7 +19,10 @@ usage(FILE *to)
 	      "(recorded)\n"
 	      "  haechi review approve TICKET [--reason 이유] [--role R]\n"
 	      "  haechi review refuse TICKET [--reason 이유] [--role R]\n"
-	      "  haechi review edit TICKET --request FILE [--reason 이유] [--role R]\n\n"
+	      "  haechi review edit TICKET --request FILE [--reason 이유] [--role R]\n"
+	      "  haechi review stats [USECASE]                    검토의 실제 모습: 변경·거부 비율, 걸린 시간 (T12)\n"
+	      "                                                   how reviews really went: share changed, time "
+	      "(T12)\n\n"
 	      "보지 않고, 또는 이유 없이 승인하면 그대로 기록됩니다.\n"
 	      "An approval without a look, or without a reason, is recorded as such.\n",
 	      to);
@@ -267,6 +271,118 @@ decide(const struct options *options, const char *action, const char *ticket)
 	return status;
 }
 
+/* ---- stats --------------------------------------------------------------------------------------------------------- */
+
+static const char *
+standing_title(const char *standing)
+{
+	static const char *const titles[][2] = {
+	    {"few",            "건수 부족 too few"   },
+	    {"rubber-stamped", "형식적 rubber-stamped"},
+	    {"hasty",          "성급함 hasty"         },
+	    {"substantive",    "실질적 substantive"   },
+	};
+
+	for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
+		if (standing != NULL && strcmp(titles[i][0], standing) == 0)
+			return titles[i][1];
+	return standing;
+}
+
+static void
+stats_row(struct table *table, const json_t *numbers, const char *usecase, const char *reviewer,
+          const char *verdict)
+{
+	const long long decisions = json_get_integer(numbers, "decisions", 0),
+	                changed = json_get_integer(numbers, "changed", 0),
+	                hasty = json_get_integer(numbers, "hasty", 0),
+	                median = json_get_integer(numbers, "median_ms", -1);
+	char count[24], share[48], fast[48], time[32] = "-", last[COMMAND_TIME_SIZE];
+
+	snprintf(count, sizeof count, "%lld", decisions);
+	snprintf(share, sizeof share, "%lld (%.1f%%)", changed,
+	         decisions > 0 ? 100.0 * (double)changed / (double)decisions : 0.0);
+	snprintf(fast, sizeof fast, "%lld (%.1f%%)", hasty,
+	         decisions > 0 ? 100.0 * (double)hasty / (double)decisions : 0.0);
+	if (median >= 0)
+		snprintf(time, sizeof time, "%.1f초 s", (double)median / 1000);
+	table_row(table, (const char *[]){usecase, reviewer, count, share, fast, time,
+	                                  standing_title(json_get_string(numbers, "standing")), verdict,
+	                                  command_time_of(last, json_get_string(numbers, "last_at"))});
+}
+
+static void
+stats_limits(const json_t *list)
+{
+	const json_t *first = json_array_get(list, 0), *limits = json_object_get(first, "limits");
+
+	if (limits == NULL)
+		return;
+	printf("\n최근 %lld건까지 봅니다. %lld건 이상에서 변경·거부가 %.1f%% 미만이거나 %lld초 안의 승인이 "
+	       "%.1f%%를 "
+	       "넘으면 T12에 따라 고영향입니다.\n이 수치는 어느 기관도 공표하지 않았으며, 설정(review)으로 "
+	       "정합니다.\n",
+	       (long long)json_get_integer(first, "window", 0),
+	       (long long)json_get_integer(limits, "decisions", 0),
+	       (double)json_get_integer(limits, "least_changed", 0) / 10,
+	       (long long)json_get_integer(limits, "hasty_ms", 0) / 1000,
+	       (double)json_get_integer(limits, "most_hasty", 0) / 10);
+	printf("The newest %lld are looked at. From %lld on, fewer than %.1f%% changed or more than %.1f%% "
+	       "approved "
+	       "within %lld s mean high-impact by T12.\nNobody has published such numbers; they are "
+	       "configuration "
+	       "(review).\n",
+	       (long long)json_get_integer(first, "window", 0),
+	       (long long)json_get_integer(limits, "decisions", 0),
+	       (double)json_get_integer(limits, "least_changed", 0) / 10,
+	       (double)json_get_integer(limits, "most_hasty", 0) / 10,
+	       (long long)json_get_integer(limits, "hasty_ms", 0) / 1000);
+}
+
+static int
+stats(const struct options *options, const char *usecase)
+{
+	static const char *const titles[] = {"용도 usecase",      "검토자 reviewer", "결정 decisions",
+	                                     "변경·거부 changed", "성급 hasty",      "중앙값 median",
+	                                     "평가 standing",     "판단 verdict",    "마지막(한국) last"};
+	json_t *result = NULL, *request = json_pack("{s:s}", "op", "oversight");
+	struct table table;
+	struct fault why;
+	int status = EXIT_GOOD;
+
+	if (request != NULL && usecase != NULL)
+		json_object_set_new(request, "usecase", json_string(usecase));
+	if (asking_ask(options->socket, request, &result, &why) == -1)
+		return command_fail(&why);
+	if (options->json) {
+		status = asking_print_lines(result);
+		json_decref(result);
+		return status;
+	}
+	table_init(&table, 9, titles);
+	for (size_t i = 0; i < json_array_size(result); i++) {
+		const json_t *whole = json_array_get(result, i), *each;
+		char verdict[96];
+		enum verdict judged;
+		size_t j;
+
+		snprintf(verdict, sizeof verdict, "%s %s",
+		         verdict_parse(&judged, json_get_string(whole, "verdict")) ? verdict_title(judged)
+		                                                                   : "",
+		         json_get_string(whole, "rule"));
+		stats_row(&table, whole, json_get_string(whole, "usecase"), "모두 all", verdict);
+		json_array_foreach(json_object_get(whole, "reviewers"), j, each)
+		    stats_row(&table, each, "", json_get_string(each, "reviewer"), "");
+	}
+	if (table_print(&table, stdout, &why) == -1)
+		status = command_fail(&why);
+	else
+		stats_limits(result);
+	table_free(&table);
+	json_decref(result);
+	return status;
+}
+
 int
 command_review(int argc, char **argv)
 {
@@ -287,6 +403,8 @@ command_review(int argc, char **argv)
 	left = argc - 1 - optind;
 	if (strcmp(word, "list") == 0 && left == 0)
 		return list(&options);
+	if (strcmp(word, "stats") == 0 && left <= 1)
+		return stats(&options, left == 1 ? argv[1 + optind] : NULL);
 	if (strcmp(word, "show") == 0 && left == 1)
 		return show(&options, argv[1 + optind]);
 	if ((strcmp(word, "approve") == 0 || strcmp(word, "refuse") == 0 || strcmp(word, "edit") == 0) &&

@@ -57,6 +57,13 @@ print(const json_t *status)
 		putchar('\n');
 	}
 	line("가둠", "confinement", json_get_string(status, "confinement"));
+	for (size_t i = 0; i < json_array_size(json_object_get(status, "attention")); i++) {
+		const json_t *each = json_array_get(json_object_get(status, "attention"), i);
+
+		printf("주의 (attention): %s/%s %s\n  %s\n  %s\n", json_get_string(each, "agency"),
+		       json_get_string(each, "usecase"), json_get_string(each, "rule"),
+		       json_get_string(each, "ko"), json_get_string(each, "en"));
+	}
 }
 
 int

@@ -79,6 +79,36 @@ verdict_in_korean(const json_t *usecase)
 	return verdict_parse(&verdict, member(usecase, "verdict")) ? verdict_title(verdict) : "";
 }
 
+/* How it is really used: reviews (T12) and drift. */
+static void
+print_measured(const json_t *usecase)
+{
+	const json_t *const review = json_object_get(usecase, "review"), *const drift = json_object_get(
+	                                                                     usecase, "drift");
+	const long long decisions = json_get_integer(review, "decisions", -1),
+	                requests = json_get_integer(drift, "decisions", 0);
+
+	if (decisions > 0)
+		printf(
+		    "  검토 review   측정된 %lld건 중 변경·거부 %lld, 성급한 승인 %lld, 중앙값 %.1f초 (%s)\n"
+		    "                of %lld measured, %lld changed or refused, %lld hasty, median %.1f s\n",
+		    decisions, (long long)json_get_integer(review, "changed", 0),
+		    (long long)json_get_integer(review, "hasty", 0),
+		    (double)json_get_integer(review, "median_ms", 0) / 1000, member(review, "standing"),
+		    decisions, (long long)json_get_integer(review, "changed", 0),
+		    (long long)json_get_integer(review, "hasty", 0),
+		    (double)json_get_integer(review, "median_ms", 0) / 1000);
+	if (requests > 0)
+		printf("  이탈 drift    최근 요청 %lld건 중 확실 %lld, 의심 %lld%s\n"
+		       "                of the last %lld requests %lld certain, %lld suspected%s\n",
+		       requests, (long long)json_get_integer(drift, "certain", 0),
+		       (long long)json_get_integer(drift, "suspected", 0),
+		       json_get_bool(drift, "often", false) ? ": 용도를 다시 판단하십시오" : "", requests,
+		       (long long)json_get_integer(drift, "certain", 0),
+		       (long long)json_get_integer(drift, "suspected", 0),
+		       json_get_bool(drift, "often", false) ? ": assess the use anew" : "");
+}
+
 /* A use case for people: what it is, what the Act says of it, why, what is missing, what follows. */
 static void
 print_usecase(const json_t *usecase)
@@ -102,6 +132,7 @@ print_usecase(const json_t *usecase)
 	    member(json_object_get(each, "question"), "ko"), member(json_object_get(each, "question"), "en"));
 	json_array_foreach(json_object_get(usecase, "duties"), i, each)
 	    printf("  의무 duty     %s\n", json_string_value(each));
+	print_measured(usecase);
 }
 
 static int
@@ -132,11 +163,24 @@ add(const struct options *options, const char *path, bool must_exist)
 	return status;
 }
 
+static const char *
+attention(const json_t *usecase)
+{
+	const char *const standing = member(json_object_get(usecase, "review"), "standing");
+	const bool failed = strcmp(standing, "rubber-stamped") == 0 || strcmp(standing, "hasty") == 0,
+	           often = json_get_bool(json_object_get(usecase, "drift"), "often", false);
+
+	return failed && often ? "검토 부실 T12, 이탈 잦음 drift"
+	       : failed        ? "검토 부실 T12"
+	       : often         ? "이탈 잦음 drift"
+	                       : "";
+}
+
 static int
 list(const struct options *options)
 {
 	static const char *const titles[] = {"용도 usecase", "판 version", "판단 verdict", "등급 grade",
-	                                     "기관 agency",  "제목 title", "상태 state"};
+	                                     "기관 agency",  "제목 title", "상태 state",   "주의 attention"};
 	json_t *result = NULL;
 	struct table table;
 	struct fault why;
@@ -149,7 +193,7 @@ list(const struct options *options)
 		json_decref(result);
 		return status;
 	}
-	table_init(&table, 7, titles);
+	table_init(&table, 8, titles);
 	for (size_t i = 0; i < json_array_size(result); i++) {
 		const json_t *const usecase = json_array_get(result, i);
 		char version[24];
@@ -159,7 +203,8 @@ list(const struct options *options)
 		          (const char *[]){member(usecase, "id"), version, verdict_in_korean(usecase),
 		                           member(usecase, "grade"), member(usecase, "agency"),
 		                           member(json_object_get(usecase, "title"), "ko"),
-		                           json_get_bool(usecase, "retired", false) ? "폐지" : "사용 중"});
+		                           json_get_bool(usecase, "retired", false) ? "폐지" : "사용 중",
+		                           attention(usecase)});
 	}
 	if (table_print(&table, stdout, &why) == -1)
 		status = command_fail(&why);

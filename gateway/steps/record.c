@@ -113,6 +113,8 @@ write_entry(struct exchange *x)
 	body.facts.streaming = x->facts.streaming;
 	body.facts.review_decisions = x->registered == NULL ? -1 : x->registered->usecase.reviewer.decisions;
 	body.facts.review_changed = x->registered == NULL ? -1 : x->registered->usecase.reviewer.changed;
+	body.facts.review_hasty = x->registered == NULL ? -1 : x->registered->usecase.reviewer.hasty;
+	body.facts.review_limits = x->registered == NULL ? NULL : &x->registered->usecase.reviewer.limits;
 	body.facts.roles = x->subject.roles;
 	body.facts.role_count = x->subject.role_count;
 	memcpy(body.facts.found, x->found, sizeof x->found);

@@ -75,6 +75,7 @@ write_example(struct buffer *out)
 	              .drift = DRIFT_NONE,
 	              .review_decisions = 40,
 	              .review_changed = 6,
+	              .review_hasty = -1,
 	              .signal_domains = 1u << DOMAIN_PUBLIC_SERVICE,
 	              .roles = roles,
 	              .role_count = 1},

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "gateway/config.h"
 #include "gateway/identity.h"
 #include "schema/base/log.h"
 
@@ -24,6 +25,7 @@ build(const char *state, int64_t expires_ms)
 	    "\"purpose\":\"안내\",\"grade\":\"O\",\"channel\":\"chat\",\"domains\":[]}";
 	uint8_t hash[REGISTRY_HASH_SIZE];
 	char hex[65];
+	struct config config = {0};
 	struct registry *registry = NULL;
 	struct fault why;
 	json_t *source;
@@ -47,7 +49,8 @@ build(const char *state, int64_t expires_ms)
 	    "expires_ms", (json_int_t)0, "revoked", 0, "key_id", "ffffffffffff", "agency", "other", "service",
 	    "x", "hash", "short", "usecases", "roles", "expires_ms", (json_int_t)0, "revoked", 0);
 	assert_non_null(source);
-	if (registry_build(&registry, source, policy, &why) == -1)
+	config.oversight = oversight_defaults;
+	if (registry_build(&registry, source, policy, &config, &why) == -1)
 		fail_msg("%s", why.en);
 	json_decref(source);
 	return registry;

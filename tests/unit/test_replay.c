@@ -72,7 +72,7 @@ write_entry(struct buffer *out, struct policy_facts *facts, struct usecase *usec
 	facts->usecase = usecase;
 	facts->found_kinds = rrn > 0 ? 1u << IDENTIFIER_RRN : 0;
 	body.facts.found[IDENTIFIER_RRN] = rrn;
-	body.facts.review_decisions = body.facts.review_changed = -1;
+	body.facts.review_decisions = body.facts.review_changed = body.facts.review_hasty = -1;
 	if (usecase != NULL) {
 		if (policy_assess(policy, usecase, "2026-11-21", arena, &assessment, &why) == -1)
 			fail_msg("%s", why.en);
@@ -82,6 +82,8 @@ write_entry(struct buffer *out, struct policy_facts *facts, struct usecase *usec
 		head.usecase_version = usecase->version;
 		body.facts.review_decisions = usecase->reviewer.decisions;
 		body.facts.review_changed = usecase->reviewer.changed;
+		body.facts.review_hasty = usecase->reviewer.hasty;
+		body.facts.review_limits = &usecase->reviewer.limits;
 	}
 	if (deciding_run(policy, facts, NULL, NULL, &masked, arena, &decision, &why) == -1)
 		fail_msg("%s", why.en);
