@@ -18,6 +18,8 @@
 
 #define ENTRY_ARENA   (1024 * 1024)
 #define DERIVED_LIMIT (16 * 1024 * 1024) /* report.json, report.html */
+#define CONTENT_LIMIT (23 * 1024 * 1024) /* base64 of one sealed content */
+#define CONTENT_PART  16
 
 struct checking {
 	struct bundle_report *out;
@@ -32,8 +34,10 @@ struct checking {
 	/* of the log being read */
 	struct bundle_log *log;
 	FILE *entries, *proof;
-	bool opened; /* the first entry has come: no other may show the left edge */
-	bool closed; /* the right edge was shown: nothing may follow */
+	FILE *contents;                  /* NULL: none */
+	char content_for[ENTRY_ID_SIZE]; /* entry of the line that was begun; "" at the end */
+	bool opened;                     /* the first entry has come: no other may show the left edge */
+	bool closed;                     /* the right edge was shown: nothing may follow */
 };
 
 static int
@@ -100,10 +104,22 @@ file_take(struct buffer *out, const struct checking *checking, const char *name,
 
 /* ---- the manifest and every file's digest --------------------------------------------------------------------------- */
 
+/* Sealed content goes before the evidence does: its place is on the manifest still. */
+static bool
+is_gone(const struct checking *checking, const struct manifest_file *listed)
+{
+	char path[PATH_MAX];
+	struct stat status;
+	struct fault why;
+
+	return listed->sealed && path_make(path, checking, listed->name, &why) == 0 &&
+	       lstat(path, &status) == -1 && errno == ENOENT;
+}
+
 static int
 digest_check(const struct checking *checking, const struct manifest_file *listed, struct fault *why)
 {
-	FILE *file = file_open(checking, listed->name, why);
+	FILE *file;
 	crypto_hash_sha256_state state;
 	uint8_t block[65536], digest[crypto_hash_sha256_BYTES];
 	uint64_t total = 0;
@@ -111,7 +127,9 @@ digest_check(const struct checking *checking, const struct manifest_file *listed
 	size_t size;
 	bool failed;
 
-	if (file == NULL)
+	if (is_gone(checking, listed))
+		return 0;
+	if ((file = file_open(checking, listed->name, why)) == NULL)
 		return -1;
 	crypto_hash_sha256_init(&state);
 	while ((size = fread(block, 1, sizeof block, file)) > 0) {
@@ -243,6 +261,78 @@ line_take(struct checking *checking, FILE *file, size_t limit, const char *name,
 	return c != EOF;
 }
 
+/* ---- sealed content of an archive ------------------------------------------------------------------------------------ */
+
+static int
+content_malformed(struct fault *why)
+{
+	return fault_set(why, FAULT_INVALID, "contents: 줄의 형식이 아닙니다", "contents: not such a line");
+}
+
+static bool
+is_base64(int c)
+{
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' ||
+	       c == '/' || c == '=';
+}
+
+/* The next line: whose it is into content_for; the rest is passed over without being kept. */
+static int
+content_next(struct checking *checking, struct fault *why)
+{
+	size_t size = 0;
+	int c = EOF;
+
+	checking->content_for[0] = '\0';
+	if (checking->contents == NULL || (c = getc(checking->contents)) == EOF)
+		return checking->contents != NULL && ferror(checking->contents)
+		           ? fault_errno(why, "contents", "contents")
+		           : 0;
+	for (; size < ENTRY_ID_SIZE - 1 && c != EOF && c > ' '; c = getc(checking->contents))
+		checking->content_for[size++] = (char)c;
+	checking->content_for[size] = '\0';
+	if (size != ENTRY_ID_SIZE - 1 || c != ' ')
+		return content_malformed(why);
+	for (size = 0; (c = getc(checking->contents)) >= 'a' && c <= 'z' && size < CONTENT_PART;)
+		size++;
+	if (size == 0 || c != ' ')
+		return content_malformed(why);
+	for (size = 0; (c = getc(checking->contents)) != EOF && is_base64(c) && size < CONTENT_LIMIT;)
+		size++;
+	return size == 0 || size % 4 != 0 || c != '\n' ? content_malformed(why) : 0;
+}
+
+static int
+contents_open(struct checking *checking, size_t which, struct fault *why)
+{
+	const struct manifest_file *listed;
+	char name[MANIFEST_PATH];
+
+	snprintf(name, sizeof name, "logs/%zu/contents", which + 1);
+	if ((listed = manifest_find(checking->manifest, name)) == NULL)
+		return 0;
+	checking->log->contents_gone = is_gone(checking, listed);
+	if (checking->log->contents_gone)
+		return 0;
+	return (checking->contents = file_open(checking, name, why)) == NULL ? -1
+	                                                                     : content_next(checking, why);
+}
+
+/* What is sealed for this entry comes now, or not at all. */
+static int
+contents_take(struct checking *checking, struct slice id, struct fault *why)
+{
+	while (checking->content_for[0] != '\0' && slice_is(id, checking->content_for)) {
+		checking->log->contents++;
+		checking->out->contents++;
+		if (content_next(checking, why) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- entries and their proof ------------------------------------------------------------------------------------------ */
+
 static int
 proof_line(void *context, struct slice *out, struct fault *why)
 {
@@ -263,6 +353,7 @@ entry_place(struct checking *checking, uint64_t index, const struct entry_column
             struct slice bytes, struct fault *why)
 {
 	const struct filter *filter = &checking->manifest->filter;
+	const bool edged = filter_is_time_only(filter) && checking->manifest->kind != MANIFEST_ARCHIVE;
 	struct buffer csv;
 	int result;
 
@@ -273,12 +364,11 @@ entry_place(struct checking *checking, uint64_t index, const struct entry_column
 		checking->log->left_edge = true;
 	if (index + 1 == checking->log->size)
 		checking->log->right_edge = true;
-	if (filter_is_time_only(filter) && filter->has_to && columns->wall_ms >= filter->to_ms) {
+	if (edged && filter->has_to && columns->wall_ms >= filter->to_ms) {
 		checking->closed = checking->log->right_edge = true;
 		return 0;
 	}
-	if (filter_is_time_only(filter) && filter->has_from && columns->wall_ms < filter->from_ms &&
-	    !checking->opened) {
+	if (edged && filter->has_from && columns->wall_ms < filter->from_ms && !checking->opened) {
 		checking->opened = checking->log->left_edge = true;
 		return 0;
 	}
@@ -288,6 +378,10 @@ entry_place(struct checking *checking, uint64_t index, const struct entry_column
 	checking->opened = true;
 	checking->log->entries++;
 	checking->out->entries++;
+	if (checking->manifest->kind == MANIFEST_ARCHIVE) {
+		retention_add(&checking->out->retention, columns, bytes);
+		return contents_take(checking, columns->id, why);
+	}
 	if (report_add(checking->report, index, columns, bytes, why) == -1)
 		return -1;
 	buffer_init(&csv, 8 * ENTRY_SIZE_LIMIT);
@@ -335,11 +429,14 @@ log_files(struct checking *checking, size_t which, struct signed_head *head, str
 	if (signed_head_open(head, buffer_view(note), checking->log->origin, checking->keyring, why) == -1)
 		return fault_prefix(why, "%s", "%s", name);
 	checking->log->size = head->checkpoint.size;
+	checking->log->root = head->checkpoint.root;
 	snprintf(name, sizeof name, "logs/%zu/proof", which + 1);
 	if ((checking->proof = file_open(checking, name, why)) == NULL)
 		return -1;
 	snprintf(name, sizeof name, "logs/%zu/entries.jsonl", which + 1);
-	return (checking->entries = file_open(checking, name, why)) == NULL ? -1 : 0;
+	if ((checking->entries = file_open(checking, name, why)) == NULL)
+		return -1;
+	return contents_open(checking, which, why);
 }
 
 static int
@@ -382,6 +479,12 @@ log_check(struct checking *checking, size_t which, struct fault *why)
 	if (rest == 0 &&
 	    (rest = line_take(checking, checking->proof, SELECTION_LINE_LIMIT, "proof", why)) == -1)
 		goto out;
+	if (checking->content_for[0] != '\0') {
+		fault_set(why, FAULT_TAMPERED, "logs/%zu/contents: 항목 없이 봉인된 내용 %s",
+		          "logs/%zu/contents: sealed content without its entry, %s", which + 1,
+		          checking->content_for);
+		goto out;
+	}
 	if (rest != 0) {
 		fault_set(why, FAULT_TAMPERED, "logs/%zu: 증명되지 않은 줄이 더 있습니다",
 		          "logs/%zu: there are more lines, which nothing proves", which + 1);
@@ -394,7 +497,10 @@ out:
 		fclose(checking->entries);
 	if (checking->proof != NULL)
 		fclose(checking->proof);
-	checking->entries = checking->proof = NULL;
+	if (checking->contents != NULL)
+		fclose(checking->contents);
+	checking->entries = checking->proof = checking->contents = NULL;
+	checking->content_for[0] = '\0';
 	buffer_free(&note);
 	free(head);
 	return result;
@@ -447,12 +553,11 @@ out:
 
 /* manifest.receipt: an entry of kind export whose facts name the manifest's digest. */
 static int
-recorded_check(struct checking *checking, struct slice manifest, struct arena *arena, struct fault *why)
+recorded_check(struct checking *checking, struct arena *arena, struct fault *why)
 {
-	uint8_t digest[crypto_hash_sha256_BYTES];
 	struct receipt *receipt = malloc(sizeof *receipt);
 	struct buffer bytes;
-	char path[PATH_MAX], hex[65];
+	char path[PATH_MAX];
 	json_t *entry = NULL;
 	const char *named;
 	int result = -1;
@@ -475,10 +580,9 @@ recorded_check(struct checking *checking, struct slice manifest, struct arena *a
 		fault_prefix(why, "manifest.receipt", "manifest.receipt");
 		goto out;
 	}
-	crypto_hash_sha256(digest, manifest.data, manifest.size);
-	hex_encode(hex, digest, sizeof digest);
 	named = json_get_string(json_object_get(json_object_get(entry, "body"), "facts"), "manifest");
-	if (receipt->columns.kind != ENTRY_EXPORT || named == NULL || strcmp(named, hex) != 0) {
+	if (receipt->columns.kind != ENTRY_EXPORT || named == NULL ||
+	    strcmp(named, checking->out->manifest) != 0) {
 		fault_set(why, FAULT_TAMPERED, "manifest.receipt: 다른 것을 내보낸 기록입니다",
 		          "manifest.receipt: it records the export of something else");
 		goto out;
@@ -504,7 +608,8 @@ listed_check(const struct checking *checking, struct fault *why)
 	char name[MANIFEST_PATH];
 
 	for (size_t i = 0; i < 2; i++) {
-		if (manifest_find(manifest, always[i]) == NULL)
+		if (manifest_find(manifest, always[i]) == NULL &&
+		    !(i == 1 && manifest->kind == MANIFEST_ARCHIVE))
 			missing = always[i];
 		else if (manifest->kind == MANIFEST_REPORT && manifest_find(manifest, report[i]) == NULL)
 			missing = report[i];
@@ -513,6 +618,14 @@ listed_check(const struct checking *checking, struct fault *why)
 		snprintf(name, sizeof name, "logs/%zu/%s", i / 3 + 1, each[i % 3]);
 		if (manifest_find(manifest, name) == NULL)
 			missing = name;
+	}
+	for (size_t i = 0; i < manifest->file_count && missing == NULL; i++) {
+		const struct manifest_file *file = &manifest->files[i];
+		const size_t size = strlen(file->name), suffix = sizeof "/contents" - 1;
+
+		if (file->sealed && (size < suffix || strcmp(file->name + size - suffix, "/contents") != 0))
+			return fault_set(why, FAULT_INVALID, "%s: 봉인된 내용의 파일이 아닙니다",
+			                 "%s: no file of sealed content", file->name);
 	}
 	return missing == NULL ? 0
 	                       : fault_set(why, FAULT_TAMPERED, "%s: manifest에 없습니다",
@@ -524,6 +637,7 @@ bundle_check(struct bundle_report *out, const char *directory, const struct keyr
              struct arena *arena, struct fault *why)
 {
 	struct checking checking = {.out = out, .directory = directory};
+	uint8_t digest[crypto_hash_sha256_BYTES];
 	struct buffer manifest, head;
 	int result = -1;
 
@@ -544,6 +658,8 @@ bundle_check(struct bundle_report *out, const char *directory, const struct keyr
 	for (size_t i = 0; i < checking.manifest->file_count; i++)
 		if (digest_check(&checking, &checking.manifest->files[i], why) == -1)
 			goto out;
+	crypto_hash_sha256(digest, manifest.data, manifest.size);
+	hex_encode(out->manifest, digest, sizeof digest);
 	out->kind = checking.manifest->kind;
 	out->filter = checking.manifest->filter;
 	out->made_ms = checking.manifest->made_ms;
@@ -560,9 +676,9 @@ bundle_check(struct bundle_report *out, const char *directory, const struct keyr
 	for (size_t i = 0; i < checking.manifest->log_count; i++, out->log_count++)
 		if (log_check(&checking, i, why) == -1)
 			goto out;
-	if (out->rendered && derived_check(&checking, why) == -1)
+	if (out->rendered && out->kind != MANIFEST_ARCHIVE && derived_check(&checking, why) == -1)
 		goto out;
-	result = recorded_check(&checking, buffer_view(&manifest), arena, why);
+	result = recorded_check(&checking, arena, why);
 out:
 	report_free(checking.report);
 	arena_free(checking.entry_arena);

@@ -4,8 +4,10 @@
  *	manifest            what it says it holds; signed by the report key
  *	manifest.receipt    (may be absent) the log's own entry of this export, proven
  *	keys                verifier keys that came with it: convenient, not trustworthy
- *	entries.csv         derived; report.json and report.html too, in a report
+ *	entries.csv         derived; report.json and report.html too, in a report; none in an archive
  *	logs/N/entries.jsonl, proof, checkpoint     the evidence: exact bytes, selection (audit/selection.h), signed head
+ *	logs/N/contents     in an archive: what is sealed for these entries, a line "ENTRY PART BASE64" each, in their order;
+ *	                    may be gone, once it had to be kept no longer
  *
  * Everything derived is made again from the entries and compared byte for byte: no figure is believed.
  */
@@ -13,6 +15,7 @@
 #define HAECHI_AUDIT_BUNDLE_H
 
 #include "audit/manifest.h"
+#include "audit/retention.h"
 #include "audit/selection.h"
 
 #define BUNDLE_LOGS MANIFEST_LOGS
@@ -21,6 +24,9 @@ struct bundle_log {
 	char origin[NOTE_NAME_SIZE];
 	uint64_t size;    /* of the log, as signed */
 	uint64_t entries; /* in the bundle that are meant: without the two at the edges */
+	struct tree_hash root; /* as signed */
+	uint64_t contents;     /* sealed, in an archive */
+	bool contents_gone;    /* listed, and not there any more */
 	struct selection selection;
 	bool left_edge,
 	    right_edge; /* shown: the entry before and behind is outside the time, or the log begins or ends there */
@@ -36,7 +42,9 @@ struct bundle_report {
 	bool outside_keys;           /* log keys came from outside */
 	bool rendered; /* derived files were made again; false: made by another version, digests only */
 	bool recorded; /* manifest.receipt proves that a log recorded this export */
-	uint64_t files, entries;
+	uint64_t files, entries, contents;
+	char manifest[65];          /* SHA-256 of the manifest, hex: what the log recorded */
+	struct retention retention; /* of what is in an archive */
 	size_t log_count;
 	struct bundle_log logs[BUNDLE_LOGS];
 };

@@ -1,6 +1,7 @@
 #include "audit/export.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <sodium.h>
@@ -26,6 +27,7 @@ struct output {
 	const char *name;
 	crypto_hash_sha256_state state;
 	uint64_t size;
+	bool sealed;
 };
 
 struct exporting {
@@ -93,6 +95,7 @@ output_close(struct output *output, struct exporting *exporting, struct fault *w
 	crypto_hash_sha256_final(&output->state, digest);
 	hex_encode(listed->digest, digest, sizeof digest);
 	listed->size = output->size;
+	listed->sealed = output->sealed;
 	snprintf(listed->name, sizeof listed->name, "%s", output->name);
 	manifest->file_count++;
 	return 0;
@@ -123,13 +126,63 @@ folder_make(const struct exporting *exporting, const char *name, struct fault *w
 	return mkdir(path, 0755) == -1 ? fault_errno(why, "%s", "%s", path) : 0;
 }
 
+/* The names in a folder are on the disk as well: what was given out may be all there is. */
+static int
+folder_sync(const char *path, struct fault *why)
+{
+	const int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int result = 0;
+
+	if (folder == -1 || fsync(folder) == -1)
+		result = fault_errno(why, "%s", "%s", path);
+	if (folder != -1)
+		close(folder);
+	return result;
+}
+
+static int
+folders_sync(const struct exporting *exporting, struct fault *why)
+{
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i <= exporting->manifest->log_count; i++) {
+		const int size = i == 0 ? snprintf(path, sizeof path, "%s/logs", exporting->directory)
+		                        : snprintf(path, sizeof path, "%s/logs/%zu", exporting->directory, i);
+
+		if (size >= (int)sizeof path)
+			return fault_set(why, FAULT_INVALID, "%s: 이름이 너무 깁니다",
+			                 "%s: the name is too long", exporting->directory);
+		if (folder_sync(path, why) == -1)
+			return -1;
+	}
+	return folder_sync(exporting->directory, why);
+}
+
+/* The folder's own name. */
+static int
+parent_sync(const char *path, struct fault *why)
+{
+	char parent[PATH_MAX];
+	size_t size = (size_t)snprintf(parent, sizeof parent, "%s", path);
+
+	while (size > 0 && size < sizeof parent && parent[size - 1] == '/')
+		size--;
+	while (size > 0 && parent[size - 1] != '/')
+		size--;
+	if (size == 0)
+		strcpy(parent, ".");
+	else
+		parent[size] = '\0';
+	return folder_sync(parent, why);
+}
+
 /* What a failed export leaves: three levels of plain files, all ours. */
 static void
 folder_remove(const struct exporting *exporting)
 {
-	static const char *const files[] = {"manifest",     "manifest.receipt", "keys",       "entries.csv",
-	                                    "report.json",  "report.html",      "checkpoint", "proof",
-	                                    "entries.jsonl"};
+	static const char *const files[] = {"manifest",      "manifest.receipt", "keys",       "entries.csv",
+	                                    "report.json",   "report.html",      "checkpoint", "proof",
+	                                    "entries.jsonl", "contents"};
 	char path[PATH_MAX];
 
 	for (size_t folder = 0; folder <= STORED_LOGS + 1; folder++) {
@@ -175,8 +228,8 @@ edges_find(const struct exporting *exporting, int64_t log_id, uint64_t size, int
 	bool there;
 
 	*left = *right = -1;
-	if (!filter_is_time_only(filter))
-		return 0;
+	if (!filter_is_time_only(filter) || exporting->options->kind == MANIFEST_ARCHIVE)
+		return 0; /* an archive holds what a partition held, and nothing beside it */
 	if (filter->has_from) {
 		clock_text(time, filter->from_ms);
 		snprintf(sql, sizeof sql,
@@ -284,6 +337,8 @@ entry_export(struct exporting *exporting, struct output *entries, const struct s
 	if (!filter_in_time(&exporting->options->filter, columns.wall_ms))
 		return 0; /* shows an edge */
 	exporting->out->entries++;
+	if (exporting->options->kind == MANIFEST_ARCHIVE)
+		return 0;
 	buffer_reset(&exporting->line);
 	report_csv_line(&exporting->line, index, &columns);
 	if (!buffer_ok(&exporting->line))
@@ -316,6 +371,61 @@ out:
 	if (entries.file != NULL)
 		fclose(entries.file);
 	buffer_free(&sql);
+	return result;
+}
+
+/* Sealed content, in the order of its entries: a line "ENTRY PART BASE64" each. Without any there is no file. */
+static int
+contents_export(struct exporting *exporting, const char *name, int64_t log_id, struct fault *why)
+{
+	struct output contents = {0};
+	struct slice fields[3];
+	struct buffer sql;
+	char *encoded = NULL;
+	int result = -1, row;
+
+	buffer_init(&sql, 64 * 1024);
+	buffer_printf(&sql,
+	              "SELECT c.entry_id, c.part, c.blob FROM haechi.content c JOIN haechi.entry e ON e.id = "
+	              "c.entry_id AND e.log_id = c.log_id AND e.wall = c.wall WHERE e.log_id = %" PRId64,
+	              log_id);
+	query_conditions(&sql, exporting->database, &exporting->options->filter);
+	buffer_string(&sql, " ORDER BY e.index, c.part");
+	if (buffer_text(&sql) == NULL) {
+		fault_memory(why);
+		goto out;
+	}
+	if (database_copy(exporting->database, buffer_text(&sql), why) == -1)
+		goto out;
+	while ((row = database_copy_next(exporting->database, 3, fields, why)) == 1) {
+		const struct slice parts[] = {fields[0], SLICE_LITERAL(" "), fields[1], SLICE_LITERAL(" ")};
+
+		if (contents.file == NULL && output_open(&contents, exporting, name, why) == -1)
+			goto out;
+		if ((encoded = malloc(BASE64_SIZE(fields[2].size))) == NULL) {
+			fault_memory(why);
+			goto out;
+		}
+		for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+			if (output_write(&contents, parts[i], why) == -1)
+				goto out;
+		if (output_write(&contents,
+		                 slice_of(encoded, base64_encode(encoded, fields[2].data, fields[2].size)),
+		                 why) == -1 ||
+		    output_write(&contents, SLICE_LITERAL("\n"), why) == -1)
+			goto out;
+		free(encoded);
+		encoded = NULL;
+		exporting->out->contents++;
+	}
+	contents.sealed = true;
+	if (row == 0)
+		result = contents.file == NULL ? 0 : output_close(&contents, exporting, why);
+out:
+	if (contents.file != NULL)
+		fclose(contents.file);
+	buffer_free(&sql);
+	free(encoded);
 	return result;
 }
 
@@ -354,7 +464,7 @@ static int
 log_export(struct exporting *exporting, const struct stored_log *log, struct fault *why)
 {
 	struct manifest *manifest = exporting->manifest;
-	char folder[32], names[3][MANIFEST_PATH];
+	char folder[32], names[4][MANIFEST_PATH];
 	struct checkpoint checkpoint;
 	struct buffer bytes;
 	struct note note;
@@ -378,6 +488,7 @@ log_export(struct exporting *exporting, const struct stored_log *log, struct fau
 	snprintf(names[0], sizeof names[0], "%s/entries.jsonl", folder);
 	snprintf(names[1], sizeof names[1], "%s/proof", folder);
 	snprintf(names[2], sizeof names[2], "%s/checkpoint", folder);
+	snprintf(names[3], sizeof names[3], "%s/contents", folder);
 	exporting->run_count = 0;
 	exporting->selection = (struct selection){0};
 	report_log(exporting->report, log->origin, size, &checkpoint.root);
@@ -385,6 +496,9 @@ log_export(struct exporting *exporting, const struct stored_log *log, struct fau
 	    entries_export(exporting, names[0], log->log_id, size, why) == -1 ||
 	    proof_export(exporting, names[1], log->log_id, size, why) == -1 ||
 	    output_whole(exporting, names[2], buffer_view(&bytes), why) == -1)
+		goto out;
+	if (exporting->options->kind == MANIFEST_ARCHIVE &&
+	    contents_export(exporting, names[3], log->log_id, why) == -1)
 		goto out;
 	report_log_end(exporting->report, &exporting->selection);
 	result = 0;
@@ -419,6 +533,10 @@ derived_export(struct exporting *exporting, struct fault *why)
 	int result = -1;
 
 	buffer_init(&text, DERIVED_LIMIT);
+	if (exporting->options->kind == MANIFEST_ARCHIVE) {
+		result = 0;
+		goto out;
+	}
 	if (output_close(&exporting->csv, exporting, why) == -1)
 		goto out;
 	if (exporting->options->kind == MANIFEST_REPORT) {
@@ -503,15 +621,18 @@ bundle_make(struct exporting *exporting, const struct stored_log *logs, size_t c
 {
 	const char *wanted = exporting->options->filter.log;
 	struct buffer head;
-	int result;
+	int result = 0;
 
-	if (manifest_begin(exporting, arena, why) == -1 || folder_make(exporting, "logs", why) == -1 ||
-	    output_open(&exporting->csv, exporting, "entries.csv", why) == -1)
+	if (manifest_begin(exporting, arena, why) == -1 || folder_make(exporting, "logs", why) == -1)
 		return -1;
-	buffer_init(&head, 4096);
-	report_csv_head(&head);
-	result = output_write(&exporting->csv, buffer_view(&head), why);
-	buffer_free(&head);
+	if (exporting->options->kind != MANIFEST_ARCHIVE) {
+		if (output_open(&exporting->csv, exporting, "entries.csv", why) == -1)
+			return -1;
+		buffer_init(&head, 4096);
+		report_csv_head(&head);
+		result = output_write(&exporting->csv, buffer_view(&head), why);
+		buffer_free(&head);
+	}
 	for (size_t i = 0; i < count && result == 0; i++)
 		if (wanted == NULL || strcmp(wanted, logs[i].origin) == 0)
 			result = log_export(exporting, &logs[i], why);
@@ -571,12 +692,12 @@ export_run(struct export_result *out, struct database *database, const struct ex
 		          "the filters or the folder's name are too long");
 		goto out;
 	}
-	if (query_access_note(database, options->kind == MANIFEST_REPORT ? "report" : "export",
-	                      buffer_text(&about), options->reason, why) == -1 ||
+	if (query_access_note(database, manifest_kind_name(options->kind), buffer_text(&about),
+	                      options->reason, why) == -1 ||
 	    database_run(database, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", why) == -1 ||
 	    stored_logs(logs, &count, database, why) == -1)
 		goto out;
-	if (mkdir(exporting.directory, 0755) == -1) {
+	if (mkdir(exporting.directory, options->kind == MANIFEST_ARCHIVE ? 0700 : 0755) == -1) {
 		fault_errno(why, "%s", "%s", exporting.directory);
 		goto out;
 	}
@@ -585,8 +706,12 @@ export_run(struct export_result *out, struct database *database, const struct ex
 		fclose(exporting.csv.file);
 	if (result == 0)
 		result = self_check(&exporting, arena, why);
+	if (result == 0)
+		result = folders_sync(&exporting, why);
 	if (result == 0 && rename(exporting.directory, options->directory) == -1)
 		result = fault_errno(why, "%s", "%s", options->directory);
+	else if (result == 0 && (result = parent_sync(options->directory, why)) == -1)
+		goto out; /* it has its name: it stays */
 	if (result == -1)
 		folder_remove(&exporting);
 	else

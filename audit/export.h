@@ -26,7 +26,7 @@ struct export_options {
 };
 
 struct export_result {
-	uint64_t entries;
+	uint64_t entries, contents; /* contents: sealed, in an archive */
 	size_t logs;
 	char manifest[65];         /* SHA-256 of the manifest file, hex */
 	char vkey[NOTE_VKEY_SIZE]; /* of the report key */

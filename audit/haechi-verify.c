@@ -27,8 +27,10 @@ struct asked {
 static void
 usage(FILE *to)
 {
-	fputs("사용법: haechi-verify [receipt|export|report|checkpoint] 경로 [--vkey 키파일]… [--json]\n"
-	      "usage:  haechi-verify [receipt|export|report|checkpoint] PATH [--vkey FILE]... [--json]\n\n"
+	fputs("사용법: haechi-verify [receipt|export|report|archive|checkpoint] 경로 [--vkey 키파일]… "
+	      "[--json]\n"
+	      "usage:  haechi-verify [receipt|export|report|archive|checkpoint] PATH [--vkey FILE]... "
+	      "[--json]\n\n"
 	      "  경로는 영수증, 체크포인트 파일이나 내보내기·보고서 폴더. 키 파일은 기록의 검증 키(vkey) "
 	      "줄들이며, 다른 길로 받아야 믿을 수 있습니다.\n"
 	      "  PATH is a receipt, a checkpoint, or the folder of an export or a report. A key file has the "
@@ -186,7 +188,7 @@ bundle_json(const struct bundle_report *report)
 	buffer_printf(&out,
 	              "{\"holds\":true,\"what\":\"%s\",\"entries\":%" PRIu64 ",\"files\":%" PRIu64
 	              ",\"keys\":\"%s\",\"signer_known\":%s,\"recorded\":%s,\"recomputed\":%s,\"signer\":",
-	              report->kind == MANIFEST_REPORT ? "report" : "export", report->entries, report->files,
+	              manifest_kind_name(report->kind), report->entries, report->files,
 	              report->outside_keys ? "outside" : "enclosed", report->signer_known ? "true" : "false",
 	              report->recorded ? "true" : "false", report->rendered ? "true" : "false");
 	json_quote(&out, slice_string(report->signer));
@@ -213,12 +215,39 @@ bundle_json(const struct bundle_report *report)
 	buffer_free(&filter);
 }
 
+static const struct {
+	const char *ko, *en;
+} bundle_words[MANIFEST_KINDS] = {
+    [MANIFEST_EXPORT] = {"내보내기", "an export" },
+    [MANIFEST_REPORT] = {"보고서",    "a report"  },
+    [MANIFEST_ARCHIVE] = {"보관함",    "an archive"},
+};
+
+static void
+archive_log_text(const struct bundle_log *log)
+{
+	printf("    번호 indices %" PRIu64 "–%" PRIu64, log->selection.first, log->selection.last);
+	if (log->selection.left_out > 0)
+		printf(", 그 사이의 %" PRIu64 "건은 다른 달의 것입니다 / %" PRIu64
+		       " in between are of other months",
+		       log->selection.left_out, log->selection.left_out);
+	if (log->contents_gone)
+		printf("\n    봉인된 내용은 보존 기간이 지나 없습니다 / the sealed content is gone, past its "
+		       "time\n");
+	else
+		printf("\n    봉인된 내용 %" PRIu64 "개 (열쇠 없이는 속을 볼 수 없습니다) / %" PRIu64
+		       " sealed contents (closed without their keys)\n",
+		       log->contents, log->contents);
+}
+
 static void
 bundle_log_text(const struct bundle_report *report, const struct bundle_log *log)
 {
 	printf("\n  기록 log %s: 항목 %" PRIu64 "건 entries, 서명된 크기 signed size %" PRIu64 "\n",
 	       log->origin, log->entries, log->size);
-	if (!filter_is_time_only(&report->filter))
+	if (report->kind == MANIFEST_ARCHIVE)
+		archive_log_text(log);
+	else if (!filter_is_time_only(&report->filter))
 		printf("    조건으로 고른 것입니다: 고른 것이 기록에 있음은 증명되지만, 조건에 맞는 것이 다 "
 		       "들어 있는지는 증명되지 않습니다.\n"
 		       "    a selection by filter: that these are in the log is proven, that none was left "
@@ -245,6 +274,7 @@ check_bundle(const struct asked *asked, struct arena *arena, struct fault *why)
 	struct bundle_report *report = malloc(sizeof *report);
 	char time[CLOCK_TEXT_SIZE];
 	int status = 0;
+	bool derived;
 
 	if (report == NULL) {
 		fault_memory(why);
@@ -258,11 +288,12 @@ check_bundle(const struct asked *asked, struct arena *arena, struct fault *why)
 		bundle_json(report);
 		goto out;
 	}
+	derived = report->rendered && report->kind != MANIFEST_ARCHIVE;
 	clock_text(time, report->made_ms);
 	printf("맞습니다: %s, 항목 %" PRIu64 "건, 파일 %" PRIu64 "개.\nIt holds: %s of %" PRIu64
 	       " entries in %" PRIu64 " files.\n",
-	       report->kind == MANIFEST_REPORT ? "보고서" : "내보내기", report->entries, report->files,
-	       report->kind == MANIFEST_REPORT ? "a report" : "an export", report->entries, report->files);
+	       bundle_words[report->kind].ko, report->entries, report->files, bundle_words[report->kind].en,
+	       report->entries, report->files);
 	printf("\n  만든 이 made by %s, %s\n  manifest 서명 signed by %s%s\n", report->by, time,
 	       report->signer,
 	       report->signer_known
@@ -273,12 +304,22 @@ check_bundle(const struct asked *asked, struct arena *arena, struct fault *why)
 		    "  이 내보내기를 기록이 스스로 적어 두었습니다 / the log itself recorded this export\n");
 	for (size_t i = 0; i < report->log_count; i++)
 		bundle_log_text(report, &report->logs[i]);
+	if (report->kind == MANIFEST_ARCHIVE) {
+		char keep[2][CLOCK_TEXT_SIZE];
+
+		clock_text(keep[0], report->retention.entries_ms);
+		clock_text(keep[1], report->retention.content_ms);
+		printf("\n  보존: 항목은 %.10s 까지, 봉인된 내용은 %.10s 까지 둡니다\n"
+		       "  to be kept: the entries until %.10s, the sealed content until %.10s\n",
+		       keep[0], report->retention.content_ms == 0 ? "-" : keep[1], keep[0],
+		       report->retention.content_ms == 0 ? "-" : keep[1]);
+	}
 	printf("\n확인한 것: 모든 파일의 해시, 항목의 정규형, 서명된 루트까지의 증명, 체크포인트의 서명%s\n"
 	       "checked: every file's digest, the entries' canonical form, the proof up to the signed root, "
 	       "the checkpoints' "
 	       "signatures%s\n",
-	       report->rendered ? ", 표와 수치를 항목에서 다시 만들어 비교" : "",
-	       report->rendered ? "; tables and figures were made again from the entries and compared" : "");
+	       derived ? ", 표와 수치를 항목에서 다시 만들어 비교" : "",
+	       derived ? "; tables and figures were made again from the entries and compared" : "");
 	if (!report->rendered)
 		printf("표와 수치는 다른 판이 만들어 다시 만들지 못했습니다 (해시만 확인)\n"
 		       "tables and figures were made by another version and were not made again (digests "
@@ -307,7 +348,8 @@ check(const struct asked *asked, struct arena *arena, struct fault *why)
 			return check_bundle(asked, arena, why);
 	}
 	if (asked->word != NULL &&
-	    (strcmp(asked->word, "export") == 0 || strcmp(asked->word, "report") == 0)) {
+	    (strcmp(asked->word, "export") == 0 || strcmp(asked->word, "report") == 0 ||
+	     strcmp(asked->word, "archive") == 0)) {
 		fault_set(why, FAULT_INVALID, "%s: 폴더가 아닙니다", "%s: not a folder", asked->path);
 		return refuse(asked, why);
 	}
@@ -326,7 +368,7 @@ check(const struct asked *asked, struct arena *arena, struct fault *why)
 static bool
 is_word(const char *text)
 {
-	static const char *const words[] = {"receipt", "export", "report", "checkpoint"};
+	static const char *const words[] = {"receipt", "export", "report", "archive", "checkpoint"};
 
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
 		if (strcmp(text, words[i]) == 0)

@@ -7,7 +7,14 @@
 
 #define HEADING "haechi-manifest/1"
 
-static const char *const kinds[] = {[MANIFEST_EXPORT] = "export", [MANIFEST_REPORT] = "report"};
+static const char *const kinds[MANIFEST_KINDS] = {
+    [MANIFEST_EXPORT] = "export", [MANIFEST_REPORT] = "report", [MANIFEST_ARCHIVE] = "archive"};
+
+const char *
+manifest_kind_name(enum manifest_kind kind)
+{
+	return (size_t)kind < MANIFEST_KINDS ? kinds[kind] : "";
+}
 
 void
 manifest_write(struct buffer *out, const struct manifest *manifest)
@@ -31,8 +38,8 @@ manifest_write(struct buffer *out, const struct manifest *manifest)
 	for (size_t i = 0; i < manifest->log_count; i++)
 		buffer_printf(out, "origin %zu %s\n", i + 1, manifest->logs[i]);
 	for (size_t i = 0; i < manifest->file_count; i++)
-		buffer_printf(out, "file %s %" PRIu64 " %s\n", manifest->files[i].digest,
-		              manifest->files[i].size, manifest->files[i].name);
+		buffer_printf(out, "%s %s %" PRIu64 " %s\n", manifest->files[i].sealed ? "sealed" : "file",
+		              manifest->files[i].digest, manifest->files[i].size, manifest->files[i].name);
 }
 
 /* ---- reading --------------------------------------------------------------------------------------------------- */
@@ -143,7 +150,9 @@ manifest_read(struct manifest *out, struct slice text, struct arena *arena, stru
 		return malformed(why, "첫 줄", "first line");
 	if (!take(&reader, "kind", &value))
 		return malformed(why, "kind 줄", "kind line");
-	out->kind = slice_is(value, kinds[MANIFEST_REPORT]) ? MANIFEST_REPORT : MANIFEST_EXPORT;
+	for (int kind = 0; kind < MANIFEST_KINDS; kind++)
+		if (slice_is(value, kinds[kind])) /* any other is an export that is not written so again */
+			out->kind = (enum manifest_kind)kind;
 	if (!take_time(&reader, "made", &out->made_ms) || !take(&reader, "by", &value))
 		return malformed(why, "made·by 줄", "lines made and by");
 	out->by = arena_text(arena, value);
@@ -163,12 +172,13 @@ manifest_read(struct manifest *out, struct slice text, struct arena *arena, stru
 			return malformed(why, "origin 줄", "origin line");
 		out->logs[out->log_count++] = arena_text(arena, value);
 	}
-	while (take(&reader, "file", &value)) {
+	for (bool sealed; (sealed = out->kind == MANIFEST_ARCHIVE && take(&reader, "sealed", &value)) ||
+	                  take(&reader, "file", &value);) {
 		if (out->file_count == MANIFEST_FILES)
 			return malformed(why, "파일이 너무 많음", "too many files");
 		if (read_file(&out->files[out->file_count], value, why) == -1)
 			return -1;
-		out->file_count++;
+		out->files[out->file_count++].sealed = sealed;
 	}
 	if (!arena_ok(arena))
 		return fault_memory(why);

@@ -2,7 +2,7 @@
  * manifest -- the first page of an export or a report: what it says it holds, and the digest of every file; a signed note.
  *
  *	haechi-manifest/1
- *	kind report                      or export
+ *	kind report                      or export, or archive
  *	made 2026-04-01T00:00:00.000Z
  *	by inspector                     who made it: the database's login
  *	renderer 1                       MANIFEST_RENDERER
@@ -11,6 +11,7 @@
  *	agency haneul
  *	origin 1 haechi.haneul/node1     logs/1/{entries.jsonl,proof,checkpoint}
  *	file 64HEX SIZE NAME             every file but the manifest and its receipt
+ *	sealed 64HEX SIZE NAME           of an archive: sealed content, which may be gone once it had to be kept no longer
  *
  * It is signed by a report key (Ed25519), the key of whoever exported: it shows that the bundle is whole as it was made. What the
  * entries are is proven by the logs' own signatures. Where the log itself recorded the export, manifest.receipt proves it.
@@ -27,12 +28,14 @@
 #define MANIFEST_PATH     64 /* bytes of a file's name */
 #define MANIFEST_RENDERER 1  /* how entries.csv, report.json and report.html are made from the entries */
 
-enum manifest_kind { MANIFEST_EXPORT = 0, MANIFEST_REPORT };
+enum manifest_kind { MANIFEST_EXPORT = 0, MANIFEST_REPORT, MANIFEST_ARCHIVE, MANIFEST_KINDS };
+const char *manifest_kind_name(enum manifest_kind kind);
 
 struct manifest_file {
 	char digest[65]; /* SHA-256, hex */
 	uint64_t size;
 	char name[MANIFEST_PATH + 1]; /* [a-z0-9.-/], no "..", nothing hidden */
+	bool sealed;                  /* may be absent */
 };
 
 struct manifest {

@@ -1,6 +1,7 @@
 #include "audit/selection.h"
 
 #include <inttypes.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,18 +25,40 @@ struct writing {
 	void *context;
 };
 
+static struct slice
+run_line(char line[SELECTION_LINE_LIMIT], uint64_t first, uint64_t count)
+{
+	return slice_of(line, (size_t)snprintf(line, SELECTION_LINE_LIMIT, "run %" PRIu64 " %" PRIu64 "\n",
+	                                       first, count));
+}
+
+void
+selection_runs_digest(char out[65], const struct selection_run *runs, size_t run_count)
+{
+	uint8_t digest[crypto_hash_sha256_BYTES];
+	crypto_hash_sha256_state state;
+	char line[SELECTION_LINE_LIMIT];
+
+	crypto_hash_sha256_init(&state);
+	for (size_t i = 0; i < run_count; i++) {
+		const struct slice text = run_line(line, runs[i].first, runs[i].count);
+
+		crypto_hash_sha256_update(&state, text.data, text.size);
+	}
+	crypto_hash_sha256_final(&state, digest);
+	hex_encode(out, digest, sizeof digest);
+}
+
 static int
 write_run(const struct writing *writing, struct fault *why)
 {
+	const struct selection_run *run = &writing->runs[writing->at];
 	char line[SELECTION_LINE_LIMIT];
-	int size;
 
-	if (writing->at == writing->run_count)
-		size = snprintf(line, sizeof line, "end\n");
-	else
-		size = snprintf(line, sizeof line, "run %" PRIu64 " %" PRIu64 "\n",
-		                writing->runs[writing->at].first, writing->runs[writing->at].count);
-	return writing->write(writing->context, slice_of(line, (size_t)size), why);
+	return writing->write(writing->context,
+	                      writing->at == writing->run_count ? SLICE_LITERAL("end\n")
+	                                                        : run_line(line, run->first, run->count),
+	                      why);
 }
 
 static int
@@ -96,6 +119,7 @@ struct reading {
 	struct selection *out;
 	uint64_t size;
 	uint64_t next, left; /* leaf that is selected next, leaves left of its run; left == 0: no more */
+	crypto_hash_sha256_state runs;
 };
 
 static int
@@ -135,6 +159,7 @@ static int
 read_run(struct reading *reading, struct fault *why)
 {
 	struct selection *out = reading->out;
+	char again[SELECTION_LINE_LIMIT];
 	uint64_t first, count;
 	struct slice line;
 
@@ -149,6 +174,8 @@ read_run(struct reading *reading, struct fault *why)
 	if (count == 0 || first >= reading->size || count > reading->size - first ||
 	    (out->entries > 0 && first <= out->last + 1))
 		return malformed(why, "run의 순서나 범위", "order or range of a run");
+	line = run_line(again, first, count);
+	crypto_hash_sha256_update(&reading->runs, line.data, line.size);
 	if (out->entries == 0)
 		out->first = first;
 	else
@@ -202,8 +229,10 @@ selection_root(struct tree_hash *root, struct selection *out, uint64_t size,
                const struct selection_source *source, struct fault *why)
 {
 	struct reading reading = {.source = source, .out = out, .size = size};
+	uint8_t digest[crypto_hash_sha256_BYTES];
 	struct slice line;
 
+	crypto_hash_sha256_init(&reading.runs);
 	memset(out, 0, sizeof *out);
 	if (size >= TREE_SIZE_LIMIT)
 		return malformed(why, "크기", "size");
@@ -213,9 +242,11 @@ selection_root(struct tree_hash *root, struct selection *out, uint64_t size,
 		return malformed(why, "첫 줄", "first line");
 	if (read_run(&reading, why) == -1)
 		return -1;
-	if (size == 0) {
+	if (size == 0)
 		tree_empty(root);
-		return 0;
-	}
-	return read_part(&reading, root, 0, size, why);
+	else if (read_part(&reading, root, 0, size, why) == -1)
+		return -1;
+	crypto_hash_sha256_final(&reading.runs, digest);
+	hex_encode(out->runs, digest, sizeof digest);
+	return 0;
 }

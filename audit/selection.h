@@ -44,7 +44,11 @@ struct selection {
 	uint64_t entries;     /* selected */
 	uint64_t first, last; /* indices; meaningless when entries == 0 */
 	uint64_t left_out;    /* leaves between first and last that are not selected */
+	char runs[65];        /* digest of which they are: selection_runs_digest() */
 };
+
+/* SHA-256 over the lines "run FIRST COUNT" of all runs, hex. */
+void selection_runs_digest(char out[65], const struct selection_run *runs, size_t run_count);
 
 /* The root of the tree of `size` leaves as the file and the entries give it. FAULT_INVALID: not such a file. */
 MUST_CHECK int selection_root(struct tree_hash *root, struct selection *out, uint64_t size,

@@ -285,23 +285,21 @@ node_read(void *context, unsigned height, uint64_t index, struct tree_hash *out,
 /* ---- receipts ---------------------------------------------------------------------------------------------------- */
 
 int
-stored_receipt(struct buffer *receipt, struct database *database, const char *id, struct fault *why)
+stored_receipt_of(struct buffer *receipt, struct database *database, const struct stored_log *log,
+                  uint64_t index, struct slice entry, struct fault *why)
 {
 	struct stored_tree *tree = NULL;
 	struct tree_reader reader;
 	struct checkpoint checkpoint;
-	struct stored_log log;
 	struct tree_hash leaf;
 	struct proof proof;
-	struct buffer entry, bytes;
+	struct buffer bytes;
 	struct note note;
-	uint64_t index, size;
+	uint64_t size;
 	int result = -1;
 
-	buffer_init(&entry, ENTRY_SIZE_LIMIT);
 	buffer_init(&bytes, NOTE_LIMIT);
-	if (stored_entry(&entry, &log, &index, database, id, why) == -1 ||
-	    stored_head(&bytes, &size, database, log.log_id, why) == -1)
+	if (stored_head(&bytes, &size, database, log->log_id, why) == -1)
 		goto out;
 	if (index >= size) {
 		fault_set(why, FAULT_BUSY, "%" PRIu64 "번 항목을 덮는 체크포인트가 아직 없습니다",
@@ -316,10 +314,10 @@ stored_receipt(struct buffer *receipt, struct database *database, const char *id
 		          "the checkpoint's size column differs from the signed size");
 		goto out;
 	}
-	if (stored_tree_open(&tree, database, log.log_id, size, why) == -1)
+	if (stored_tree_open(&tree, database, log->log_id, size, why) == -1)
 		goto out;
 	reader = stored_tree_reader(tree);
-	tree_leaf(&leaf, buffer_view(&entry));
+	tree_leaf(&leaf, entry);
 	if (proof_inclusion(&proof, &reader, index, size, why) == -1)
 		goto out;
 	if (proof_check_inclusion(&proof, &leaf, index, size, &checkpoint.root, why) == -1) {
@@ -328,11 +326,25 @@ stored_receipt(struct buffer *receipt, struct database *database, const char *id
 		             "the stored tree contradicts the checkpoint (find where: haechi audit verify)");
 		goto out;
 	}
-	receipt_write(receipt, buffer_view(&entry), index, &proof, buffer_view(&bytes));
+	receipt_write(receipt, entry, index, &proof, buffer_view(&bytes));
 	result = buffer_ok(receipt) ? 0 : fault_memory(why);
 out:
 	stored_tree_close(tree);
-	buffer_free(&entry);
 	buffer_free(&bytes);
+	return result;
+}
+
+int
+stored_receipt(struct buffer *receipt, struct database *database, const char *id, struct fault *why)
+{
+	struct stored_log log;
+	struct buffer entry;
+	uint64_t index;
+	int result = -1;
+
+	buffer_init(&entry, ENTRY_SIZE_LIMIT);
+	if (stored_entry(&entry, &log, &index, database, id, why) == 0)
+		result = stored_receipt_of(receipt, database, &log, index, buffer_view(&entry), why);
+	buffer_free(&entry);
 	return result;
 }

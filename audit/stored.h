@@ -46,5 +46,9 @@ struct tree_reader stored_tree_reader(struct stored_tree *tree);
  */
 MUST_CHECK int stored_receipt(struct buffer *receipt, struct database *database, const char *id,
                               struct fault *why);
+/* The same of an entry whose bytes come from elsewhere, an archive: entry `index` of the log, or FAULT_TAMPERED. */
+MUST_CHECK int stored_receipt_of(struct buffer *receipt, struct database *database,
+                                 const struct stored_log *log, uint64_t index, struct slice entry,
+                                 struct fault *why);
 
 #endif

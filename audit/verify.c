@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/bundle.h"
+#include "audit/detached.h"
 #include "audit/pager.h"
 #include "schema/entry.h"
 
@@ -39,9 +41,14 @@ static const struct {
 	"verdict, "                                                                                          \
 	"access, domain, action, model, zone FROM haechi.entry WHERE log_id = %" PRId64 " ORDER BY index"
 
-/* A head kept outside, once the log it is of has been met and its signatures have held. */
+/*
+ * A head from outside, once the log it is of has been met and its signatures have held. The first of them are the witnesses
+ * given, the rest came with archives.
+ */
 struct kept {
 	const struct stored_log *log; /* NULL: not met yet */
+	const char *archive;          /* folder; NULL: a witness */
+	char origin[NOTE_NAME_SIZE];  /* of an archive's */
 	uint64_t size;
 	struct tree_hash root;
 	bool seen;
@@ -64,7 +71,10 @@ struct walk {
 	bool doubt;       /* a computed hash differed from a stored tile since that head */
 	unsigned doubt_level;
 	uint64_t doubt_index;
-	struct kept kept[VERIFY_WITNESSES]; /* heads from outside */
+	struct kept *kept; /* heads from outside */
+	size_t kept_count;
+	struct detached *detached;
+	bool by_hash; /* the leaf comes from the stored tile itself */
 };
 
 /* The answer is "no": remember what, and where. Always 1, "stop walking". */
@@ -94,7 +104,8 @@ node_compare(void *context, unsigned height, uint64_t index, const struct tree_h
 	struct walk *walk = context;
 	struct tree_hash stored;
 
-	if (height % 8 != 0 || walk->doubt || !pager_hash(walk->pager, height / 8, index, &stored))
+	if (height % 8 != 0 || walk->doubt || (height == 0 && walk->by_hash) ||
+	    !pager_hash(walk->pager, height / 8, index, &stored))
 		return;
 	if (!tree_hash_equal(hash, &stored)) {
 		walk->doubt = true;
@@ -172,6 +183,12 @@ witness_compare(struct walk *walk, const struct tree_hash *root, struct kept *ke
 	kept->seen = true;
 	if (tree_hash_equal(root, &kept->root))
 		return 0;
+	if (kept->archive != NULL) {
+		fault_set(
+		    WHAT(walk), FAULT_TAMPERED, "보관함 %s 은(는) 다른 역사의 것입니다 (크기 %" PRIu64 ")",
+		    "the archive %s is of another history (size %" PRIu64 ")", kept->archive, kept->size);
+		return broken(walk, false, 0, NULL);
+	}
 	fault_set(WHAT(walk), FAULT_TAMPERED,
 	          "밖에 보관된 체크포인트(크기 %" PRIu64
 	          ")와 역사가 다릅니다: 데이터베이스가 다시 쓰였습니다",
@@ -207,7 +224,7 @@ heads_compare(struct walk *walk, struct fault *why)
 			return result;
 		pager_head_next(walk->pager);
 	}
-	for (size_t i = 0; i < walk->options->witness_count; i++) {
+	for (size_t i = 0; i < walk->kept_count; i++) {
 		struct kept *kept = &walk->kept[i];
 
 		if (kept->seen || kept->log != walk->log || kept->size != walk->frontier.size)
@@ -239,8 +256,13 @@ witnesses_open(struct walk *walk, struct fault *why)
 		if (signed_head_open(&head, walk->options->witnesses[i], walk->log->origin, walk->keyring,
 		                     why) == -1)
 			return fault_prefix(why, "밖에 보관된 체크포인트", "the checkpoint kept outside");
-		*kept = (struct kept){walk->log, head.checkpoint.size, head.checkpoint.root, false};
+		kept->log = walk->log;
+		kept->size = head.checkpoint.size;
+		kept->root = head.checkpoint.root;
 	}
+	for (size_t i = walk->options->witness_count; i < walk->kept_count; i++)
+		if (strcmp(walk->kept[i].origin, walk->log->origin) == 0)
+			walk->kept[i].log = walk->log;
 	return 0;
 }
 
@@ -291,6 +313,51 @@ columns_compare(struct walk *walk, uint64_t index, const struct slice *fields)
 	return broken(walk, true, index, walk->id);
 }
 
+static void
+progress_tell(const struct walk *walk)
+{
+	const struct verify_report *report = walk->report;
+	const uint64_t done = report->entries + report->detached;
+
+	if (walk->options->progress != NULL && done % PROGRESS_EVERY == 0)
+		walk->options->progress(walk->options->context, done, walk->total);
+}
+
+/* Over what was detached, from where the walk is up to `before`, by the leaf hashes that stayed. */
+static int
+detached_walk(struct walk *walk, uint64_t before, struct fault *why)
+{
+	uint64_t count;
+	int result;
+
+	while (walk->frontier.size < before && detached_covers(walk->detached, walk->frontier.size, &count)) {
+		for (; count > 0 && walk->frontier.size < before; count--) {
+			const uint64_t index = walk->frontier.size;
+			struct tree_hash leaf;
+
+			if (!pager_hash(walk->pager, 0, index, &leaf)) {
+				if (pager_fault(walk->pager, why) == -1)
+					return -1;
+				fault_set(WHAT(walk), FAULT_TAMPERED,
+				          "%" PRIu64
+				          "번 항목은 떼어 보관했는데 그 리프 해시(타일)가 없습니다",
+				          "entry %" PRIu64
+				          " was detached to an archive, but its leaf hash (tile) is missing",
+				          index);
+				return broken(walk, true, index, NULL);
+			}
+			walk->by_hash = true;
+			tree_frontier_add(&walk->frontier, &leaf, node_compare, walk);
+			walk->by_hash = false;
+			walk->report->detached++;
+			progress_tell(walk);
+			if ((result = heads_compare(walk, why)) != 0)
+				return result;
+		}
+	}
+	return 0;
+}
+
 static int
 entry_check(struct walk *walk, const struct slice *fields)
 {
@@ -320,8 +387,7 @@ entry_check(struct walk *walk, const struct slice *fields)
 	tree_frontier_add(&walk->frontier, &leaf, node_compare, walk);
 	walk->report->entries++;
 	walk->report->bytes += fields[BYTES].size;
-	if (walk->options->progress != NULL && walk->report->entries % PROGRESS_EVERY == 0)
-		walk->options->progress(walk->options->context, walk->report->entries, walk->total);
+	progress_tell(walk);
 	return 0;
 }
 
@@ -335,10 +401,16 @@ entries_walk(struct walk *walk, struct fault *why)
 	snprintf(sql, sizeof sql, ENTRY_SQL, walk->log->log_id);
 	if ((result = heads_compare(walk, why)) != 0 || (result = database_copy(walk->stream, sql, why)) != 0)
 		return result;
-	while ((row = database_copy_next(walk->stream, sizeof fields / sizeof *fields, fields, why)) == 1)
+	while ((row = database_copy_next(walk->stream, sizeof fields / sizeof *fields, fields, why)) == 1) {
+		const int64_t index = field_integer(fields[INDEX]);
+
+		if (index > 0 && (uint64_t)index > walk->frontier.size &&
+		    (result = detached_walk(walk, (uint64_t)index, why)) != 0)
+			return result;
 		if ((result = entry_check(walk, fields)) != 0 || (result = heads_compare(walk, why)) != 0)
 			return result;
-	return row;
+	}
+	return row == 0 ? detached_walk(walk, UINT64_MAX, why) : row;
 }
 
 /* ---- the ends of a log ------------------------------------------------------------------------------------------- */
@@ -363,11 +435,20 @@ log_end(struct walk *walk, struct fault *why)
 		          stored.size, size);
 		return broken(walk, true, size, NULL);
 	}
-	for (size_t i = 0; i < walk->options->witness_count; i++) {
+	for (size_t i = 0; i < walk->kept_count; i++) {
 		const struct kept *kept = &walk->kept[i];
 
 		if (kept->log != walk->log || kept->seen)
 			continue;
+		if (kept->archive != NULL) {
+			fault_set(WHAT(walk), FAULT_TAMPERED,
+			          "보관함 %s 은(는) 크기 %" PRIu64 "에서 만들어졌는데 기록의 크기는 %" PRIu64
+			          "입니다: 데이터베이스가 되돌려졌습니다",
+			          "the archive %s was made at size %" PRIu64 ", but the log has size %" PRIu64
+			          ": the database was rolled back",
+			          kept->archive, kept->size, size);
+			return broken(walk, true, size, NULL);
+		}
 		fault_set(WHAT(walk), FAULT_TAMPERED,
 		          "되돌려졌습니다: 밖에 보관된 체크포인트의 크기는 %" PRIu64 "인데 항목은 %" PRIu64
 		          "개입니다",
@@ -465,6 +546,8 @@ log_walk(struct walk *walk, const struct stored_log *log, struct fault *why)
 		goto out;
 	if ((result = witnesses_open(walk, why)) != 0)
 		goto out;
+	if ((result = detached_log(walk->detached, log->log_id, why)) != 0)
+		goto out;
 	if ((result = pager_open(&walk->pager, walk->side, log->log_id, why)) != 0)
 		goto out;
 	if ((result = entries_walk(walk, why)) != 0 || (result = pager_fault(walk->pager, why)) != 0)
@@ -555,12 +638,19 @@ absent_check(struct walk *walk, const struct stored_log *logs, size_t count, str
 		          "keys of the log %s were given, but the database has no such log", name);
 		return broken(walk, false, 0, NULL);
 	}
-	for (size_t i = 0; i < walk->options->witness_count; i++) {
+	for (size_t i = 0; i < walk->kept_count; i++) {
 		struct checkpoint checkpoint;
 		struct note note;
 
 		if (walk->kept[i].log != NULL)
 			continue;
+		if (walk->kept[i].archive != NULL) {
+			fault_set(WHAT(walk), FAULT_TAMPERED,
+			          "보관함 %s 의 기록 %s이(가) 데이터베이스에 없습니다",
+			          "archive %s: its log %s is not in the database", walk->kept[i].archive,
+			          walk->kept[i].origin);
+			return broken(walk, false, 0, NULL);
+		}
 		if (note_parse(&note, walk->options->witnesses[i], why) == -1 ||
 		    checkpoint_parse(&checkpoint, note.text, why) == -1)
 			return fault_prefix(why, "밖에 보관된 체크포인트", "the checkpoint kept outside");
@@ -616,6 +706,101 @@ snapshot_share(struct walk *walk, struct fault *why)
 	return database_run(walk->side, sql, why);
 }
 
+/* ---- archives ------------------------------------------------------------------------------------------------------ */
+
+/* The keys that archives are held against: those from outside, else all the database has. */
+static int
+keys_gather(struct keyring *out, struct walk *walk, const struct stored_log *logs, size_t count,
+            struct fault *why)
+{
+	struct buffer announced;
+	int result = 0;
+
+	memset(out, 0, sizeof *out);
+	if (walk->options->keyring != NULL) {
+		*out = *walk->options->keyring;
+		return 0;
+	}
+	buffer_init(&announced, KEYRING_LIMIT);
+	for (size_t i = 0; i < count && result == 0; i++) {
+		struct fault bad; /* log_walk() names it */
+
+		buffer_reset(&announced);
+		result = stored_keys(&announced, walk->side, logs[i].log_id, why);
+		if (result == 0 && keyring_add(out, buffer_view(&announced), &bad) == -1)
+			break;
+	}
+	buffer_free(&announced);
+	return result;
+}
+
+/* One archive by itself; its heads are then heads kept outside. */
+static int
+archive_look(struct walk *walk, const char *path, const struct keyring *keyring, struct fault *why)
+{
+	struct bundle_report *bundle = malloc(sizeof *bundle);
+	struct arena *arena = arena_new((size_t)4 * 1024 * 1024);
+	int result = -1;
+
+	if (bundle == NULL || arena == NULL) {
+		fault_memory(why);
+		goto out;
+	}
+	if (bundle_check(bundle, path, keyring, arena, why) == -1) {
+		if (why->kind != FAULT_TAMPERED && why->kind != FAULT_INVALID &&
+		    why->kind != FAULT_TOO_LARGE && why->kind != FAULT_UNIDENTIFIED)
+			goto out;
+		*WHAT(walk) = *why;
+		fault_prefix(WHAT(walk), "보관함 %s", "archive %s", path);
+		result = broken(walk, false, 0, NULL);
+		goto out;
+	}
+	if (bundle->kind != MANIFEST_ARCHIVE) {
+		fault_set(why, FAULT_USAGE, "%s: 보관함이 아닙니다", "%s: not an archive", path);
+		goto out;
+	}
+	for (size_t i = 0; i < bundle->log_count; i++) {
+		struct kept *kept = &walk->kept[walk->kept_count++];
+
+		*kept = (struct kept){
+		    .archive = path, .size = bundle->logs[i].size, .root = bundle->logs[i].root};
+		memcpy(kept->origin, bundle->logs[i].origin, sizeof kept->origin);
+	}
+	/* One that the database still holds whole is of this history or not; nothing was detached to it. */
+	(void)detached_seen(walk->detached, bundle->manifest);
+	walk->report->archives++;
+	result = 0;
+out:
+	arena_free(arena);
+	free(bundle);
+	return result;
+}
+
+static int
+archives_look(struct walk *walk, const struct stored_log *logs, size_t count, struct fault *why)
+{
+	struct keyring *keyring = malloc(sizeof *keyring);
+	const struct archive *wrong;
+	int result = -1;
+
+	if (keyring == NULL)
+		return fault_memory(why);
+	if (keys_gather(keyring, walk, logs, count, why) == -1)
+		goto out;
+	if ((result = detached_open(&walk->detached, &wrong, walk->side, keyring, why)) == 1) {
+		*WHAT(walk) = *why;
+		result = broken(walk, wrong != NULL, wrong == NULL ? 0 : wrong->first, NULL);
+		if (wrong != NULL)
+			snprintf(walk->report->first.origin, sizeof walk->report->first.origin, "%s",
+			         wrong->origin);
+	}
+	for (size_t i = 0; i < walk->options->archive_count && result == 0; i++)
+		result = archive_look(walk, walk->options->archives[i], keyring, why);
+out:
+	free(keyring);
+	return result;
+}
+
 int
 verify_database(struct verify_report *report, const char *conninfo, const struct verify_options *options,
                 struct fault *why)
@@ -633,7 +818,15 @@ verify_database(struct verify_report *report, const char *conninfo, const struct
 		          "at most %d checkpoints kept outside", VERIFY_WITNESSES);
 		goto out;
 	}
-	if ((walk.arena = arena_new(ARENA_LIMIT)) == NULL || logs == NULL) {
+	if (options->archive_count > VERIFY_ARCHIVES) {
+		fault_set(why, FAULT_USAGE, "보관함은 한 번에 %d개까지입니다", "at most %d archives at once",
+		          VERIFY_ARCHIVES);
+		goto out;
+	}
+	walk.kept_count = options->witness_count;
+	walk.kept =
+	    calloc(options->witness_count + options->archive_count * MANIFEST_LOGS + 1, sizeof *walk.kept);
+	if ((walk.arena = arena_new(ARENA_LIMIT)) == NULL || logs == NULL || walk.kept == NULL) {
 		fault_memory(why);
 		goto out;
 	}
@@ -646,9 +839,14 @@ verify_database(struct verify_report *report, const char *conninfo, const struct
 	              "ON i.inhrelid = c.oid WHERE i.inhparent = 'haechi.entry'::regclass",
 	              &walk.total, why) == -1)
 		goto out;
-	result = 0;
+	result = archives_look(&walk, logs, count, why);
 	for (size_t i = 0; i < count && result == 0; i++)
 		result = log_walk(&walk, &logs[i], why);
+	if (result == 0) {
+		uint64_t seen;
+
+		detached_count(walk.detached, &seen, &report->unseen);
+	}
 	if (result == 0)
 		result = absent_check(&walk, logs, count, why);
 	if (result == 0)
@@ -658,7 +856,9 @@ verify_database(struct verify_report *report, const char *conninfo, const struct
 out:
 	database_close(walk.stream);
 	database_close(walk.side);
+	detached_close(walk.detached);
 	arena_free(walk.arena);
+	free(walk.kept);
 	free(logs);
 	return result == -1 ? -1 : 0;
 }

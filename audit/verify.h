@@ -2,12 +2,14 @@
  * verify -- recompute all evidence from its stored bytes and name the first thing that does not hold.
  *
  * Of every log: indices without gaps, every entry canonical and of this log, every column as the bytes say, every stored head's
- * root and signatures, every stored tile, heads kept outside. Of the database: no rows of unknown logs, no sealed content
- * without its entry. One pass, by COPY, in memory that does not grow with the log; everything in one snapshot, so that a
+ * root and signatures, every stored tile, heads kept outside. Months that were detached (audit/archive.h) are walked over by
+ * their leaf hashes, when the log itself says that it let them go; archives that are given are looked at byte by byte, and must
+ * be of this very history. Of the database: no rows of unknown logs, no sealed content without its entry. One pass, by COPY, in memory that does not grow with the log; everything in one snapshot, so that a
  * running log is no trouble.
  *
  * What it cannot know: what is still in the journal and not yet shipped; without a key file from outside, whether database and
- * keys were replaced together; without a head from outside, whether everything was rolled back to an earlier state.
+ * keys were replaced together; without a head from outside, whether everything was rolled back to an earlier state; what the
+ * entries of an archive say that is not given (that they are the signed ones would show).
  */
 #ifndef HAECHI_AUDIT_VERIFY_H
 #define HAECHI_AUDIT_VERIFY_H
@@ -17,11 +19,14 @@
 #include "audit/stored.h"
 
 #define VERIFY_WITNESSES 16
+#define VERIFY_ARCHIVES  512
 
 struct verify_options {
 	const struct keyring *keyring; /* from outside; NULL: the keys the database has */
 	const struct slice *witnesses; /* checkpoint notes kept outside */
 	size_t witness_count;          /* at most VERIFY_WITNESSES */
+	const char *const *archives;   /* folders */
+	size_t archive_count;          /* at most VERIFY_ARCHIVES */
 	/* May be NULL: called now and then, from the same thread. total is an estimate. */
 	void (*progress)(void *context, uint64_t done, uint64_t total);
 	void *context;
@@ -30,6 +35,9 @@ struct verify_options {
 struct verify_report {
 	uint64_t logs, entries, heads, tiles, contents; /* checked */
 	uint64_t bytes;                                 /* of entries */
+	uint64_t detached,
+	    unseen;        /* entries by their hashes alone; of these, in archives that were not given */
+	uint64_t archives; /* given, and looked at */
 	bool outside_keys, outside_heads;
 	bool broken;
 	struct {                                 /* when broken: the first thing that does not hold */

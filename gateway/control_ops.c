@@ -534,22 +534,52 @@ static int
 export_record(struct gateway *gateway, const struct control_caller *caller, const json_t *request,
               json_t **result, struct fault *why)
 {
+	static const char *const kinds[] = {"report", "export", "archive", "detach", "expire"};
 	const char *const manifest = json_get_string(request, "manifest"), *const kind = json_get_string(
 	                                                                       request, "kind");
 	const char *const about = json_get_string(request, "about");
+	/* of one log's part that is detached: ascending, as facts are; see audit/archive.h */
+	static const struct {
+		const char *name;
+		bool number;
+	} detached[] = {
+	    {"entries",  true },
+            {"first",    true },
+            {"last",     true },
+            {"log",      false},
+	    {"manifest", false},
+            {"month",    false},
+            {"runs",     false},
+	};
 	struct entry_note note = {.action = kind};
 	char entry[ENTRY_ID_SIZE];
 	uint8_t digest[32];
+	bool known = false, detach;
 
-	if (manifest == NULL || !hex_decode(digest, sizeof digest, slice_string(manifest)) || kind == NULL ||
-	    (strcmp(kind, "report") != 0 && strcmp(kind, "export") != 0) || about == NULL ||
-	    strlen(about) > 1024)
-		return fault_set(why, FAULT_INVALID,
-		                 "manifest(SHA-256), kind(report, export), about이 있어야 합니다",
-		                 "manifest (SHA-256), kind (report, export) and about are needed");
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds && kind != NULL; i++)
+		known = known || strcmp(kind, kinds[i]) == 0;
+	if (manifest == NULL || !hex_decode(digest, sizeof digest, slice_string(manifest)) || !known ||
+	    about == NULL || strlen(about) > 1024)
+		return fault_set(
+		    why, FAULT_INVALID,
+		    "manifest(SHA-256), kind(report, export, archive, detach, expire), about이 "
+		    "있어야 합니다",
+		    "manifest (SHA-256), kind (report, export, archive, detach, expire) and about "
+		    "are needed");
+	detach = strcmp(kind, "detach") == 0;
 	note_text(&note, "about", about);
 	note_text(&note, "by", caller->user);
-	note_text(&note, "manifest", manifest);
+	if (!detach)
+		note_text(&note, "manifest", manifest);
+	for (size_t i = 0; i < sizeof detached / sizeof *detached && detach; i++) {
+		const char *const name = detached[i].name, *const text = json_get_string(request, name);
+		const int64_t number = json_get_integer(request, name, -1);
+
+		if (detached[i].number ? number < 0 : text == NULL || strlen(text) > 255)
+			return fault_set(why, FAULT_INVALID, "%s이(가) 있어야 합니다", "%s is needed", name);
+		note_text(&note, name, detached[i].number ? NULL : text);
+		note.facts[note.fact_count - 1].number = number;
+	}
 	if (gateway_note(gateway, ENTRY_EXPORT, &note, caller->snapshots->config->agency, caller->user, entry,
 	                 why) == -1)
 		return -1;

@@ -185,11 +185,12 @@ audit_verify_json(FILE *to, const struct verify_report *report, int64_t took_ns)
 	buffer_printf(&out,
 	              "{\"holds\":%s,\"logs\":%" PRIu64 ",\"entries\":%" PRIu64 ",\"bytes\":%" PRIu64
 	              ",\"checkpoints\":%" PRIu64 ",\"tiles\":%" PRIu64 ",\"contents\":%" PRIu64
+	              ",\"archives\":%" PRIu64 ",\"detached\":%" PRIu64 ",\"unseen\":%" PRIu64
 	              ",\"keys\":\"%s\",\"witness\":%s,\"seconds\":%.3f",
 	              report->broken ? "false" : "true", report->logs, report->entries, report->bytes,
-	              report->heads, report->tiles, report->contents,
-	              report->outside_keys ? "outside" : "database", report->outside_heads ? "true" : "false",
-	              (double)took_ns / 1e9);
+	              report->heads, report->tiles, report->contents, report->archives, report->detached,
+	              report->unseen, report->outside_keys ? "outside" : "database",
+	              report->outside_heads ? "true" : "false", (double)took_ns / 1e9);
 	if (report->broken) {
 		buffer_string(&out, ",\"first\":{\"log\":");
 		json_quote(&out, slice_string(report->first.origin));
@@ -231,6 +232,15 @@ audit_verify_text(FILE *to, const struct verify_report *report, int64_t took_ns)
 	        ", 봉인된 내용 sealed %" PRIu64 "; %.2f s\n",
 	        report->logs, report->entries, report->bytes, report->heads, report->tiles, report->contents,
 	        (double)took_ns / 1e9);
+	if (report->detached > 0)
+		fprintf(to,
+		        "떼어 보관한 항목 %" PRIu64
+		        "건은 남은 해시로 확인했고, 기록이 스스로 뗐다고 적어 두었습니다. 보관함 %" PRIu64
+		        "개를 함께 확인했습니다.\n"
+		        "detached: %" PRIu64
+		        " entries by the hashes that stayed; the log itself recorded that they went. %" PRIu64
+		        " archives were checked too.\n",
+		        report->detached, report->archives, report->detached, report->archives);
 	if (report->outside_keys)
 		fputs("키: 데이터베이스 밖에서 준 키 파일\nkeys: from a file kept outside the database\n",
 		      to);
@@ -247,6 +257,15 @@ audit_verify_text(FILE *to, const struct verify_report *report, int64_t took_ns)
 		      "kept outside "
 		      "(--witness)\n",
 		      to);
+	if (report->unseen > 0)
+		fprintf(to,
+		        "보지 않은 것: 주어지지 않은 보관함의 항목 %" PRIu64
+		        "건의 바이트 (--archive 폴더). 그것이 서명된 바로 그 항목인지는 보관함이 오면 "
+		        "드러납니다\n"
+		        "not looked at: the bytes of %" PRIu64
+		        " entries in archives that were not given (--archive DIR); whether those are the "
+		        "signed ones will show\n",
+		        report->unseen, report->unseen);
 	fputs("보지 않은 것: 아직 데이터베이스로 옮겨지지 않은 저널의 항목, 봉인된 내용의 속\n"
 	      "not looked at: entries still in the journal and not yet shipped; what is inside sealed "
 	      "content\n",

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "audit/archive.h"
 #include "audit/export.h"
 #include "audit/proof.h"
 #include "audit/query.h"
@@ -35,6 +36,8 @@ struct options {
 	uint64_t older, newer;
 	bool has_limit, json, ascending, follow, has_older, has_newer;
 	const char *argument; /* ENTRY */
+	const char *archives[VERIFY_ARCHIVES];
+	size_t archive_count;
 };
 
 static void
@@ -45,18 +48,25 @@ usage(FILE *to)
 	    "        haechi audit receipt 항목 [--out 파일]          영수증: 혼자서 증명되는 한 파일\n"
 	    "        haechi audit proof 항목 | --older N [--newer M] 포함 증명, 일관성 증명\n"
 	    "        haechi audit checkpoint [--log 기록]            가장 새로운 서명된 체크포인트\n"
-	    "        haechi audit verify [--vkey 파일]… [--witness 파일]…  저장된 바이트에서 모두 다시 계산\n"
+	    "        haechi audit verify [--vkey 파일]… [--witness 파일]… [--archive 폴더]…  저장된 "
+	    "바이트에서 모두 "
+	    "다시 계산\n"
 	    "        haechi audit export [조건…] --out 폴더          증명이 붙은 내보내기\n"
 	    "        haechi audit shred …                            내용 파기 (haechi audit shred "
+	    "--help)\n"
+	    "        haechi audit archive | detach | archives        옛 달을 파일로 (haechi audit archive "
 	    "--help)\n\n"
 	    "usage:  haechi audit query|tail [FILTER...] [--json]    ask for entries, watch new ones\n"
 	    "        haechi audit receipt ENTRY [--out FILE]          one file that proves itself\n"
 	    "        haechi audit proof ENTRY | --older N [--newer M] inclusion, consistency\n"
 	    "        haechi audit checkpoint [--log ORIGIN]           the newest signed head\n"
-	    "        haechi audit verify [--vkey FILE]... [--witness FILE]...  recompute everything from "
-	    "stored bytes\n"
+	    "        haechi audit verify [--vkey FILE]... [--witness FILE]... [--archive DIR]...  recompute "
+	    "everything from stored bytes\n"
 	    "        haechi audit export [FILTER...] --out DIR        a selection with its proofs\n"
 	    "        haechi audit shred ...                           erase content (haechi audit shred "
+	    "--help)\n"
+	    "        haechi audit archive | detach | archives         old months into files (haechi audit "
+	    "archive "
 	    "--help)\n\n"
 	    "조건 filters: --from 때 --to 때 --agency --usecase --verdict --decision --domain --kind "
 	    "--request-id --entry --log\n"
@@ -64,7 +74,12 @@ usage(FILE *to)
 	    "00:00 in Korea)\n"
 	    "그 밖 others: --database CONNINFO | -c haechi.yaml (또는/or HAECHI_DATABASE)  --reason 사유  "
 	    "--ascending  "
-	    "-f/--follow  --json\n",
+	    "-f/--follow  --json\n"
+	    "receipt, proof 는 뗀 달의 항목을 보관함에서 찾습니다 (알려진 폴더나 --archive); 증명은 남은 "
+	    "해시로 "
+	    "만듭니다\n"
+	    "receipt and proof find entries of detached months in their archives (at the known place, or "
+	    "--archive)\n",
 	    to);
 }
 
@@ -195,6 +210,28 @@ write_out(const struct options *options, struct slice bytes, struct fault *why)
 	           : fault_errno(why, "표준 출력", "standard output");
 }
 
+/* Out of the database, or else out of an archive; proven either way. */
+static int
+take_receipt(struct buffer *receipt, struct database *database, const struct options *options,
+             struct fault *why)
+{
+	struct stored_log log;
+	struct buffer entry;
+	uint64_t index;
+	int result = -1;
+
+	if (stored_receipt(receipt, database, options->argument, why) == 0)
+		return 0;
+	if (why->kind != FAULT_NOT_FOUND)
+		return -1;
+	buffer_init(&entry, ENTRY_SIZE_LIMIT);
+	if (archive_entry(&entry, &log, &index, database, options->argument, options->archives,
+	                  options->archive_count, why) == 0)
+		result = stored_receipt_of(receipt, database, &log, index, buffer_view(&entry), why);
+	buffer_free(&entry);
+	return result;
+}
+
 static int
 run_receipt(struct database *database, const struct options *options, struct fault *why)
 {
@@ -210,7 +247,7 @@ run_receipt(struct database *database, const struct options *options, struct fau
 		goto out;
 	}
 	if (access_note(database, options, "receipt", why) == -1 ||
-	    stored_receipt(&receipt, database, options->argument, why) == -1)
+	    take_receipt(&receipt, database, options, why) == -1)
 		goto out;
 	if (!options->json) {
 		result = write_out(options, buffer_view(&receipt), why);
@@ -344,7 +381,7 @@ run_proof(struct database *database, const struct options *options, struct fault
 		goto out;
 	}
 	if (access_note(database, options, "proof", why) == -1 ||
-	    stored_receipt(&receipt, database, options->argument, why) == -1 ||
+	    take_receipt(&receipt, database, options, why) == -1 ||
 	    proof_file_read(&file, buffer_view(&receipt), arena, why) == -1)
 		goto out;
 	if (options->json) {
@@ -427,6 +464,8 @@ run_verify(const struct options *options, struct fault *why)
 	struct verify_options how = {.keyring = options->keyring,
 	                             .witnesses = options->witnesses,
 	                             .witness_count = options->witness_count,
+	                             .archives = options->archives,
+	                             .archive_count = options->archive_count,
 	                             .context = &began};
 	struct database *database = NULL;
 	struct verify_report report;
@@ -490,6 +529,7 @@ enum {
 	KEY,
 	VKEY,
 	WITNESS,
+	ARCHIVE,
 	OLDER,
 	NEWER,
 	ASCENDING,
@@ -516,6 +556,7 @@ static const struct option known[] = {
     {"key",        required_argument, NULL, KEY       },
     {"vkey",       required_argument, NULL, VKEY      },
     {"witness",    required_argument, NULL, WITNESS   },
+    {"archive",    required_argument, NULL, ARCHIVE   },
     {"older",      required_argument, NULL, OLDER     },
     {"newer",      required_argument, NULL, NEWER     },
     {"ascending",  no_argument,       NULL, ASCENDING },
@@ -615,6 +656,12 @@ take_option(struct options *options, int option, const char *value, struct fault
 		return take_key(options, value, why);
 	case WITNESS:
 		return take_witness(options, value, why);
+	case ARCHIVE:
+		if (options->archive_count == VERIFY_ARCHIVES)
+			return fault_set(why, FAULT_USAGE, "--archive 는 %d개까지입니다",
+			                 "at most %d --archive", VERIFY_ARCHIVES);
+		options->archives[options->archive_count++] = value;
+		return 0;
 	case OLDER:
 		options->has_older = true;
 		return command_parse_number(&options->older, "older", value, why);
@@ -670,13 +717,18 @@ command_audit(int argc, char **argv)
 {
 	static const char *const words[] = {"query",      "tail",   "receipt", "proof",
 	                                    "checkpoint", "verify", "export"};
+	static const char *const archiving[] = {"archive", "detach", "archives"};
 	struct options options = {0};
 	struct fault why = {0};
 	const char *word = NULL;
 	int option, result = EXIT_GOOD;
 
-	if (argc > 1 && strcmp(argv[1], "shred") == 0) /* does, where the others read: its own options */
+	/* These do, where the others read: their own options. */
+	if (argc > 1 && strcmp(argv[1], "shred") == 0)
 		return command_shred(argc - 1, argv + 1);
+	for (size_t i = 0; i < sizeof archiving / sizeof *archiving; i++)
+		if (argc > 1 && strcmp(argv[1], archiving[i]) == 0)
+			return command_archive(argc - 1, argv + 1);
 	while (result == EXIT_GOOD && (option = command_option(argc, argv, "c:fh", known)) != -1) {
 		if (option == 'h') {
 			usage(stdout);

@@ -11,6 +11,7 @@
 #define EXIT_NO    1
 #define EXIT_USAGE 2
 
+int command_archive(int argc, char **argv); /* of `haechi audit archive|detach|archives`; argv[0] is that word */
 int command_audit(int argc, char **argv);
 int command_classify(int argc, char **argv);
 int command_db(int argc, char **argv);

@@ -228,9 +228,8 @@ record(void *context, const char *digest, struct buffer *receipt, struct fault *
 		fault_set(why, FAULT_TOO_LARGE, "조건이 너무 깁니다", "the filters are too long");
 	else if (asking_ask(recording->socket,
 	                    json_pack("{s:s, s:s, s:s, s:s}", "op", "export.record", "manifest", digest,
-	                              "kind",
-	                              recording->options->kind == MANIFEST_REPORT ? "report" : "export",
-	                              "about", buffer_text(&about)),
+	                              "kind", manifest_kind_name(recording->options->kind), "about",
+	                              buffer_text(&about)),
 	                    &answer, why) == 0 &&
 	         (entry = json_get_string(answer, "entry")) != NULL)
 		result = receipt_await(receipt, recording->conninfo, entry, why);
