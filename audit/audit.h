@@ -71,6 +71,8 @@ void sealer_pseudonym(struct sealer *sealer, const char *agency, const char *use
 /* ---- ledger -------------------------------------------------------------------------------------------- */
 
 struct ledger;
+struct proof;     /* audit/proof.h */
+struct tree_hash; /* audit/tree.h */
 
 struct ledger_options {
 	const char *directory;        /* journal segments, lock file */
@@ -136,5 +138,15 @@ MUST_CHECK int ledger_checkpoint(struct ledger *ledger, struct buffer *out, stru
  */
 MUST_CHECK int ledger_tile(struct ledger *ledger, struct slice path, struct buffer *out, bool *full,
                            struct fault *why);
+/*
+ * For whoever compares this log with heads kept elsewhere: the root at `size`, and the proof that the tree of `older` (>= 1)
+ * entries is a prefix of that of `newer`, both within the newest checkpoint. Any thread. FAULT_NOT_FOUND: beyond it;
+ * FAULT_UNAVAILABLE: the tile files were lost.
+ */
+MUST_CHECK int ledger_root(struct ledger *ledger, uint64_t size, struct tree_hash *root, struct fault *why);
+MUST_CHECK int ledger_consistency(struct ledger *ledger, uint64_t older, uint64_t newer, struct proof *proof,
+                                  struct fault *why);
+/* Nothing more is appended until a restart: somebody outside has proof against this log. Any thread. */
+void ledger_refuse(struct ledger *ledger, const struct fault *why);
 
 #endif

@@ -17,6 +17,8 @@
 #include "schema/finding.h"
 #include "schema/verdict.h"
 
+struct quorum; /* audit/quorum.h */
+
 #define CONFIG_SIZE_LIMIT (1024 * 1024)
 
 /* Zeros of optional members are replaced by their defaults when the file is read. */
@@ -108,6 +110,27 @@ struct config_drift {
 	uint32_t suspected, certain; /* thousandths: more are often; suspected counts both */
 };
 
+/* Who cosigns this log's heads (gateway/notary.h). */
+struct config_witness {
+	char *policy;              /* file, C2SP tlog-policy: the witnesses with a url are asked */
+	uint32_t interval_seconds; /* between two heads that are cosigned */
+	uint32_t deadline_seconds; /* for the answers to one head */
+	bool required;             /* at the start: no quorum of witnesses heard, no start */
+	char *ca;                  /* PEM of the authorities to believe for https; the system's when absent */
+	struct quorum *quorum;     /* understood */
+};
+
+/* Who stamps this log's heads with the time (RFC 3161). */
+struct config_timestamp {
+	char *url;
+	char *roots;  /* PEM: to whom the authority's certificate must lead */
+	char *policy; /* OID that is asked for; any when absent */
+	char *ca;     /* as above */
+	uint32_t interval_seconds, deadline_seconds;
+	uint32_t skew_seconds;    /* an answer further than this from our clock is not taken */
+	struct buffer *roots_pem; /* understood */
+};
+
 struct config_log {
 	char *level; /* "debug" "info" "warn" "error" */
 };
@@ -129,6 +152,8 @@ struct config {
 	struct config_review review;
 	struct config_drift drift;
 	struct config_label label;
+	struct config_witness *witness;     /* NULL: nobody cosigns */
+	struct config_timestamp *timestamp; /* NULL: nobody stamps */
 	struct config_log log;
 	bool require_confinement;
 

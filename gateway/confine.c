@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/quorum.h"
+#include "gateway/remote.h"
 #include "schema/base/log.h"
 
 static void
@@ -55,6 +57,19 @@ may_ask(struct sandbox_plan *plan, const struct engine_address *engine)
 		                      : 443);
 		plan->resolve = true;
 	}
+}
+
+/* A witness, a time-stamp authority; the URL was checked when the configuration was read. */
+static void
+may_ask_url(struct sandbox_plan *plan, const char *url)
+{
+	bool numeric = true;
+	uint16_t port = 0;
+
+	if (url[0] == '\0' || remote_url_check(url, &port, &numeric, NULL) == -1)
+		return;
+	may_connect(plan, port);
+	plan->resolve = plan->resolve || !numeric;
 }
 
 /* A database that is reached by TCP: its port is in the conninfo, else 5432. */
@@ -114,6 +129,17 @@ confine_begin(struct confine *confine, const struct config *config, const char *
 		may_ask(plan, config->engines[i].target);
 	}
 	may_ask_database(plan, config->database.conninfo);
+	if (config->witness != NULL) {
+		may_read(plan, config->witness->policy);
+		may_read(plan, config->witness->ca);
+		for (size_t i = 0; i < config->witness->quorum->witness_count; i++)
+			may_ask_url(plan, config->witness->quorum->witnesses[i].url);
+	}
+	if (config->timestamp != NULL) {
+		may_read(plan, config->timestamp->roots);
+		may_read(plan, config->timestamp->ca);
+		may_ask_url(plan, config->timestamp->url);
+	}
 	if (sandbox_begin(plan, &confine->state, why) == -1)
 		return -1;
 	measure(confine);

@@ -1,6 +1,9 @@
 #include "gateway/describe.h"
 
+#include <stdlib.h>
+
 #include "gateway/gateway.h"
+#include "gateway/notary.h"
 #include "gateway/oversight.h"
 #include "gateway/registrar.h"
 #include "gateway/registry.h"
@@ -31,6 +34,55 @@ describe_engines(const struct config *config)
 		                                      "models", models));
 	}
 	return list;
+}
+
+static json_t *
+describe_witnesses(const struct notary_status *told)
+{
+	json_t *list = json_array();
+	size_t asked = 0;
+	char time[CLOCK_TEXT_SIZE];
+
+	for (size_t i = 0; list != NULL && i < told->witness_count; i++) {
+		const struct notary_witness *witness = &told->witnesses[i];
+
+		clock_text(time, witness->time * 1000);
+		json_array_append_new(
+		    list, json_pack("{s:s, s:s, s:I, s:s, s:{s:s, s:s}}", "name", witness->name, "state",
+		                    notary_state_name(witness->state), "size", (json_int_t)witness->size,
+		                    "cosigned_at", witness->time == 0 ? "" : time, "why", "ko",
+		                    witness->why.ko, "en", witness->why.en));
+		asked++;
+	}
+	return json_pack("{s:I, s:I, s:I, s:b, s:s, s:o}", "size", (json_int_t)told->cosigned_size,
+	                 "cosigners", (json_int_t)told->cosigners, "of", (json_int_t)asked, "quorum",
+	                 (int)told->quorum, "wants", told->wants, "witnesses", list);
+}
+
+/* What others confirm of this log: null where nobody was named. */
+static int
+describe_confirmed(json_t *result, struct notary *notary)
+{
+	struct notary_status *told = malloc(sizeof *told);
+	char time[CLOCK_TEXT_SIZE];
+	int failed;
+
+	if (told == NULL)
+		return -1;
+	notary_status(notary, told);
+	clock_text(time, told->stamped_ms);
+	failed =
+	    json_object_set_new(result, "witness", told->witnessing ? describe_witnesses(told) : json_null());
+	failed |= json_object_set_new(
+	    result, "timestamp",
+	    told->stamping
+	        ? json_pack("{s:I, s:s, s:s, s:b, s:{s:s, s:s}}", "size", (json_int_t)told->stamped_size,
+	                    "at", told->stamped_size == 0 ? "" : time, "authority", told->authority, "failed",
+	                    (int)told->stamp_failed, "why", "ko", told->stamp_why.ko, "en",
+	                    told->stamp_why.en)
+	        : json_null());
+	free(told);
+	return failed == 0 ? 0 : -1;
 }
 
 json_t *
@@ -64,6 +116,10 @@ describe_gateway(struct gateway *gateway)
 	    describe_engines(snapshots->config), "confinement", gateway->confinement, "attention",
 	    oversight_attention(snapshots->registry));
 	snapshots_release(snapshots);
+	if (result != NULL && describe_confirmed(result, gateway->notary) == -1) {
+		json_decref(result);
+		return NULL;
+	}
 	return result;
 }
 

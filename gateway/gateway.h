@@ -18,6 +18,7 @@
 
 struct control;
 struct ledger;
+struct notary;    /* gateway/notary.h */
 struct registrar; /* gateway/registrar.h */
 struct registry;
 struct review;
@@ -41,6 +42,7 @@ struct gateway {
 	struct signer *signer;
 	struct sealer *sealer;
 	struct ledger *ledger;
+	struct notary *notary; /* NULL: nobody outside confirms this log */
 	struct registrar *registrar;
 	struct review *review;
 	struct control *control;

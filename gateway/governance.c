@@ -9,6 +9,7 @@
 #include "gateway/gateway.h"
 #include "gateway/identity.h"
 #include "gateway/metrics.h"
+#include "gateway/notary.h"
 #include "gateway/pipeline.h"
 #include "gateway/registry.h"
 #include "gateway/review.h"
@@ -177,17 +178,66 @@ one_model(struct exchange *x, const char *rest)
 
 /* ---- the log ---------------------------------------------------------------------------------------------------------------- */
 
+/* Are two notes of the same text? A restart signs a head anew, and ECDSA gives another signature each time. */
+static bool
+same_head(const struct buffer *one, const struct buffer *two)
+{
+	size_t text = 0;
+
+	while (text + 1 < one->size && (one->data[text] != '\n' || one->data[text + 1] != '\n'))
+		text++;
+	return text + 2 <= two->size && memcmp(one->data, two->data, text + 2) == 0;
+}
+
+/* The newest head as it was signed; with its cosignatures when witnesses have seen exactly this one. */
 static void
 checkpoint(struct exchange *x, const char *rest)
 {
-	struct buffer note;
+	struct buffer note, cosigned;
 
 	(void)rest;
 	buffer_init(&note, 64 * 1024);
-	if (ledger_checkpoint(x->gateway->ledger, &note, &x->why) == -1)
+	buffer_init(&cosigned, 64 * 1024);
+	if (ledger_checkpoint(x->gateway->ledger, &note, &x->why) == -1) {
 		exchange_fault(x, &x->why);
+	} else {
+		const bool confirmed_too = x->gateway->notary != NULL &&
+		                           notary_cosigned(x->gateway->notary, &cosigned, NULL) == 0 &&
+		                           same_head(&note, &cosigned);
+
+		exchange_header(x, "Cache-Control", "no-cache");
+		exchange_body(x, 200, "text/plain; charset=utf-8",
+		              buffer_view(confirmed_too ? &cosigned : &note));
+	}
+	buffer_free(&cosigned);
+	buffer_free(&note);
+	finish(x);
+}
+
+/* What others confirmed last: the cosigned head, the stamped head, the stamp. */
+static void
+confirmed(struct exchange *x, const char *rest)
+{
+	const char *const what = strrchr(x->arrival->path, '.');
+	const bool stamp = strcmp(what, ".tsr") == 0;
+	struct buffer note, answer;
+	int result;
+
+	(void)rest;
+	buffer_init(&note, 64 * 1024);
+	buffer_init(&answer, 64 * 1024);
+	if (strcmp(what, ".cosigned") == 0)
+		result = notary_cosigned(x->gateway->notary, &note, &x->why);
 	else
-		exchange_body(x, 200, "text/plain; charset=utf-8", buffer_view(&note));
+		result = notary_stamped(x->gateway->notary, &note, &answer, &x->why);
+	if (result == -1) {
+		exchange_fault(x, &x->why);
+	} else {
+		exchange_header(x, "Cache-Control", "no-cache");
+		exchange_body(x, 200, stamp ? "application/timestamp-reply" : "text/plain; charset=utf-8",
+		              buffer_view(stamp ? &answer : &note));
+	}
+	buffer_free(&answer);
 	buffer_free(&note);
 	finish(x);
 }
@@ -430,24 +480,27 @@ static const struct {
 	    recorded; /* takes the steps from the beginning: a malformed X-Request-ID is denied there, with its entries */
 	route *run;
 } routes[] = {
-    {METHOD_POST, "/v1/chat/completions", false, true,  chat       },
-    {METHOD_POST, "/v1/completions",      false, true,  completion },
-    {METHOD_POST, "/v1/embeddings",       false, true,  embedding  },
-    {METHOD_GET,  "/v1/models",           false, false, models     },
-    {METHOD_GET,  MODELS,                 true,  false, one_model  },
-    {METHOD_GET,  "/healthz",             false, false, healthz    },
-    {METHOD_GET,  "/readyz",              false, false, readyz     },
-    {METHOD_GET,  "/metrics",             false, false, metrics    },
-    {METHOD_GET,  "/log/checkpoint",      false, false, checkpoint },
-    {METHOD_GET,  "/log/vkey",            false, false, vkeys      },
-    {METHOD_GET,  TILES,                  true,  false, tile       },
-    {METHOD_GET,  "/haechi/v1/status",    false, false, status     },
-    {METHOD_GET,  "/haechi/v1/usecases",  false, false, usecases   },
-    {METHOD_GET,  USECASES,               true,  false, one_usecase},
-    {METHOD_GET,  TICKETS,                true,  false, ticket     },
-    {METHOD_GET,  "/console/",            false, false, console    },
-    {METHOD_GET,  "/console",             false, false, to_console },
-    {METHOD_GET,  "/",                    false, false, to_console },
+    {METHOD_POST, "/v1/chat/completions",     false, true,  chat       },
+    {METHOD_POST, "/v1/completions",          false, true,  completion },
+    {METHOD_POST, "/v1/embeddings",           false, true,  embedding  },
+    {METHOD_GET,  "/v1/models",               false, false, models     },
+    {METHOD_GET,  MODELS,                     true,  false, one_model  },
+    {METHOD_GET,  "/healthz",                 false, false, healthz    },
+    {METHOD_GET,  "/readyz",                  false, false, readyz     },
+    {METHOD_GET,  "/metrics",                 false, false, metrics    },
+    {METHOD_GET,  "/log/checkpoint",          false, false, checkpoint },
+    {METHOD_GET,  "/log/checkpoint.cosigned", false, false, confirmed  },
+    {METHOD_GET,  "/log/checkpoint.stamped",  false, false, confirmed  },
+    {METHOD_GET,  "/log/checkpoint.tsr",      false, false, confirmed  },
+    {METHOD_GET,  "/log/vkey",                false, false, vkeys      },
+    {METHOD_GET,  TILES,                      true,  false, tile       },
+    {METHOD_GET,  "/haechi/v1/status",        false, false, status     },
+    {METHOD_GET,  "/haechi/v1/usecases",      false, false, usecases   },
+    {METHOD_GET,  USECASES,                   true,  false, one_usecase},
+    {METHOD_GET,  TICKETS,                    true,  false, ticket     },
+    {METHOD_GET,  "/console/",                false, false, console    },
+    {METHOD_GET,  "/console",                 false, false, to_console },
+    {METHOD_GET,  "/",                        false, false, to_console },
 };
 
 /* What is behind a prefix, when it is exactly one plain segment; a tile's path has several. */

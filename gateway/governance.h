@@ -4,6 +4,7 @@
  *	GET  /healthz /readyz /metrics        for operators
  *	GET  /v1/models /v1/models/ID         what engines serve, with zone and weights
  *	GET  /log/checkpoint                  the newest signed tree head (C2SP), /log/vkey the keys that verify it
+ *	GET  /log/checkpoint.{cosigned,stamped,tsr}  the head that witnesses cosigned, that an authority stamped, its stamp
  *	GET  /haechi/v1/tickets/ID            a held request: waiting, refused, or (approved) its answer by the pipeline
  *	GET  /haechi/v1/usecases[/ID]         registered uses of the caller's agency and what the Act says of them
  *	GET  /haechi/v1/status                versions, policy bundle, log size

@@ -17,6 +17,7 @@
 #include "gateway/confine.h"
 #include "gateway/control.h"
 #include "gateway/gateway.h"
+#include "gateway/notary.h"
 #include "gateway/pipeline.h"
 #include "gateway/registrar.h"
 #include "gateway/review.h"
@@ -300,32 +301,38 @@ main(int argc, char **argv)
 	if (open_ledger(&gateway, config, &why) == -1)
 		goto fail;
 
-	/* 8 registry and review */
+	/* 8 what requests are judged by */
 	published = config_hold(config);
 	if (gateway_publish(&gateway, published, policy, NULL, &why) == -1)
 		goto fail;
 	policy = NULL;
+
+	/* 9 does anybody outside know another history of this log? */
+	if (notary_open(&gateway.notary, &gateway, config, &why) == -1)
+		goto fail;
+
+	/* 10 registry and review */
 	if (review_start(&gateway.review, &gateway, &why) == -1 ||
 	    registrar_start(&gateway.registrar, &gateway, &why) == -1)
 		goto fail;
 
-	/* 9 what happened is recorded before anything else happens */
-	if (lifecycle(&gateway, "start", &why) == -1)
+	/* 11 what happened is recorded before anything else happens */
+	if (lifecycle(&gateway, "start", &why) == -1 || notary_run(gateway.notary, &why) == -1)
 		goto fail;
 
-	/* 10 operators, then everybody */
+	/* 12 operators, then everybody */
 	if (accesslog_start(&accesslog, &gateway, &why) == -1 ||
 	    control_start(&gateway.control, &gateway, config->control, &why) == -1 ||
 	    start_server(&gateway, config, &why) == -1)
 		goto fail;
 
-	/* 11 confinement, second half: calls; measured, and recorded as it was measured */
+	/* 13 confinement, second half: calls; measured, and recorded as it was measured */
 	if (confine_seal(&confine, arguments.require_confinement || config->require_confinement, &why) ==
 	        -1 ||
 	    lifecycle(&gateway, "confined", &why) == -1)
 		goto fail;
 
-	/* 12 wait */
+	/* 14 wait */
 	serve(&gateway, &signals);
 	status = 0;
 
@@ -342,6 +349,7 @@ out:
 	server_stop(gateway.server, 0);
 	control_stop(gateway.control);
 	accesslog_stop(accesslog);
+	notary_stop(gateway.notary);
 	registrar_stop(gateway.registrar);
 	review_stop(gateway.review);
 	ledger_close(gateway.ledger, LEDGER_DRAIN_MS);

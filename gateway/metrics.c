@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "gateway/gateway.h"
+#include "gateway/notary.h"
 #include "gateway/oversight.h"
 #include "gateway/pipeline.h"
 #include "gateway/server.h"
@@ -164,6 +165,33 @@ write_ledger(struct buffer *out, struct gateway *gateway)
 	one(out, "database_up", "gauge", "1: the shipper reaches PostgreSQL.", status.database_up);
 }
 
+static void
+write_confirmed(struct buffer *out, struct gateway *gateway)
+{
+	struct notary_status *told;
+
+	if (gateway->notary == NULL || (told = malloc(sizeof *told)) == NULL)
+		return;
+	notary_status(gateway->notary, told);
+	if (told->witnessing) {
+		one(out, "cosigned_entries", "gauge",
+		    "Entries under the newest head that witnesses cosigned.", told->cosigned_size);
+		one(out, "cosigners", "gauge", "Witnesses that cosigned that head.", told->cosigners);
+		one(out, "quorum", "gauge", "1: they are as many as the policy wants.", told->quorum);
+		head(out, "witness_up", "gauge", "1: the witness cosigned when it was asked last.");
+		for (size_t i = 0; i < told->witness_count; i++)
+			buffer_printf(out, "haechi_witness_up{witness=\"%s\"} %d\n", told->witnesses[i].name,
+			              told->witnesses[i].state == NOTARY_COSIGNED);
+	}
+	if (told->stamping) {
+		one(out, "stamped_entries", "gauge", "Entries under the newest head that was stamped.",
+		    told->stamped_size);
+		one(out, "stamp_failed", "gauge", "1: the last attempt at a time stamp failed.",
+		    told->stamp_failed);
+	}
+	free(told);
+}
+
 void
 metrics_write(struct buffer *out, struct gateway *gateway)
 {
@@ -185,6 +213,7 @@ metrics_write(struct buffer *out, struct gateway *gateway)
 	one(out, "tickets_total", "counter", "Requests held for a reviewer.", SUM(tickets));
 	pthread_mutex_unlock(&all->lock);
 	write_ledger(out, gateway);
+	write_confirmed(out, gateway);
 	if (snapshots != NULL && snapshots->registry != NULL)
 		oversight_metrics(out, snapshots->registry);
 	snapshots_release(snapshots);

@@ -1,5 +1,6 @@
 #include "gateway/remote.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -461,4 +462,180 @@ remote_resume(struct remote_call *call)
 	pthread_mutex_lock(&call->lock);
 	call_tell(call);
 	pthread_mutex_unlock(&call->lock);
+}
+
+/* ---- asking others than engines ------------------------------------------------------------------------------------- */
+
+int
+remote_url_check(const char *url, uint16_t *port, bool *numeric, struct fault *why)
+{
+	CURLU *parts = curl_url();
+	char *scheme = NULL, *host = NULL, *number = NULL, *user = NULL, *query = NULL;
+	struct in6_addr address6;
+	struct in_addr address;
+	int result = -1;
+
+	if (parts == NULL)
+		return fault_memory(why);
+	if (curl_url_set(parts, CURLUPART_URL, url, CURLU_DISALLOW_USER) != CURLUE_OK ||
+	    curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
+	    curl_url_get(parts, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
+	    curl_url_get(parts, CURLUPART_PORT, &number, CURLU_DEFAULT_PORT) != CURLUE_OK ||
+	    curl_url_get(parts, CURLUPART_USER, &user, 0) == CURLUE_OK ||
+	    curl_url_get(parts, CURLUPART_QUERY, &query, 0) == CURLUE_OK ||
+	    (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)) {
+		fault_set(why, FAULT_INVALID, "쓸 수 없는 URL입니다 (http나 https, 계정과 물음표 없이): %s",
+		          "not a URL that can be asked (http or https, no account, no query): %s", url);
+		goto out;
+	}
+	if (host[0] == '[') {
+		host[strcspn(host, "]")] = '\0';
+		*numeric = inet_pton(AF_INET6, host + 1, &address6) == 1;
+	} else {
+		*numeric = inet_pton(AF_INET, host, &address) == 1;
+	}
+	if (strcmp(scheme, "http") == 0 && !*numeric) {
+		fault_set(why, FAULT_INVALID, "http:// 는 숫자 주소만 됩니다 (이름은 https:// 로): %s",
+		          "http:// takes numeric addresses alone (names go by https://): %s", url);
+		goto out;
+	}
+	*port = (uint16_t)strtoul(number, NULL, 10);
+	result = 0;
+out:
+	curl_free(scheme);
+	curl_free(host);
+	curl_free(number);
+	curl_free(user);
+	curl_free(query);
+	curl_url_cleanup(parts);
+	return result;
+}
+
+static size_t
+ask_data(char *bytes, size_t one, size_t size, void *owner)
+{
+	struct remote_question *question = owner;
+
+	buffer_append(&question->answer, bytes, one * size);
+	return buffer_ok(&question->answer) ? one * size : CURL_WRITEFUNC_ERROR;
+}
+
+struct asked {
+	CURL *easy;
+	struct curl_slist *headers;
+	char error[CURL_ERROR_SIZE];
+	bool added, over;
+};
+
+static int
+ask_options(struct asked *asked, struct remote_question *question)
+{
+	CURL *easy = asked->easy;
+	CURLcode code = CURLE_OK;
+	char line[256];
+
+	if (question->content_type != NULL) {
+		snprintf(line, sizeof line, "Content-Type: %s", question->content_type);
+		asked->headers = curl_slist_append(NULL, line);
+	}
+	asked->headers = curl_slist_append(asked->headers, "Expect:");
+#define OPTION(name, value)                                                                                  \
+	do {                                                                                                 \
+		if (code == CURLE_OK)                                                                        \
+			code = curl_easy_setopt(easy, name, value);                                          \
+	} while (0)
+	OPTION(CURLOPT_URL, question->url);
+	OPTION(CURLOPT_PROTOCOLS_STR, "http,https");
+	OPTION(CURLOPT_FOLLOWLOCATION, 0L);
+	OPTION(CURLOPT_PROXY, "");
+	OPTION(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+	OPTION(CURLOPT_NOSIGNAL, 1L);
+	OPTION(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	OPTION(CURLOPT_SSL_VERIFYPEER, 1L);
+	OPTION(CURLOPT_SSL_VERIFYHOST, 2L);
+	OPTION(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	OPTION(CURLOPT_USERAGENT, "haechi");
+	OPTION(CURLOPT_CONNECTTIMEOUT_MS, (long)question->deadline_ms);
+	OPTION(CURLOPT_TIMEOUT_MS, (long)question->deadline_ms);
+	OPTION(CURLOPT_CUSTOMREQUEST, question->method);
+	if (question->body.size > 0) {
+		OPTION(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)question->body.size);
+		OPTION(CURLOPT_POSTFIELDS, (const char *)question->body.data);
+	}
+	OPTION(CURLOPT_HTTPHEADER, asked->headers);
+	if (question->ca != NULL)
+		OPTION(CURLOPT_CAINFO, question->ca);
+	OPTION(CURLOPT_ERRORBUFFER, asked->error);
+	OPTION(CURLOPT_WRITEFUNCTION, ask_data);
+	OPTION(CURLOPT_WRITEDATA, question);
+#undef OPTION
+	return code == CURLE_OK && asked->headers != NULL ? 0 : -1;
+}
+
+static void
+ask_over(struct remote_question *question, struct asked *asked, CURLcode code)
+{
+	long status = 0;
+
+	asked->over = true;
+	question->answered = code == CURLE_OK;
+	if (code == CURLE_OK) {
+		curl_easy_getinfo(asked->easy, CURLINFO_RESPONSE_CODE, &status);
+		question->status = (int)status;
+	} else if (!buffer_ok(&question->answer)) {
+		fault_set(&question->why, FAULT_TOO_LARGE, "%s: 답이 %zu바이트를 넘습니다",
+		          "%s: the answer is over %zu bytes", question->url, question->answer_limit);
+	} else {
+		const char *const words = asked->error[0] != '\0' ? asked->error : curl_easy_strerror(code);
+
+		fault_set(&question->why, fault_of(code), "%s: %s", "%s: %s", question->url, words);
+	}
+}
+
+void
+remote_ask(struct remote_question *questions, size_t count, const atomic_bool *stop)
+{
+	struct asked *asked = calloc(count == 0 ? 1 : count, sizeof *asked);
+	CURLM *multi = NULL;
+	int running = 1, left;
+
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	for (size_t i = 0; i < count; i++) {
+		struct remote_question *question = &questions[i];
+
+		question->answered = false;
+		question->status = 0;
+		buffer_init(&question->answer, question->answer_limit);
+		fault_memory(&question->why);
+	}
+	if (asked == NULL || (multi = curl_multi_init()) == NULL)
+		goto out;
+	for (size_t i = 0; i < count; i++)
+		if ((asked[i].easy = curl_easy_init()) != NULL && ask_options(&asked[i], &questions[i]) == 0)
+			asked[i].added = curl_multi_add_handle(multi, asked[i].easy) == CURLM_OK;
+	while (running > 0 && (stop == NULL || !atomic_load(stop))) {
+		CURLMsg *message;
+
+		if (curl_multi_perform(multi, &running) != CURLM_OK)
+			break;
+		while ((message = curl_multi_info_read(multi, &left)) != NULL)
+			for (size_t i = 0; i < count && message->msg == CURLMSG_DONE; i++)
+				if (asked[i].easy == message->easy_handle)
+					ask_over(&questions[i], &asked[i], message->data.result);
+		if (running > 0)
+			curl_multi_poll(multi, NULL, 0, 100, NULL);
+	}
+	for (size_t i = 0; i < count; i++)
+		if (asked[i].added && !asked[i].over)
+			ask_over(&questions[i], &asked[i], CURLE_OPERATION_TIMEDOUT);
+out:
+	for (size_t i = 0; asked != NULL && i < count; i++) {
+		if (asked[i].added)
+			curl_multi_remove_handle(multi, asked[i].easy);
+		curl_easy_cleanup(asked[i].easy);
+		curl_slist_free_all(asked[i].headers);
+	}
+	curl_multi_cleanup(multi);
+	curl_global_cleanup();
+	free(asked);
 }

@@ -20,6 +20,62 @@ line(const char *ko, const char *en, const char *text)
 	printf("%s (%s): %s\n", ko, en, text == NULL ? "-" : text);
 }
 
+/* Signed by itself, cosigned by k of n, stamped: what others say of this log. */
+static void
+print_confirmed(const json_t *witness, const json_t *stamp)
+{
+	static const struct {
+		const char *state, *words;
+	} states[] = {
+	    {"unasked",     "아직 묻지 않음 / not asked yet"          },
+	    {"cosigned",    "함께 서명함 / cosigned"                   },
+	    {"unreachable", "닿지 못함 / unreachable"                   },
+	    {"refused",     "거절함 / refused"                           },
+	    {"contradicts", "다른 역사를 앎! / knows another history!"},
+	};
+	const json_t *witnesses = json_object_get(witness, "witnesses"), *one;
+	char time[COMMAND_TIME_SIZE];
+	size_t i;
+
+	if (json_is_object(witness)) {
+		printf("증인 (witnesses): 크기 (size) %lld에 %lld/%lld 함께 서명 (cosigned), 정족수 (quorum) "
+		       "%s: %s\n",
+		       (long long)json_get_integer(witness, "size", 0),
+		       (long long)json_get_integer(witness, "cosigners", 0),
+		       (long long)json_get_integer(witness, "of", 0), json_get_string(witness, "wants"),
+		       json_get_bool(witness, "quorum", false) ? "채움 / met" : "모자람 / not met");
+		json_array_foreach(witnesses, i, one)
+		{
+			const char *const state = json_get_string(one, "state");
+			const char *words = state;
+
+			for (size_t s = 0; s < sizeof states / sizeof *states; s++)
+				if (strcmp(state, states[s].state) == 0)
+					words = states[s].words;
+			printf("  %s: %s, 크기 (size) %lld%s%s\n", json_get_string(one, "name"), words,
+			       (long long)json_get_integer(one, "size", 0),
+			       json_get_string(one, "cosigned_at")[0] == '\0' ? "" : ", ",
+			       json_get_string(one, "cosigned_at")[0] == '\0'
+			           ? ""
+			           : command_time_of(time, json_get_string(one, "cosigned_at")));
+			if (json_get_string(json_object_get(one, "why"), "ko")[0] != '\0')
+				printf("    %s\n    %s\n", json_get_string(json_object_get(one, "why"), "ko"),
+				       json_get_string(json_object_get(one, "why"), "en"));
+		}
+	}
+	if (json_is_object(stamp)) {
+		printf("시점확인 (time stamp): %s",
+		       json_get_integer(stamp, "size", 0) == 0 ? "아직 없음 / none yet\n" : "");
+		if (json_get_integer(stamp, "size", 0) > 0)
+			printf("크기 (size) %lld, %s, %s\n", (long long)json_get_integer(stamp, "size", 0),
+			       command_time_of(time, json_get_string(stamp, "at")),
+			       json_get_string(stamp, "authority"));
+		if (json_get_bool(stamp, "failed", false))
+			printf("  %s\n  %s\n", json_get_string(json_object_get(stamp, "why"), "ko"),
+			       json_get_string(json_object_get(stamp, "why"), "en"));
+	}
+}
+
 static void
 print(const json_t *status)
 {
@@ -43,6 +99,7 @@ print(const json_t *status)
 	       (long long)json_get_integer(ledger, "shipped", 0),
 	       json_get_bool(ledger, "database_up", false) ? ""
 	                                                   : " - 데이터베이스에 닿지 못함 / database away");
+	print_confirmed(json_object_get(status, "witness"), json_object_get(status, "timestamp"));
 	printf("용도 (use cases): %lld, 키 (keys): %lld\n",
 	       (long long)json_get_integer(registry, "usecases", 0),
 	       (long long)json_get_integer(registry, "keys", 0));
