@@ -48,16 +48,33 @@ any_power(const struct usecase *usecase, enum fact fact)
 	       usecase->reviewer.may_refuse == fact;
 }
 
+/* "국방부 장관" is the same office as "국방부장관". */
+static const char *
+unspaced(struct arena *arena, const char *text)
+{
+	char *out = text == NULL ? NULL : arena_alloc(arena, strlen(text) + 1);
+	size_t size = 0;
+
+	if (out == NULL)
+		return "";
+	for (; *text != '\0'; text++)
+		if (*text != ' ')
+			out[size++] = *text;
+	out[size] = '\0';
+	return out;
+}
+
 static void
 facts_exclusion(struct assessing *assessing)
 {
 	const struct usecase *usecase = assessing->usecase;
 	struct arena *arena = assessing->arena;
 	struct cedar_field fields[4] = {
-	    {cedar_string_of(SLICE_LITERAL("designator")), text_value(arena, usecase->exclusion.designator)},
-	    {cedar_string_of(SLICE_LITERAL("document")),                                            text_value(arena,                   usecase->exclusion.document)},
-	    {cedar_string_of(SLICE_LITERAL("task")),                text_value(arena,              usecase->exclusion.task)},
-	    {cedar_string_of(SLICE_LITERAL("sole_use")),             cedar_bool(usecase->exclusion.sole_use == FACT_YES)},
+	    {cedar_string_of(SLICE_LITERAL("designator")),
+	     text_value(arena,	                                                unspaced(arena, usecase->exclusion.designator))},
+	    {cedar_string_of(SLICE_LITERAL("document")),             text_value(arena,                                      usecase->exclusion.document)},
+	    {cedar_string_of(SLICE_LITERAL("task")),                text_value(arena,usecase->exclusion.task)},
+	    {cedar_string_of(SLICE_LITERAL("sole_use")),       cedar_bool(usecase->exclusion.sole_use == FACT_YES)},
 	};
 
 	if (usecase->exclusion.designator != NULL && usecase->exclusion.designator[0] != '\0')
@@ -97,7 +114,9 @@ facts_gather(struct assessing *assessing)
 {
 	const struct usecase *usecase = assessing->usecase;
 	bool acts = usecase->decision_effect >= EFFECT_MIDSTAGE;
-	bool override = any_power(usecase, FACT_YES);
+	const bool override = any_power(usecase, FACT_YES);
+	/* To call it substantive says that somebody may refuse; that nobody may must be said. */
+	const bool powerless = !override && any_power(usecase, FACT_NO);
 
 	fact_add(assessing, "actor", term_actor(usecase->actor_role));
 	fact_add(assessing, "audience", term_audience(usecase->audience));
@@ -110,7 +129,7 @@ facts_gather(struct assessing *assessing)
 	fact_add(assessing, "reviewer_named",
 	         cedar_bool(usecase->reviewer.name != NULL && usecase->reviewer.name[0] != '\0'));
 	facts_exclusion(assessing);
-	if (override || any_power(usecase, FACT_NO))
+	if (override || powerless)
 		fact_add(assessing, "may_override", cedar_bool(override));
 	if (usecase->reviewer.decisions >= 0)
 		fact_add(assessing, "decisions", cedar_long(usecase->reviewer.decisions));
@@ -129,7 +148,7 @@ facts_gather(struct assessing *assessing)
 	fact_add(assessing, "acts", cedar_bool(acts));
 	fact_add(assessing, "staff_decide",
 	         cedar_bool(!acts && usecase->decision_effect != EFFECT_UNKNOWN &&
-	                    usecase->human_review == REVIEW_SUBSTANTIVE && override));
+	                    usecase->human_review == REVIEW_SUBSTANTIVE && !powerless));
 	facts_entered(assessing);
 }
 
@@ -277,6 +296,8 @@ on_duty(struct assessing *assessing, const struct cedar_policies *policies, uint
 	struct assessment *out = assessing->out;
 
 	(void)context;
+	if (note(policies, rule, "stricter")[0] != '\0')
+		out->stricter_reading = true;
 	if (out->duty_count < HITS_LIMIT)
 		out->duties[out->duty_count++] = note(policies, rule, "duty");
 	return 0;
@@ -342,6 +363,7 @@ stricter(enum verdict a, enum verdict b)
 static int
 steps_run(struct assessing *assessing)
 {
+	const struct usecase *usecase = assessing->usecase;
 	struct assessment *out = assessing->out;
 	struct step excluded = {.says = "excluded"}, outside = {.says = "out"};
 
@@ -360,12 +382,14 @@ steps_run(struct assessing *assessing)
 				return -1;
 			out->verdict = stricter(out->verdict, verdict);
 		}
-		return 0;
+		/* An exclusion was claimed and not granted: what it lacks. */
+		return usecase->exclusion.designator != NULL && usecase->exclusion.designator[0] != '\0'
+		           ? ask(assessing, "question", DOMAIN_NONE, out->verdict, on_question, NULL)
+		           : 0;
 	}
 	if (ask(assessing, "outside", DOMAIN_NONE, VERDICT_UNDETERMINED, on_hit, &outside) == -1)
 		return -1;
-	out->verdict =
-	    outside.any && assessing->usecase->domain_known ? VERDICT_NOT_HIGH_IMPACT : VERDICT_UNDETERMINED;
+	out->verdict = outside.any && usecase->domain_known ? VERDICT_NOT_HIGH_IMPACT : VERDICT_UNDETERMINED;
 	return out->verdict == VERDICT_UNDETERMINED
 	           ? ask(assessing, "question", DOMAIN_NONE, out->verdict, on_question, NULL)
 	           : 0;

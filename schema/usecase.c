@@ -266,6 +266,28 @@ take_sub_functions(struct usecase *out, struct reading *reading, struct arena *a
 	}
 }
 
+/* Nobody named a domain, but what it does belongs to one. That somebody said "unknown" stands. */
+static void
+domains_of_functions(struct usecase *out, const struct reading *reading)
+{
+	if (out->domain_known || member(reading, "domains") != NULL)
+		return;
+	for (size_t i = 0; i < out->sub_function_count; i++) {
+		enum domain domain = DOMAIN_NONE;
+		const char *name;
+		size_t known = 0;
+
+		for (size_t k = 0; (name = usecase_sub_function_at(k, &domain)) != NULL; k++)
+			if (strcmp(name, out->sub_functions[i]) == 0)
+				break;
+		while (known < out->domain_count && out->domains[known] != domain)
+			known++;
+		if (name != NULL && domain != DOMAIN_OTHER && known == out->domain_count)
+			out->domains[out->domain_count++] = domain;
+	}
+	out->domain_known = out->domain_count > 0;
+}
+
 static bool
 word_listed(const char *words, const char *word)
 {
@@ -406,6 +428,8 @@ usecase_parse(struct usecase *out, struct slice text, struct arena *arena, struc
 	out->audience = (enum audience)take_word(&reading, "audience", audiences);
 	take_domains(out, &reading, arena);
 	take_sub_functions(out, &reading, arena);
+	if (!reading.failed)
+		domains_of_functions(out, &reading);
 	out->decision_effect = (enum decision_effect)take_word(&reading, "decision_effect", effects);
 	out->human_review = (enum human_review)take_word(&reading, "human_review", reviews);
 	take_oversight(out, &reading);

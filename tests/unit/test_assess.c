@@ -63,14 +63,15 @@ hit(const struct assessment *assessment, const char *id)
 }
 
 static void
-each_fixture(void (*check)(const json_t *fixture, const struct assessment *assessment))
+each_fixture(const char *path, size_t least,
+             void (*check)(const json_t *fixture, const struct assessment *assessment))
 {
 	struct buffer text;
 	struct reader reader;
 	struct fault why;
 	size_t count = 0;
 
-	assert_int_equal(file_read(&text, "tests/policies/act.jsonl", 1 << 20, &why), 0);
+	assert_int_equal(file_read(&text, path, 1 << 20, &why), 0);
 	reader = reader_of(buffer_view(&text));
 	while (!reader_done(&reader)) {
 		json_t *fixture = json_read(reader_line(&reader), 1 << 16, 16, &why);
@@ -86,7 +87,7 @@ each_fixture(void (*check)(const json_t *fixture, const struct assessment *asses
 		json_decref(fixture);
 		count++;
 	}
-	assert_true(count >= 150);
+	assert_true(count >= least);
 	buffer_free(&text);
 }
 
@@ -129,7 +130,45 @@ static void
 test_fixtures(void **state)
 {
 	(void)state;
-	each_fixture(check_fixture);
+	each_fixture("tests/policies/act.jsonl", 150, check_fixture);
+	assert_int_equal(disagree, 0);
+}
+
+/* Uses as agencies and companies describe them, entered as facts: the verdict, and what is asked where it is open. */
+static void
+check_use(const json_t *use, const struct assessment *assessment)
+{
+	const char *want = json_get_string(use, "verdict"), *got = verdict_name(assessment->verdict);
+	bool same = strcmp(want, got) == 0;
+	json_t *field;
+	size_t i, k;
+
+	json_array_foreach(json_object_get(use, "missing"), i, field)
+	{
+		for (k = 0; k < assessment->missing_count; k++)
+			if (strcmp(assessment->missing[k].field, json_string_value(field)) == 0)
+				break;
+		if (k == assessment->missing_count) {
+			print_error("not asked for: %s\n", json_string_value(field));
+			same = false;
+		}
+	}
+	if (!same || verbose) {
+		print_message("| %s | %s | %s | %s |", json_get_string(use, "says"),
+		              json_get_string(use, "why"), want, strcmp(want, got) == 0 ? "=" : got);
+		for (i = 0; i < assessment->rule_count; i++)
+			print_message(" %s", assessment->rules[i].id);
+		print_message(" |\n");
+	}
+	disagree += !same;
+}
+
+static void
+test_uses(void **state)
+{
+	(void)state;
+	disagree = 0;
+	each_fixture("tests/policies/uses.jsonl", 60, check_use);
 	assert_int_equal(disagree, 0);
 }
 
@@ -245,9 +284,8 @@ int
 main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_fixtures),
-	    cmocka_unit_test(test_duties_and_dates),
-	    cmocka_unit_test(test_stricter_reading),
+	    cmocka_unit_test(test_fixtures),         cmocka_unit_test(test_uses),
+	    cmocka_unit_test(test_duties_and_dates), cmocka_unit_test(test_stricter_reading),
 	    cmocka_unit_test(test_little_memory),
 	};
 

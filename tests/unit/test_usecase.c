@@ -77,6 +77,24 @@ test_unknown_is_a_value(void **state)
 	assert_true(usecase.domain_known);
 	assert_int_equal(usecase.domain_count, 0);
 	usecase_release(&usecase);
+	/* What it does says where it belongs, unless somebody said that this is unknown, or that it belongs nowhere. */
+	assert_int_equal(
+	    parse(&usecase, "{\"id\":\"x\",\"sub_function\":[\"award\",\"charge\",\"triage\"]}", arena, &why),
+	    0);
+	assert_true(usecase.domain_known);
+	assert_int_equal(usecase.domain_count, 2);
+	assert_int_equal(usecase.domains[0], DOMAIN_PUBLIC_SERVICE);
+	assert_int_equal(usecase.domains[1], DOMAIN_HEALTHCARE);
+	usecase_release(&usecase);
+	assert_int_equal(
+	    parse(&usecase, "{\"id\":\"x\",\"domains\":\"unknown\",\"sub_function\":\"award\"}", arena, &why),
+	    0);
+	assert_false(usecase.domain_known);
+	usecase_release(&usecase);
+	assert_int_equal(
+	    parse(&usecase, "{\"id\":\"x\",\"domains\":[],\"sub_function\":\"award\"}", arena, &why), 0);
+	assert_int_equal(usecase.domain_count, 0);
+	usecase_release(&usecase);
 	arena_free(arena);
 }
 
