@@ -5,6 +5,8 @@
  */
 #include <string.h>
 
+#include "policy/cedar/value.h"
+#include "policy/coverage.h"
 #include "policy/snapshot.h"
 #include "policy/terms.h"
 
@@ -166,14 +168,48 @@ principal_value(const struct subject *subject, struct arena *arena)
 /* ---- what the answers mean --------------------------------------------------------------------------------------- */
 
 struct deciding {
-	const struct policy *policy;
-	const struct policy_facts *facts;
+	const struct cedar_policies *policies;
+	const struct meaning *meanings;
+	const struct policy_facts *facts;  /* context is made of these, or else ... */
+	const struct cedar_request *given; /* ... is this one's */
+	uint32_t found_kinds, redacted_kinds;
+	bool can_mask;                  /* the context says what is masked: whether it helps can be seen */
+	const struct cedar_uid *action; /* whose access is asked for */
+	struct coverage *coverage;      /* or NULL */
 	struct arena *arena;
 	struct decision *out;
 	struct cedar_request request;
-	struct cedar_entities *entities;
+	const struct cedar_entities *entities;
 	bool broken; /* an error anywhere: the end is DENY */
 };
+
+/* The context of a request in Cedar's words, with these kinds masked as well. */
+static struct cedar_value
+given_context(const struct deciding *deciding, uint32_t redacted)
+{
+	const struct cedar_value context = deciding->given->context;
+	const struct cedar_string name = term(TERM_REDACTED);
+	const struct cedar_value old = cedar_record_get(context, &name);
+	const struct cedar_value more = term_identifiers(deciding->arena, redacted);
+	struct cedar_value *items;
+	struct cedar_field *fields;
+
+	if (redacted == 0 || old.kind != CEDAR_SET || more.kind != CEDAR_SET)
+		return context;
+	items = arena_array(deciding->arena, old.as.set->count + more.as.set->count, sizeof *items);
+	fields = arena_array(deciding->arena, context.as.record->count, sizeof *fields);
+	if (items == NULL || fields == NULL)
+		return (struct cedar_value){.kind = CEDAR_NONE};
+	if (old.as.set->count > 0)
+		memcpy(items, old.as.set->items, old.as.set->count * sizeof *items);
+	memcpy(items + old.as.set->count, more.as.set->items, more.as.set->count * sizeof *items);
+	memcpy(fields, context.as.record->fields, context.as.record->count * sizeof *fields);
+	for (uint32_t i = 0; i < context.as.record->count; i++)
+		if (cedar_string_equal(&fields[i].name, &name))
+			fields[i].value =
+			    cedar_set(deciding->arena, items, old.as.set->count + more.as.set->count);
+	return cedar_record(deciding->arena, fields, context.as.record->count);
+}
 
 static void
 error_add(struct deciding *deciding, const struct cedar_result *result, const struct fault *why)
@@ -191,9 +227,8 @@ error_add(struct deciding *deciding, const struct cedar_result *result, const st
 	if (out->error_count > 0)
 		memcpy(errors, out->errors, out->error_count * sizeof *errors);
 	for (size_t i = 0; result != NULL && i < count; i++)
-		errors[out->error_count + i] =
-		    (struct policy_error){cedar_policy_id(deciding->policy->agency, result->errors[i].policy),
-		                          result->errors[i].en};
+		errors[out->error_count + i] = (struct policy_error){
+		    cedar_policy_id(deciding->policies, result->errors[i].policy), result->errors[i].en};
 	if (result == NULL) {
 		const char *text = arena_string(deciding->arena, why->en);
 
@@ -205,14 +240,19 @@ error_add(struct deciding *deciding, const struct cedar_result *result, const st
 
 /* Ask; false when it could not be answered without an error. */
 static bool
-ask(struct deciding *deciding, const char *action, uint32_t redacted, struct cedar_result *result)
+ask(struct deciding *deciding, const struct cedar_uid *action, uint32_t redacted, struct cedar_result *result)
 {
 	struct fault why = {0};
 
-	deciding->request.action = cedar_uid(deciding->arena, SLICE_LITERAL("Action"), slice_string(action));
-	deciding->request.context = context_value(deciding->facts, redacted, deciding->arena);
-	if (cedar_authorize(deciding->policy->agency, &deciding->request, deciding->entities, deciding->arena,
-	                    result, &why) == -1) {
+	deciding->request.action = action;
+	deciding->request.context = deciding->facts != NULL
+	                                ? context_value(deciding->facts, redacted, deciding->arena)
+	                                : given_context(deciding, redacted);
+	if (cedar_authorize(deciding->policies, &deciding->request, deciding->entities, deciding->arena,
+	                    result, &why) == -1 ||
+	    (deciding->coverage != NULL &&
+	     coverage_add(deciding->coverage, deciding->policies, &deciding->request, deciding->entities,
+	                  deciding->arena, &why) == -1)) {
 		error_add(deciding, NULL, &why);
 		return false;
 	}
@@ -234,7 +274,7 @@ reasons_take(const struct deciding *deciding, const uint32_t *numbers, size_t nu
 	if (*count > 0)
 		memcpy(list, *reasons, *count * sizeof *list);
 	for (size_t i = 0; i < number_count; i++) {
-		const struct meaning *meaning = &deciding->policy->meanings[numbers[i]];
+		const struct meaning *meaning = &deciding->meanings[numbers[i]];
 
 		if (remedy < 0 || meaning->remedy == (enum remedy)remedy)
 			list[(*count)++] = meaning->reason;
@@ -254,7 +294,7 @@ forbids_read(const struct deciding *deciding, const struct cedar_result *result)
 	struct forbids forbids = {0};
 
 	for (size_t i = 0; i < result->forbid_count; i++) {
-		const struct meaning *meaning = &deciding->policy->meanings[result->forbids[i]];
+		const struct meaning *meaning = &deciding->meanings[result->forbids[i]];
 
 		if (meaning->remedy == REMEDY_HOLD) {
 			/* Several holds: the one that runs out first, and its approver. */
@@ -265,8 +305,8 @@ forbids_read(const struct deciding *deciding, const struct cedar_result *result)
 			forbids.hold = true;
 		} else if (meaning->remedy == REMEDY_REDACT) {
 			forbids.redact = true;
-			forbids.duties.redact_kinds |= meaning->redact_found ? deciding->facts->found_kinds
-			                                                     : meaning->duties.redact_kinds;
+			forbids.duties.redact_kinds |=
+			    meaning->redact_found ? deciding->found_kinds : meaning->duties.redact_kinds;
 		} else {
 			forbids.final = true;
 		}
@@ -303,7 +343,7 @@ access_decide(struct deciding *deciding)
 	struct cedar_result result;
 	struct forbids forbids, after;
 
-	if (!ask(deciding, deciding->facts->action, deciding->facts->redacted_kinds, &result))
+	if (!ask(deciding, deciding->action, deciding->redacted_kinds, &result))
 		return ACCESS_DENY;
 	forbids = forbids_read(deciding, &result);
 	reasons_take(deciding, result.permits, result.permit_count, -1, &out->permits, &out->permit_count);
@@ -323,18 +363,18 @@ access_decide(struct deciding *deciding)
 		return ACCESS_PERMIT;
 	}
 	reasons_take(deciding, result.forbids, result.forbid_count, -1, &out->reasons, &out->reason_count);
-	if (forbids.redact) {
+	if (forbids.redact && deciding->can_mask) {
 		struct cedar_result again;
 
 		/* A remedy that would not help is no remedy. */
-		if (!ask(deciding, deciding->facts->action,
-		         deciding->facts->redacted_kinds | forbids.duties.redact_kinds, &again))
+		if (!ask(deciding, deciding->action, deciding->redacted_kinds | forbids.duties.redact_kinds,
+		         &again))
 			return ACCESS_DENY;
 		after = forbids_read(deciding, &again);
 		if (after.final || after.redact || again.permit_count == 0)
 			return ACCESS_DENY;
-		out->duties.redact_kinds = forbids.duties.redact_kinds;
 	}
+	out->duties.redact_kinds = forbids.duties.redact_kinds;
 	if (!forbids.hold)
 		return ACCESS_REDACT;
 	out->duties.approver_role = forbids.duties.approver_role;
@@ -342,40 +382,26 @@ access_decide(struct deciding *deciding)
 	return ACCESS_HOLD;
 }
 
-void
-policy_decide(const struct policy *policy, const struct policy_facts *facts, struct arena *arena,
-              struct decision *out)
+/* The two questions, and what they come to. `cannot`: duties that this way cannot perform. */
+static void
+decide(struct deciding *deciding, uint32_t cannot)
 {
-	struct deciding deciding = {.policy = policy, .facts = facts, .arena = arena, .out = out};
+	struct decision *out = deciding->out;
+	const struct cedar_uid *duty =
+	    cedar_uid(deciding->arena, SLICE_LITERAL("Action"), SLICE_LITERAL("duty"));
+	enum access access = access_decide(deciding);
 	struct cedar_result result;
-	struct fault why = {0};
-	enum access access;
 
-	memset(out, 0, sizeof *out);
-	memcpy(out->bundle, policy->bundle, sizeof out->bundle);
-	deciding.request.principal = principal_value(facts->subject, arena);
-	deciding.request.resource =
-	    cedar_uid(arena, SLICE_LITERAL("Model"), slice_string(facts->model != NULL ? facts->model : ""));
-	if (deciding.request.principal == NULL || deciding.request.resource == NULL ||
-	    facts->action == NULL ||
-	    (deciding.entities = entities_value(policy, facts, deciding.request.principal, arena, &why)) ==
-	        NULL) {
-		if (why.en[0] == '\0')
-			fault_memory(&why);
-		error_add(&deciding, NULL, &why);
-		return;
-	}
-	access = access_decide(&deciding);
-	if (ask(&deciding, "duty", facts->redacted_kinds, &result)) {
+	if (ask(deciding, duty, deciding->redacted_kinds, &result)) {
 		for (size_t i = 0; i < result.permit_count; i++)
-			duties_merge(&out->duties, &policy->meanings[result.permits[i]].duties);
+			duties_merge(&out->duties, &deciding->meanings[result.permits[i]].duties);
 	}
-	if (access != ACCESS_DENY && (duties_named(&out->duties) & facts->cannot) != 0) {
+	if (access != ACCESS_DENY && (duties_named(&out->duties) & cannot) != 0) {
 		out->reasons = &no_way;
 		out->reason_count = 1;
 		access = ACCESS_DENY;
 	}
-	if (deciding.broken || !arena_ok(arena)) {
+	if (deciding->broken || !arena_ok(deciding->arena)) {
 		if (out->error_count == 0) {
 			out->errors = &no_memory;
 			out->error_count = 1;
@@ -383,4 +409,92 @@ policy_decide(const struct policy *policy, const struct policy_facts *facts, str
 		return; /* DENY */
 	}
 	out->access = access;
+}
+
+void
+policy_decide(const struct policy *policy, const struct policy_facts *facts, struct arena *arena,
+              struct decision *out)
+{
+	decide_covered(policy, facts, NULL, arena, out);
+}
+
+void
+decide_covered(const struct policy *policy, const struct policy_facts *facts, struct coverage *coverage,
+               struct arena *arena, struct decision *out)
+{
+	struct deciding deciding = {.policies = policy->agency,
+	                            .meanings = policy->meanings,
+	                            .facts = facts,
+	                            .found_kinds = facts->found_kinds,
+	                            .redacted_kinds = facts->redacted_kinds,
+	                            .can_mask = true,
+	                            .coverage = coverage,
+	                            .arena = arena,
+	                            .out = out};
+	struct fault why = {0};
+
+	memset(out, 0, sizeof *out);
+	memcpy(out->bundle, policy->bundle, sizeof out->bundle);
+	deciding.request.principal = principal_value(facts->subject, arena);
+	deciding.request.resource =
+	    cedar_uid(arena, SLICE_LITERAL("Model"), slice_string(facts->model != NULL ? facts->model : ""));
+	if (facts->action != NULL)
+		deciding.action = cedar_uid(arena, SLICE_LITERAL("Action"), slice_string(facts->action));
+	if (deciding.request.principal == NULL || deciding.request.resource == NULL ||
+	    deciding.action == NULL ||
+	    (deciding.entities = entities_value(policy, facts, deciding.request.principal, arena, &why)) ==
+	        NULL) {
+		if (why.en[0] == '\0')
+			fault_memory(&why);
+		error_add(&deciding, NULL, &why);
+		return;
+	}
+	decide(&deciding, facts->cannot);
+}
+
+static struct cedar_value
+set_in(const struct cedar_request *request, enum term name)
+{
+	const struct cedar_string key = term(name);
+
+	return request->context.kind == CEDAR_RECORD ? cedar_record_get(request->context, &key)
+	                                             : (struct cedar_value){.kind = CEDAR_NONE};
+}
+
+/* The kinds of identifiers that a set in the context names; 0 where there is no such set. */
+static uint32_t
+kinds_in(const struct cedar_request *request, enum term name)
+{
+	const struct cedar_value set = set_in(request, name);
+	uint32_t kinds = 0;
+
+	for (uint32_t i = 0; set.kind == CEDAR_SET && i < set.as.set->count; i++) {
+		const struct cedar_value item = set.as.set->items[i];
+
+		for (unsigned kind = 0; item.kind == CEDAR_ENTITY && kind < IDENTIFIER_KINDS; kind++)
+			if (cedar_uid_equal(item.as.entity,
+			                    term_identifier((enum identifier_kind)kind).as.entity))
+				kinds |= 1u << kind;
+	}
+	return kinds;
+}
+
+void
+decide_asked(const struct asked *asked, struct coverage *coverage, struct arena *arena, struct decision *out)
+{
+	struct deciding deciding = {.policies = asked->policies,
+	                            .meanings = asked->meanings,
+	                            .given = asked->request,
+	                            .found_kinds = kinds_in(asked->request, TERM_FOUND),
+	                            .can_mask = set_in(asked->request, TERM_FOUND).kind == CEDAR_SET &&
+	                                        set_in(asked->request, TERM_REDACTED).kind == CEDAR_SET,
+	                            .action = asked->request->action,
+	                            .request = *asked->request,
+	                            .entities = asked->entities,
+	                            .coverage = coverage,
+	                            .arena = arena,
+	                            .out = out};
+
+	memset(out, 0, sizeof *out);
+	decide(&deciding, 0);
 }

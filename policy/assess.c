@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "policy/coverage.h"
 #include "policy/snapshot.h"
 #include "policy/terms.h"
 #include "schema/base/clock.h"
@@ -19,6 +20,7 @@ struct assessing {
 	const struct usecase *usecase;
 	size_t layers; /* in force */
 	struct arena *arena;
+	struct coverage *coverage; /* or NULL */
 	struct assessment *out;
 	const struct cedar_uid *principal;
 	struct cedar_field fields[FACTS_LIMIT]; /* all but the last three, which differ by question */
@@ -203,7 +205,9 @@ ask(struct assessing *assessing, const char *action, enum domain domain, enum ve
 		struct cedar_result result;
 
 		if (cedar_authorize(policies, &request, assessing->policy->actions, assessing->arena, &result,
-		                    assessing->why) == -1)
+		                    assessing->why) == -1 ||
+		    coverage_add(assessing->coverage, policies, &request, assessing->policy->actions,
+		                 assessing->arena, assessing->why) == -1)
 			return -1;
 		if (result.error_count > 0)
 			return fault_set(assessing->why, FAULT_INTERNAL,
@@ -424,8 +428,19 @@ int
 policy_assess(const struct policy *policy, const struct usecase *usecase, const char *as_of,
               struct arena *arena, struct assessment *out, struct fault *why)
 {
-	struct assessing assessing = {
-	    .policy = policy, .usecase = usecase, .arena = arena, .out = out, .why = why};
+	return assess_covered(policy, usecase, as_of, NULL, arena, out, why);
+}
+
+int
+assess_covered(const struct policy *policy, const struct usecase *usecase, const char *as_of,
+               struct coverage *coverage, struct arena *arena, struct assessment *out, struct fault *why)
+{
+	struct assessing assessing = {.policy = policy,
+	                              .usecase = usecase,
+	                              .coverage = coverage,
+	                              .arena = arena,
+	                              .out = out,
+	                              .why = why};
 
 	memset(out, 0, sizeof *out); /* UNDETERMINED until all has held */
 	if (layers_in_force(policy, as_of, &assessing.layers, why) == -1)

@@ -42,4 +42,25 @@ struct policy {
 /* What the annotations of one policy mean; words that annotations_check() would refuse mean nothing. */
 void meaning_read(struct meaning *out, const struct cedar_policies *policies, uint32_t number);
 
+struct coverage; /* coverage.h; NULL: not wanted */
+
+/* policy_assess() and policy_decide(), with every question counted. */
+MUST_CHECK int assess_covered(const struct policy *policy, const struct usecase *usecase, const char *as_of,
+                              struct coverage *coverage, struct arena *arena, struct assessment *out,
+                              struct fault *why);
+void decide_covered(const struct policy *policy, const struct policy_facts *facts, struct coverage *coverage,
+                    struct arena *arena, struct decision *out);
+/*
+ * The same decision of a request that is in Cedar's own words: access of its action, then the duties of Action::"duty". Masking
+ * adds to context.redacted where there is such a set of identifiers; where there is none a redaction is taken to help.
+ */
+struct asked {
+	const struct cedar_policies *policies;
+	const struct meaning *meanings; /* by policy number */
+	const struct cedar_request *request;
+	const struct cedar_entities *entities;
+};
+void decide_asked(const struct asked *asked, struct coverage *coverage, struct arena *arena,
+                  struct decision *out);
+
 #endif

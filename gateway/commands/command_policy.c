@@ -165,8 +165,10 @@ static const struct {
 	 "정책을 스키마로 검증", "check policies against a schema"},
 	{"explain", policy_explain, "--policies P --entities E [--schema S] --request R [--policy ID] [--json]",
 	 "정책마다 왜 그런지", "why, policy by policy"},
-	{"test", policy_test, "--policies P --tests T [--entities E] [--schema S] [--json]",
-	 "정책 시험과 한 번도 참이 아니었던 정책", "tests of policies, and policies that were never true"},
+	{"test", policy_test,
+	 "[--policies P [--schema S] [--entities E]] [--tests T...] [--bundle B] [--min-coverage N] [--json]",
+	 "정책 시험: 결정, 조치, 의무, 그리고 정책과 조건절의 시험 범위",
+	 "tests: decisions, outcomes, duties; coverage of policies and clauses"},
 	{"lint", policy_lint, "P… [--json]",
 	 "주석 낱말 검사", "the closed vocabulary of annotations"},
 	{"fmt", policy_format, "P… [--check | --write]",
@@ -204,6 +206,8 @@ parse_options(struct policy_options *options, int argc, char **argv)
 		ENTITIES,
 		REQUEST,
 		TESTS,
+		BUNDLE,
+		MIN_COVERAGE,
 		POLICY,
 		JSON,
 		USE_IDS,
@@ -218,6 +222,8 @@ parse_options(struct policy_options *options, int argc, char **argv)
 	    {"entities",            required_argument, NULL, ENTITIES},
 	    {"request",             required_argument, NULL, REQUEST },
 	    {"tests",               required_argument, NULL, TESTS   },
+	    {"bundle",              required_argument, NULL, BUNDLE  },
+	    {"min-coverage",        required_argument, NULL, MIN_COVERAGE},
 	    {"policy",              required_argument, NULL, POLICY  },
 	    {"json",                no_argument,       NULL, JSON    },
 	    {"use-ids",             no_argument,       NULL, USE_IDS },
@@ -227,6 +233,9 @@ parse_options(struct policy_options *options, int argc, char **argv)
 	    {"help",                no_argument,       NULL, HELP    },
 	    {NULL,                  0,                 NULL, 0       }
         };
+
+	uint64_t number;
+	struct fault why;
 
 	memset(options, 0, sizeof *options);
 	options->json = isatty(STDOUT_FILENO) == 0; /* a program reads: JSON, asked for or not */
@@ -255,7 +264,17 @@ parse_options(struct policy_options *options, int argc, char **argv)
 			options->request = optarg;
 			break;
 		case TESTS:
-			options->tests = optarg;
+			if (options->test_count == POLICY_PATHS)
+				return -1;
+			options->tests[options->test_count++] = optarg;
+			break;
+		case BUNDLE:
+			options->bundle = optarg;
+			break;
+		case MIN_COVERAGE:
+			if (command_parse_number(&number, "min-coverage", optarg, &why) == -1 || number > 100)
+				return -1;
+			options->min_coverage = (unsigned)number;
 			break;
 		case POLICY:
 			options->policy = optarg;

@@ -415,8 +415,8 @@ static void
 usage(FILE *to)
 {
 	fputs(
-	    "사용법: haechi replay [조건…] [--policies 폴더] [--act 폴더] [--schema 파일] [--json]\n"
-	    "usage:  haechi replay [FILTER...] [--policies DIR] [--act DIR] [--schema FILE] [--json]\n\n"
+	    "사용법: haechi replay [조건…] [묶음 | --policies 폴더 --act 폴더 --schema 파일] [--json]\n"
+	    "usage:  haechi replay [FILTER...] [BUNDLE | --policies DIR --act DIR --schema FILE] [--json]\n\n"
 	    "  기록된 사실로 결정을 다시 내려 기록과 비교합니다. 같은 정책이면 하나라도 다를 때 1로 끝나고,\n"
 	    "  다른 정책이면 무엇이 바뀔지 보입니다.\n"
 	    "  Decisions are made again from the facts their entries recorded. Under the same policies any\n"
@@ -429,7 +429,7 @@ usage(FILE *to)
 	    to);
 }
 
-enum { FROM = 256, TO, AGENCY, USECASE, LIMIT, POLICIES, ACT, SCHEMA, AS_OF, DATABASE, REASON, JSON };
+enum { FROM = 256, TO, AGENCY, USECASE, LIMIT, POLICIES, ACT, SCHEMA, BUNDLE, AS_OF, DATABASE, REASON, JSON };
 
 static const struct option known[] = {
     {"from",     required_argument, NULL, FROM    },
@@ -440,6 +440,7 @@ static const struct option known[] = {
     {"policies", required_argument, NULL, POLICIES},
     {"act",      required_argument, NULL, ACT     },
     {"schema",   required_argument, NULL, SCHEMA  },
+    {"bundle",   required_argument, NULL, BUNDLE  },
     {"as-of",    required_argument, NULL, AS_OF   },
     {"database", required_argument, NULL, DATABASE},
     {"reason",   required_argument, NULL, REASON  },
@@ -472,6 +473,8 @@ take_option(struct options *options, int option, const char *value, const char *
 		return policy_place(options->places.act, value, why);
 	case SCHEMA:
 		return policy_place(options->places.schema, value, why);
+	case BUNDLE:
+		return policy_place(options->places.bundle, value, why);
 	case AS_OF:
 		options->as_of = value;
 		return 0;
@@ -509,6 +512,10 @@ command_replay(int argc, char **argv)
 		else if (take_option(&options, option, optarg, &config, &why) == -1)
 			result = command_fail(&why);
 	}
+	/* One bare word is a bundle. */
+	if (result == EXIT_GOOD && optind == argc - 1 && options.places.bundle[0] == '\0' &&
+	    policy_place(options.places.bundle, argv[optind++], &why) == -1)
+		result = command_fail(&why);
 	if (result == EXIT_GOOD && optind < argc) {
 		usage(stderr);
 		result = EXIT_USAGE;

@@ -15,7 +15,10 @@ struct policy_options {
 	const char *schema;
 	const char *entities;
 	const char *request;
-	const char *tests;
+	const char *tests[POLICY_PATHS]; /* files, or folders: every *.json and *.jsonl in them */
+	size_t test_count;
+	const char *bundle;    /* a bundle instead of policies, schema and tests */
+	unsigned min_coverage; /* test: percent below which the answer is no */
 	const char *policy; /* an id */
 	bool json;
 	bool ids_from_annotation;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "gateway/config.h"
+#include "policy/policy_bundle.h"
 
 #define INSTALLED "/usr/local/share/haechi"
 
@@ -96,10 +97,35 @@ policy_places_configured(struct policy_places *places, const char *path, struct 
 }
 
 int
+command_open_bundle(struct bundle **out, const char *path, struct fault *why)
+{
+	struct buffer bytes;
+	int result = -1;
+
+	*out = NULL;
+	buffer_init(&bytes, BUNDLE_SIZE_LIMIT);
+	if (file_read(&bytes, path, BUNDLE_SIZE_LIMIT, why) == 0 &&
+	    (result = bundle_open(out, buffer_view(&bytes), why)) == -1)
+		fault_prefix(why, "%s", "%s", path);
+	buffer_free(&bytes);
+	return result;
+}
+
+int
 command_load_policy_from(struct policy **out, const struct policy_places *places, struct fault *why)
 {
 	struct policy_places found;
 
+	if (places->bundle[0] != '\0') {
+		struct bundle *bundle;
+		int result;
+
+		if (command_open_bundle(&bundle, places->bundle, why) == -1)
+			return -1;
+		result = bundle_policy(out, bundle, why);
+		bundle_close(bundle);
+		return result;
+	}
 	if (places_find(&found, NULL, why) == -1)
 		return -1;
 	return policy_load(out, places->agency[0] != '\0' ? places->agency : found.agency,

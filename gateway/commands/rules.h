@@ -18,6 +18,7 @@ MUST_CHECK int command_load_policy(struct policy **out, const char *share, struc
 /* Where each part lies, as told on the command line or by haechi.yaml; "": not told. */
 struct policy_places {
 	char agency[PATH_MAX], act[PATH_MAX], schema[PATH_MAX];
+	char bundle[PATH_MAX]; /* a file that stands for all three */
 };
 
 /* FAULT_USAGE when the path is too long. */
@@ -27,5 +28,9 @@ MUST_CHECK int policy_places_configured(struct policy_places *places, const char
 /* As command_load_policy() with share NULL, for the places not told. */
 MUST_CHECK int command_load_policy_from(struct policy **out, const struct policy_places *places,
                                         struct fault *why);
+
+/* A bundle out of a file ("-": standard input), not verified. *out is the caller's, to bundle_close(). */
+struct bundle;
+MUST_CHECK int command_open_bundle(struct bundle **out, const char *path, struct fault *why);
 
 #endif

@@ -167,6 +167,8 @@ cedar_policy_is_template(const struct cedar_policy *policy)
 struct cedar_expr *cedar_expr_new(struct arena *arena, enum cedar_op op, uint32_t offset);
 bool cedar_expr_finish(struct cedar_expr *expr, struct arena *arena);
 bool cedar_expr_same(const struct cedar_expr *a, const struct cedar_expr *b);
+/* In one line, for people; deeper than a few levels it is only hinted at. */
+void cedar_expr_show(struct buffer *out, const struct cedar_expr *expr);
 
 /* Undo the escapes of a string literal without its quotes. false: *bad is the escape that is none. */
 bool cedar_unescape(struct arena *arena, struct slice raw, struct slice *text, struct slice *bad);

@@ -206,6 +206,15 @@ show(struct explaining *explain, const struct cedar_expr *expr, unsigned depth)
 	}
 }
 
+void
+cedar_expr_show(struct buffer *out, const struct cedar_expr *expr)
+{
+	struct buffer nothing = {0};
+	struct explaining explain = {.ko = out, .en = &nothing};
+
+	show(&explain, expr, 0);
+}
+
 /* ---- reasons --------------------------------------------------------------------------------------------------- */
 
 /* What one side was, unless it is written out already. */
