@@ -1,5 +1,5 @@
 /*
- * anchor -- heads that somebody outside has confirmed, as PostgreSQL keeps them (schema/sql/0007_anchor.sql).
+ * anchor -- heads that somebody outside has confirmed, as PostgreSQL keeps them (schema/sql/0008_anchor.sql).
  *
  * Nothing read here is trusted: a note is held against keys (keyring.h, quorum.h), a stamp against roots (timestamp.h).
  */

@@ -1,4 +1,4 @@
--- 0007 anchor -- heads that somebody outside has confirmed: cosigned by witnesses (C2SP), stamped with the time (RFC 3161).
+-- 0008 anchor -- heads that somebody outside has confirmed: cosigned by witnesses (C2SP), stamped with the time (RFC 3161).
 --
 -- A head's own row in `checkpoint` is written with its batch and never changes; what others say of it comes later, and of fewer
 -- heads. `haechi audit verify` holds each note's root and signatures against the tree, as it does with every head.
