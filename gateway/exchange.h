@@ -73,6 +73,8 @@ struct exchange {
 	struct policy_facts facts;
 	struct decision decision;
 	uint32_t found[IDENTIFIER_KINDS];
+	enum grade declared; /* of the use case; facts.grade is that, raised */
+	struct drift_evidence drift_evidence;
 	uint32_t masked_kinds; /* bits that were masked in the prompt */
 	const struct config_route
 	    *route; /* engine and model that would serve it; NULL: nobody serves that model */

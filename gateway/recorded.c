@@ -279,12 +279,26 @@ read_facts(struct recorded *out, struct reading *reading, const json_t *body)
 	const json_t *from = part(reading, body, "facts", JSON_OBJECT);
 	const json_t *signals = part(reading, from, "signals", JSON_ARRAY);
 	const json_t *limits = json_object_get(from, "review_limits");
+	const json_t *evidence = json_object_get(from, "drift_evidence");
 	struct policy_facts *facts = &out->facts;
 
 	facts->subject = &out->subject;
 	facts->verdict = verdict_of(reading, body);
 	facts->drift = drift_of(reading, from);
 	facts->grade = grade_of(reading, from, "grade");
+	out->declared = json_object_get(from, "grade_declared") == NULL
+	                    ? facts->grade
+	                    : grade_of(reading, from, "grade_declared");
+	if (evidence != NULL) {
+		const char *const why = text(reading, evidence, "why");
+
+		out->drift_evidence = (struct drift_evidence){
+		    .domain = domain_of(reading, json_object_get(evidence, "domain"), "drift_evidence"),
+		    .score = (uint16_t)json_get_integer(evidence, "score", 0),
+		    .rule = text(reading, evidence, "rule"),
+		    .undeclared = why != NULL && strcmp(why, "undeclared") == 0,
+		};
+	}
 	facts->zone_grade = grade_of(reading, from, "zone_grade");
 	read_found(out, reading, from);
 	facts->redacted_kinds = kinds(reading, from, "redacted");

@@ -17,6 +17,8 @@ struct recorded {
 	struct policy_facts
 	    facts; /* of it: subject; no usecase, verdict as recorded, redacted_kinds as recorded */
 	uint32_t found[IDENTIFIER_KINDS];
+	enum grade declared;
+	struct drift_evidence drift_evidence; /* score 0: none */
 	struct decision decision; /* ids and rows of the law, no titles */
 	bool assessed;
 	struct assessment assessment; /* the same */

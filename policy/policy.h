@@ -131,6 +131,9 @@ void detection_redact(struct buffer *out, struct slice text, const struct findin
                       uint32_t kinds);
 /* Compare what the texts showed with the registered use. */
 enum drift detection_drift(const struct detection *detection, const struct usecase *usecase);
+/* The same, and what showed it; *evidence is left alone when nothing does. Its rule lives with the process-wide tables. */
+enum drift detection_drift_evidence(const struct detection *detection, const struct usecase *usecase,
+                                    struct drift_evidence *evidence);
 
 /*
  * Masking while an answer streams: bytes go in as they come, masked bytes come out, held back only as far as an

@@ -216,6 +216,20 @@ put_reasons(struct json_writer *writer, const char *name, const struct policy_re
 	json_array_end(writer);
 }
 
+static void
+put_evidence(struct json_writer *writer, const struct drift_evidence *evidence)
+{
+	if (evidence->score == 0)
+		return;
+	json_name(writer, "drift_evidence");
+	json_object_begin(writer);
+	member(writer, "domain", domain_name(evidence->domain));
+	member(writer, "rule", evidence->rule);
+	number(writer, "score", evidence->score);
+	member(writer, "why", evidence->undeclared ? "undeclared" : "beyond");
+	json_object_end(writer);
+}
+
 /* Only those that are not the usual ones, and only where something was measured by them. */
 static void
 put_limits(struct json_writer *writer, const struct oversight_limits *limits)
@@ -245,8 +259,10 @@ put_facts(struct json_writer *writer, const struct entry_decision *body)
 	member(writer, "approver", body->facts.approver);
 	member(writer, "approver_role", body->facts.approver_role);
 	member(writer, "drift", drift_name(body->facts.drift));
+	put_evidence(writer, &body->facts.drift_evidence);
 	counts(writer, "found", body->facts.found);
 	member(writer, "grade", grade_name(body->facts.grade));
+	member(writer, "grade_declared", grade_name(body->facts.declared));
 	kinds(writer, "redacted", body->facts.redacted_kinds);
 	number(writer, "review_changed", body->facts.review_changed);
 	number(writer, "review_decisions", body->facts.review_decisions);
@@ -354,6 +370,9 @@ entry_write_outcome(struct buffer *out, const struct entry_head *head, const str
 	member(&writer, "engine", body->engine);
 	member(&writer, "finish", body->finish);
 	number(&writer, "first_byte_us", body->first_byte_us);
+	if (body->status == OUTCOME_ANSWERED)
+		counts(&writer, "found", body->found);
+	member(&writer, "grade", grade_name(body->grade));
 	number(&writer, "http_status", body->http_status);
 	member(&writer, "label", label_name(body->label));
 	counts(&writer, "masked", body->masked);

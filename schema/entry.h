@@ -63,8 +63,9 @@ struct entry_decision {
 	const struct decision   *decision;
 	struct {
 		const char *action, *model, *zone, *approver, *approver_role;
-		enum grade  grade, zone_grade;
+		enum grade  declared, grade, zone_grade; /* grade: declared, raised by what was found */
 		enum drift  drift;
+		struct drift_evidence drift_evidence;
 		uint32_t    found[IDENTIFIER_KINDS]; /* confident findings by kind */
 		uint32_t    redacted_kinds, signal_domains;
 		int64_t     approval_expires_ms;
@@ -99,6 +100,8 @@ struct entry_outcome {
 	struct commitment   answer;
 	int64_t             prompt_tokens, completion_tokens; /* -1 unknown */
 	uint32_t            masked[IDENTIFIER_KINDS];         /* in the answer */
+	uint32_t            found[IDENTIFIER_KINDS];          /* in what went out: not masked */
+	enum grade          grade; /* of the exchange: the decision's, raised by what the answer brought */
 	int64_t             decide_us, record_us, first_byte_us, total_us; /* -1 did not happen */
 };
 

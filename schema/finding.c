@@ -117,3 +117,12 @@ drift_name(enum drift drift)
 {
 	return (unsigned)drift < sizeof drifts / sizeof *drifts ? drifts[drift] : "certain";
 }
+
+#define NOT_PERSONAL (1u << IDENTIFIER_BUSINESS_REG | 1u << IDENTIFIER_CORP_REG | 1u << IDENTIFIER_IP)
+
+enum grade
+grade_raise(enum grade declared, uint32_t found_kinds)
+{
+	/* The smaller is the stricter. */
+	return (found_kinds & ~(uint32_t)NOT_PERSONAL) != 0 && declared > GRADE_S ? GRADE_S : declared;
+}

@@ -67,9 +67,23 @@ enum grade { GRADE_C = 0, GRADE_S, GRADE_O };
 const char *grade_name(enum grade grade); /* "C" "S" "O" */
 bool        grade_parse(enum grade *grade, const char *name);
 
+/*
+ * The grade of data declared so, in which these kinds of identifiers were found (bits): personal information is S (law
+ * section 7, N2SF: 정보공개법 9(1)6). Never lowered. Numbers of companies and of machines are not personal.
+ */
+enum grade grade_raise(enum grade declared, uint32_t found_kinds);
+
 /* Does the text stay within the registered use? Law 2.6: text reveals drift, it proves nothing else. */
 enum drift { DRIFT_CERTAIN = 0, DRIFT_SUSPECTED, DRIFT_NONE };
 
 const char *drift_name(enum drift drift);
+
+/* What showed that a text drifts: a pattern or the model, never the text. */
+struct drift_evidence {
+	enum domain domain;
+	uint16_t    score;      /* thousandths; 0: no evidence */
+	const char *rule;       /* id of the pattern, "model" */
+	bool        undeclared; /* the domain is not the use's; else: it is, but the use decides nothing in it */
+};
 
 #endif

@@ -140,6 +140,14 @@ facts_json(const struct recorded *recorded)
 	                drift_name(facts->drift), "grade", grade_name(facts->grade), "zone",
 	                facts->engine_zone, "zone_grade", grade_name(facts->zone_grade), "model",
 	                facts->model, "action", facts->action, "streaming", facts->streaming, "roles", roles);
+	json_object_set_new(out, "grade_declared", json_string(grade_name(recorded->declared)));
+	if (recorded->drift_evidence.score > 0)
+		json_object_set_new(out, "drift_evidence",
+		                    json_pack("{s:s, s:s, s:i, s:s}", "domain",
+		                              domain_name(recorded->drift_evidence.domain), "rule",
+		                              recorded->drift_evidence.rule, "score",
+		                              (int)recorded->drift_evidence.score, "why",
+		                              recorded->drift_evidence.undeclared ? "undeclared" : "beyond"));
 	if (facts->approver != NULL) {
 		char expires[CLOCK_TEXT_SIZE];
 

@@ -255,6 +255,23 @@ put_counts(struct buffer *out, const char *label, json_t *counts)
 	buffer_string(out, any ? "\n" : "없음 none\n");
 }
 
+/* Why it drifts: by what, in which domain, and against what was registered. */
+static void
+put_evidence(struct buffer *out, const json_t *evidence)
+{
+	const bool undeclared = strcmp(text(evidence, "why"), "undeclared") == 0;
+	const int64_t score = json_get_integer(evidence, "score", 0);
+
+	if (evidence == NULL)
+		return;
+	buffer_printf(out,
+	              "    까닭 why     %s 영역의 판단을 요구함 (근거 %s, %" PRId64 ".%" PRId64 "%%): %s\n",
+	              domain_korean(text(evidence, "domain")), text(evidence, "rule"), score / 10, score % 10,
+	              undeclared ? "이 용도에 등록되지 않은 영역" : "이 용도는 그 영역에서 결정하지 않음");
+	buffer_printf(out, "                 it asks to decide in %s: %s\n", text(evidence, "domain"),
+	              undeclared ? "not a domain of this use" : "this use decides nothing there");
+}
+
 static void
 put_facts(struct buffer *out, const json_t *explanation)
 {
@@ -262,6 +279,7 @@ put_facts(struct buffer *out, const json_t *explanation)
 	const json_t *approval = json_object_get(facts, "approval");
 	const struct word *drift = WORD(drifts, text(facts, "drift"));
 	const struct word *grade = WORD(grades, text(facts, "grade"));
+	const struct word *declared = WORD(grades, text(facts, "grade_declared"));
 	const struct word *zone = WORD(grades, text(facts, "zone_grade"));
 
 	heading(out, "글에서 찾은 것", "what the text gave away");
@@ -269,7 +287,11 @@ put_facts(struct buffer *out, const json_t *explanation)
 	list(out, "가린 masked  ", json_object_get(facts, "redacted"), kind_title);
 	list(out, "영역 신호    ", json_object_get(facts, "signals"), domain_korean);
 	buffer_printf(out, "  이탈 drift     %s / %s\n", drift->ko, drift->en);
+	put_evidence(out, json_object_get(facts, "drift_evidence"));
 	buffer_printf(out, "  등급 grade     %s(%s)", grade->name, grade->ko);
+	if (strcmp(declared->name, grade->name) != 0)
+		buffer_printf(out, ", 등록은 %s(%s): 찾은 것 때문에 올림 raised", declared->name,
+		              declared->ko);
 	if (text(facts, "zone")[0] != '\0')
 		buffer_printf(out, " → 구역 zone %s, %s(%s)까지", text(facts, "zone"), zone->name, zone->ko);
 	buffer_byte(out, '\n');
@@ -365,7 +387,7 @@ static void
 put_outcome(struct buffer *out, const json_t *body)
 {
 	const char *const weights = text(body, "weights");
-	json_t *masked = json_object_get(body, "masked");
+	json_t *masked = json_object_get(body, "masked"), *found = json_object_get(body, "found");
 	const int64_t tokens = json_get_integer(body, "completion_tokens", -1);
 	const int64_t total = json_get_integer(body, "total_us", -1);
 
@@ -383,6 +405,10 @@ put_outcome(struct buffer *out, const json_t *body)
 		buffer_printf(out, "      가중치 weights %.16s…\n", weights);
 	if (json_object_size(masked) > 0)
 		put_counts(out, "    답에서 가림 masked", masked);
+	if (json_object_size(found) > 0) {
+		put_counts(out, "    답에서 찾음 found ", found);
+		buffer_printf(out, "      등급 grade %s\n", text(body, "grade"));
+	}
 	if (tokens >= 0 || total >= 0) {
 		buffer_string(out, "      ");
 		if (tokens >= 0)

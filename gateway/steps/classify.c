@@ -4,9 +4,6 @@
 #include "gateway/steps/steps.h"
 #include "schema/base/clock.h"
 
-/* N2SF (law section 7): personal information is S. Numbers of companies and machines are not personal. */
-#define NOT_PERSONAL (1u << IDENTIFIER_BUSINESS_REG | 1u << IDENTIFIER_CORP_REG | 1u << IDENTIFIER_IP)
-
 /* What one text showed, into the facts. */
 static void
 add_detection(struct exchange *x, const struct detection *detection)
@@ -22,11 +19,15 @@ add_detection(struct exchange *x, const struct detection *detection)
 	for (size_t i = 0; i < detection->signal_count; i++)
 		x->facts.signal_domains |= 1u << detection->signals[i].domain;
 	if (x->registered != NULL) {
-		const enum drift drift = detection_drift(detection, &x->registered->usecase);
+		struct drift_evidence evidence = {0};
+		const enum drift drift =
+		    detection_drift_evidence(detection, &x->registered->usecase, &evidence);
 
 		/* The smaller is the stricter. */
-		if (drift < x->facts.drift)
+		if (drift < x->facts.drift) {
 			x->facts.drift = drift;
+			x->drift_evidence = evidence;
+		}
 	}
 }
 
@@ -39,7 +40,8 @@ classify(struct exchange *x)
 	facts->usecase = x->registered == NULL ? NULL : &x->registered->usecase;
 	facts->verdict = x->registered == NULL ? VERDICT_UNDETERMINED : x->registered->assessment.verdict;
 	facts->drift = DRIFT_NONE;
-	facts->grade = x->registered == NULL ? GRADE_C : x->registered->usecase.grade;
+	x->declared = x->registered == NULL ? GRADE_C : x->registered->usecase.grade;
+	facts->grade = x->declared;
 	facts->action = openai_action(x->kind);
 	facts->model = "";
 	facts->engine_zone = "";
@@ -67,7 +69,6 @@ classify(struct exchange *x)
 			return REFUSE;
 		add_detection(x, &x->detections[i]);
 	}
-	if ((facts->found_kinds & ~(uint32_t)NOT_PERSONAL) != 0 && facts->grade > GRADE_S)
-		facts->grade = GRADE_S;
+	facts->grade = grade_raise(x->declared, facts->found_kinds);
 	return GO_ON;
 }

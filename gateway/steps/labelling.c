@@ -11,10 +11,13 @@
 #include "gateway/sse.h"
 #include "gateway/stream.h"
 #include "schema/base/clock.h"
+#include "schema/base/log.h"
 
 #define EVENT_MOST    (256 * 1024)
 #define PENDING_MOST  (8 * 1024 * 1024)
 #define CHANNELS_MOST 128
+#define LOOK_MOST     ((size_t)1 << 19)
+#define LOOK_AGAIN    512
 
 /* PIPA 24 and 24-2 (law section 7) and what opens accounts: masked in answers when the duty does not say which. */
 #define MASKED_IN_ANSWERS                                                                                    \
@@ -256,6 +259,31 @@ mask(struct labelling *labelling, struct slice *text, struct fault *why)
 	return result;
 }
 
+/*
+ * What goes out all the same is counted: it raises the grade of the data (law section 7). Text beyond what the detector takes at
+ * once is looked at piece by piece, each beginning a little before the end of the last.
+ */
+static int
+count_found(struct labelling *labelling, struct slice text, struct arena *arena, struct fault *why)
+{
+	struct exchange *x = labelling->x;
+	struct detection found;
+	size_t begin = 0;
+
+	while (text.size > begin) {
+		const size_t size = text.size - begin < LOOK_MOST ? text.size - begin : LOOK_MOST;
+
+		if (detector_identify(x->bench->detector, slice_of(text.data + begin, size), arena, &found,
+		                      why) == -1)
+			return -1;
+		for (size_t i = 0; i < found.finding_count; i++)
+			if (found.findings[i].confidence >= FINDING_CONFIDENT)
+				x->outcome.found[found.findings[i].kind]++;
+		begin += begin + size == text.size ? size : size - LOOK_AGAIN;
+	}
+	return 0;
+}
+
 static int
 label_choice(struct labelling *labelling, struct openai_choice *choice, struct fault *why)
 {
@@ -265,8 +293,12 @@ label_choice(struct labelling *labelling, struct openai_choice *choice, struct f
 	if (mask(labelling, &choice->content, why) == -1 || mask(labelling, &choice->reasoning, why) == -1)
 		return -1;
 	for (size_t i = 0; i < choice->call_count; i++)
-		if (mask(labelling, &choice->calls[i].arguments, why) == -1)
+		if (mask(labelling, &choice->calls[i].arguments, why) == -1 ||
+		    count_found(labelling, choice->calls[i].arguments, arena, why) == -1)
 			return -1;
+	if (count_found(labelling, choice->content, arena, why) == -1 ||
+	    count_found(labelling, choice->reasoning, arena, why) == -1)
+		return -1;
 	if (labelling->kinds != 0)
 		choice->logprobs = NULL; /* they spell the text once more */
 	if (notice_fits(labelling, choice->finish_reason, choice->has_content, choice->call_count > 0)) {
@@ -671,10 +703,17 @@ void
 labelling_engine_ended(struct labelling *labelling)
 {
 	struct exchange *x = labelling->x;
+	struct fault why;
 
 	if (labelling->engine_ended)
 		return;
 	labelling->engine_ended = true;
+	for (const struct channel *each = labelling->channels; each != NULL && labelling->scratch != NULL;
+	     each = each->next) {
+		arena_reset(labelling->scratch);
+		if (count_found(labelling, buffer_view(&each->text), labelling->scratch, &why) == -1)
+			log_fault(LOG_LEVEL_WARN, "label", "answer-not-looked-at", &why);
+	}
 	keep_channels(labelling);
 	memcpy(x->outcome.masked, labelling->masked, sizeof labelling->masked);
 	for (unsigned i = 0; i < OPENAI_CHOICES && x->outcome.finish == NULL; i++)

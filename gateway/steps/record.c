@@ -107,7 +107,9 @@ write_entry(struct exchange *x)
 	body.facts.approval_expires_ms = x->facts.approval_expires_ms;
 	body.facts.grade = x->facts.grade;
 	body.facts.zone_grade = x->facts.zone_grade;
+	body.facts.declared = x->declared;
 	body.facts.drift = x->facts.drift;
+	body.facts.drift_evidence = x->drift_evidence;
 	body.facts.redacted_kinds = x->facts.redacted_kinds;
 	body.facts.signal_domains = x->facts.signal_domains;
 	body.facts.streaming = x->facts.streaming;

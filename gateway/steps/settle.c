@@ -38,6 +38,10 @@ write_entry(struct exchange *x)
 	}
 	outcome->access = x->decision.access;
 	outcome->verdict = x->facts.verdict;
+	outcome->grade = x->facts.grade;
+	for (unsigned kind = 0; kind < IDENTIFIER_KINDS; kind++)
+		if (outcome->found[kind] > 0)
+			outcome->grade = grade_raise(outcome->grade, 1u << kind);
 	outcome->http_status = x->answer.status;
 	outcome->label = outcome->status == OUTCOME_ANSWERED ? x->decision.duties.label : LABEL_NONE;
 	if (x->last_route != NULL) {

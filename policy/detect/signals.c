@@ -1,4 +1,6 @@
 #include "policy/detect/model.h"
+#include <string.h>
+
 #include "policy/detect/signals.h"
 
 #define SIGNAL_HIGH  500 /* thousandths from which a text is a sign of high impact */
@@ -69,8 +71,31 @@ signals_find(const struct normal *normal, const struct word_hit *hits, size_t hi
 	return 0;
 }
 
+/* A word that was met tells a person more than that the model thought so. */
+static void
+evidence_take(struct drift_evidence *evidence, const struct detection *detection, const struct signal *signal,
+              bool declared)
+{
+	if (evidence == NULL)
+		return;
+	*evidence = (struct drift_evidence){signal->domain, signal->score, signal->rule, !declared};
+	for (size_t i = 0; i < detection->signal_count; i++)
+		if (detection->signals[i].domain == signal->domain &&
+		    strcmp(detection->signals[i].rule, "model") != 0) {
+			evidence->rule = detection->signals[i].rule;
+			return;
+		}
+}
+
 enum drift
 detection_drift(const struct detection *detection, const struct usecase *usecase)
+{
+	return detection_drift_evidence(detection, usecase, NULL);
+}
+
+enum drift
+detection_drift_evidence(const struct detection *detection, const struct usecase *usecase,
+                         struct drift_evidence *evidence)
 {
 	enum drift drift = DRIFT_NONE;
 
@@ -89,8 +114,12 @@ detection_drift(const struct detection *detection, const struct usecase *usecase
 		/* The registered use decides in this domain: nothing is outside it. */
 		if (declared && usecase->decision_effect >= EFFECT_MIDSTAGE)
 			continue;
-		if (signal->score >= 850 && !declared)
+		if (signal->score >= 850 && !declared) {
+			evidence_take(evidence, detection, signal, declared);
 			return DRIFT_CERTAIN;
+		}
+		if (drift == DRIFT_NONE)
+			evidence_take(evidence, detection, signal, declared);
 		drift = DRIFT_SUSPECTED;
 	}
 	return drift;

@@ -70,6 +70,7 @@ write_example(struct buffer *out)
 	    .facts = {.action = "chat",
 	              .model = "haechi-demo",
 	              .zone = "internal",
+	              .declared = GRADE_O,
 	              .grade = GRADE_O,
 	              .zone_grade = GRADE_S,
 	              .drift = DRIFT_NONE,

@@ -64,12 +64,30 @@ test_unknown_is_strict(void **state)
 	assert_string_equal(domain_name((enum domain)77), "none");
 }
 
+/* Law section 7, N2SF: every declared grade with every set of kinds found. Raised to S by personal ones, never lowered. */
+static void
+test_grade_is_raised(void **state)
+{
+	(void)state;
+	for (uint32_t kinds = 0; kinds < 1u << IDENTIFIER_KINDS; kinds++) {
+		bool personal = false;
+
+		for (unsigned kind = 0; kind < IDENTIFIER_KINDS; kind++)
+			personal |= (kinds >> kind & 1) != 0 && kind != IDENTIFIER_BUSINESS_REG &&
+			            kind != IDENTIFIER_CORP_REG && kind != IDENTIFIER_IP;
+		assert_int_equal(grade_raise(GRADE_C, kinds), GRADE_C);
+		assert_int_equal(grade_raise(GRADE_S, kinds), GRADE_S);
+		assert_int_equal(grade_raise(GRADE_O, kinds), personal ? GRADE_S : GRADE_O);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_round_trip),
 	    cmocka_unit_test(test_unknown_is_strict),
+	    cmocka_unit_test(test_grade_is_raised),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
