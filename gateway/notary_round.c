@@ -105,6 +105,18 @@ no_use(struct talk *talk, enum notary_state state, const struct fault *why)
 	talk->said.why = *why;
 }
 
+static void
+claim(struct talk *talk)
+{
+	struct fault why;
+
+	fault_set(&why, FAULT_TAMPERED, "증인 %s은(는) 크기 %" PRIu64 "에서 자란 기록이 아니라고 합니다",
+	          "witness %s says that this log has not grown from what it saw at size %" PRIu64,
+	          talk->witness->name, talk->older);
+	talk->claims = true;
+	no_use(talk, NOTARY_CONTRADICTS, &why);
+}
+
 /* Its answer: a cosignature, its size, or no. */
 static void
 answer_take(struct round *round, struct talk *talk, const struct remote_question *question)
@@ -131,7 +143,8 @@ answer_take(struct round *round, struct talk *talk, const struct remote_question
 		uint64_t size;
 
 		if (cosignature_size_read(&size, answer, &why) == -1) {
-			no_use(talk, NOTARY_UNREACHABLE, &why);
+			/* Some answer so where the specification has 422: the same size with another root. */
+			claim(talk);
 		} else if (size <= round->head.size) {
 			talk->older = size; /* and once more */
 		} else {
@@ -145,12 +158,7 @@ answer_take(struct round *round, struct talk *talk, const struct remote_question
 			no_use(talk, NOTARY_CONTRADICTS, &why);
 		}
 	} else if (question->status == 422) {
-		fault_set(&why, FAULT_TAMPERED,
-		          "증인 %s은(는) 크기 %" PRIu64 "에서 자란 기록이 아니라고 합니다",
-		          "witness %s says that this log has not grown from what it saw at size %" PRIu64,
-		          talk->witness->name, talk->older);
-		talk->claims = true;
-		no_use(talk, NOTARY_CONTRADICTS, &why);
+		claim(talk);
 	} else {
 		struct slice words = answer;
 
