@@ -164,7 +164,7 @@ run(void *context)
 			log_fault(LOG_LEVEL_WARN, "gateway", "access_not_carried", &why);
 		failing = failed;
 		pthread_mutex_lock(&accesslog->lock);
-		clock_gettime(CLOCK_REALTIME, &until);
+		clock_gettime(CLOCK_MONOTONIC, &until);
 		until.tv_sec += EVERY_SECONDS;
 		if (!accesslog->stopping && accesslog->count < ROWS)
 			pthread_cond_timedwait(&accesslog->wake, &accesslog->lock, &until);
@@ -177,12 +177,16 @@ int
 accesslog_start(struct accesslog **out, struct gateway *gateway, struct fault *why)
 {
 	struct accesslog *accesslog = calloc(1, sizeof *accesslog);
+	pthread_condattr_t monotonic; /* a wall clock that is set back must not make it wait for a day */
 
 	if (accesslog == NULL)
 		return fault_memory(why);
 	accesslog->gateway = gateway;
 	pthread_mutex_init(&accesslog->lock, NULL);
-	pthread_cond_init(&accesslog->wake, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&accesslog->wake, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 	if (pthread_create(&accesslog->thread, NULL, run, accesslog) != 0) {
 		pthread_cond_destroy(&accesslog->wake);
 		pthread_mutex_destroy(&accesslog->lock);
