@@ -28,6 +28,8 @@ struct journal {
 	struct segment_digest chain;
 	uint64_t offset, capacity; /* of `file`; capacity 0: no segment yet */
 	uint32_t segment_bytes;
+	ino_t folder_inode;
+	dev_t folder_device;
 	bool failed;
 };
 
@@ -404,6 +406,7 @@ journal_open(struct journal **out, const char *directory, const char *origin, ui
 	struct journal *journal = calloc(1, sizeof *journal);
 	struct replay replay = {.visitor = visitor, .frontier = frontier};
 	uint64_t *list = NULL;
+	struct stat status;
 	size_t count = 0;
 	int result = -1;
 
@@ -426,10 +429,12 @@ journal_open(struct journal **out, const char *directory, const char *origin, ui
 		goto out;
 	}
 	journal->directory = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (journal->directory == -1) {
+	if (journal->directory == -1 || fstat(journal->directory, &status) == -1) {
 		fault_errno(why, "저널 폴더 %s", "journal directory %s", directory);
 		goto out;
 	}
+	journal->folder_inode = status.st_ino;
+	journal->folder_device = status.st_dev;
 	/* A rename that made a segment may not have reached the disk before the crash. */
 	if (lock_take(journal, why) == -1 || journal_list(directory, &list, &count, why) == -1)
 		goto out;
@@ -571,7 +576,7 @@ failed:
 int
 journal_sync(struct journal *journal, struct fault *why)
 {
-	struct stat held, named;
+	struct stat held, named, folder;
 
 	if (journal->failed)
 		return refuse_again(why);
@@ -588,6 +593,13 @@ journal_sync(struct journal *journal, struct fault *why)
 		return fault_set(why, FAULT_TAMPERED, "저널 파일 %s/%s이(가) 지워졌거나 바뀌었습니다",
 		                 "the journal file %s/%s was removed, replaced or resized", journal->path,
 		                 journal->name);
+	}
+	/* A folder that was moved away takes its files along: what is written there would be looked for in vain. */
+	if (stat(journal->path, &folder) == -1 || folder.st_ino != journal->folder_inode ||
+	    folder.st_dev != journal->folder_device) {
+		journal->failed = true;
+		return fault_set(why, FAULT_TAMPERED, "저널 폴더 %s이(가) 옮겨졌거나 바뀌었습니다",
+		                 "the journal directory %s was moved or replaced", journal->path);
 	}
 	return 0;
 }

@@ -49,7 +49,7 @@ const struct segment_digest *journal_chain(const struct journal *journal);
  */
 MUST_CHECK int journal_write(struct journal *journal, struct slice batch, const struct segment_digest *digest,
                              const struct tree_frontier *before, struct fault *why);
-/* One fdatasync, and a look whether the segment is still the file of its name. */
+/* One fdatasync, and a look whether segment and directory are still what their names say. */
 MUST_CHECK int journal_sync(struct journal *journal, struct fault *why);
 /* Bytes free in the file system for an unprivileged writer; UINT64_MAX when that cannot be told. */
 uint64_t journal_free(const struct journal *journal);
