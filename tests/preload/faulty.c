@@ -57,13 +57,14 @@ static struct shared {
 	/* what was seen */
 	_Atomic uint32_t counted, fired, fired_kind, fired_call, after, cut, lock, op_count;
 	_Atomic uint64_t data_used;
+	_Atomic int64_t clock_shift; /* seconds the wall clock is wrong by; set at any time */
 	_Atomic uint32_t calls[KINDS][CALLS];
 	uint8_t head[HEAD_SIZE]; /* the signer's memory as it is now: the signer itself may not read */
 	uint64_t head_inode;
 	struct op ops[OPS];
 	uint8_t data[DATA_SIZE];
 } * shared;
-_Static_assert(offsetof(struct shared, calls) == 56 && offsetof(struct shared, ops) == 65840 &&
+_Static_assert(offsetof(struct shared, calls) == 64 && offsetof(struct shared, ops) == 65848 &&
                    sizeof(struct op) == 184,
                "as _faults.py has it");
 
@@ -652,6 +653,18 @@ fallocate(int file, int mode, off_t offset, off_t size)
 		return -1;
 	return resized(file, (uint64_t)(offset + size > status.st_size ? offset + size : status.st_size),
 	               SYS_fallocate, mode, offset, size);
+}
+
+/* ---- the clock ----------------------------------------------------------------------------------------- */
+
+int
+clock_gettime(clockid_t which, struct timespec *now)
+{
+	int result = (int)syscall(SYS_clock_gettime, which, now);
+
+	if (shared != NULL && (which == CLOCK_REALTIME || which == CLOCK_REALTIME_COARSE))
+		now->tv_sec += shared->clock_shift;
+	return result;
 }
 
 /* ---- sockets ------------------------------------------------------------------------------------------- */

@@ -29,7 +29,7 @@ CALLS = ["open", "read", "write", "resize", "sync", "name", "unlink", "connect",
 COUNT, CRASH, FAIL, SHORT, TORN, DROP, FAIL_ON, DELAY = range(8)
 MODES = ["count", "crash", "fail", "short", "torn", "drop", "fail-on", "delay"]
 BYTES, SIZE, SYNCED, CREATED, RENAMED, REMOVED, FOLDER = range(1, 8)
-CALLS_AT, OPS_AT, OP = 56, 65840, struct.Struct("II6Q64s64s")
+CALLS_AT, OPS_AT, OP = 64, 65848, struct.Struct("II6Q64s64s")
 DATA_AT = OPS_AT + 65536 * OP.size
 shared_path = work + "/faulty"
 with open(shared_path, "wb") as file:

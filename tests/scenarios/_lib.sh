@@ -23,6 +23,7 @@ cleanup() {
 		done
 	fi
 	wait 2>/dev/null || true
+	! mountpoint -q "$WORK/disk" || umount -l "$WORK/disk"
 	[ -n "${KEEP:-}" ] && echo "kept: $WORK" || rm -rf "$WORK"
 	exit $status
 }
