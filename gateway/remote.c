@@ -532,13 +532,27 @@ ask_options(struct asked *asked, struct remote_question *question)
 {
 	CURL *easy = asked->easy;
 	CURLcode code = CURLE_OK;
-	char line[256];
+	char line[4096];
+	const struct {
+		const char *name, *value;
+	} fields[] = {
+	    {"Content-Type",  question->content_type },
+	    {"Authorization", question->authorization},
+	    {"If-None-Match", question->if_none_match}
+        };
 
-	if (question->content_type != NULL) {
-		snprintf(line, sizeof line, "Content-Type: %s", question->content_type);
-		asked->headers = curl_slist_append(NULL, line);
+	asked->headers = curl_slist_append(NULL, "Expect:");
+	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+		struct curl_slist *more;
+
+		if (fields[i].value == NULL)
+			continue;
+		if ((size_t)snprintf(line, sizeof line, "%s: %s", fields[i].name, fields[i].value) >=
+		        sizeof line ||
+		    (more = curl_slist_append(asked->headers, line)) == NULL)
+			return -1;
+		asked->headers = more;
 	}
-	asked->headers = curl_slist_append(asked->headers, "Expect:");
 #define OPTION(name, value)                                                                                  \
 	do {                                                                                                 \
 		if (code == CURLE_OK)                                                                        \
@@ -565,11 +579,25 @@ ask_options(struct asked *asked, struct remote_question *question)
 	OPTION(CURLOPT_HTTPHEADER, asked->headers);
 	if (question->ca != NULL)
 		OPTION(CURLOPT_CAINFO, question->ca);
+	if (question->pin != NULL)
+		OPTION(CURLOPT_PINNEDPUBLICKEY, question->pin);
+	if (question->unix_socket != NULL)
+		OPTION(CURLOPT_UNIX_SOCKET_PATH, question->unix_socket);
 	OPTION(CURLOPT_ERRORBUFFER, asked->error);
 	OPTION(CURLOPT_WRITEFUNCTION, ask_data);
 	OPTION(CURLOPT_WRITEDATA, question);
 #undef OPTION
 	return code == CURLE_OK && asked->headers != NULL ? 0 : -1;
+}
+
+static void
+take_etag(struct remote_question *question, CURL *easy)
+{
+	struct curl_header *header;
+
+	if (curl_easy_header(easy, "ETag", 0, CURLH_HEADER, -1, &header) == CURLHE_OK &&
+	    strlen(header->value) < sizeof question->etag)
+		snprintf(question->etag, sizeof question->etag, "%s", header->value);
 }
 
 static void
@@ -582,6 +610,7 @@ ask_over(struct remote_question *question, struct asked *asked, CURLcode code)
 	if (code == CURLE_OK) {
 		curl_easy_getinfo(asked->easy, CURLINFO_RESPONSE_CODE, &status);
 		question->status = (int)status;
+		take_etag(question, asked->easy);
 	} else if (!buffer_ok(&question->answer)) {
 		fault_set(&question->why, FAULT_TOO_LARGE, "%s: 답이 %zu바이트를 넘습니다",
 		          "%s: the answer is over %zu bytes", question->url, question->answer_limit);
@@ -605,6 +634,7 @@ remote_ask(struct remote_question *questions, size_t count, const atomic_bool *s
 
 		question->answered = false;
 		question->status = 0;
+		question->etag[0] = '\0';
 		buffer_init(&question->answer, question->answer_limit);
 		fault_memory(&question->why);
 	}

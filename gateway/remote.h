@@ -29,12 +29,16 @@ struct remote_question {
 	const char *url; /* remote_url_check()ed */
 	const char *method, *content_type; /* content_type NULL: none */
 	struct slice body;
+	const char *authorization, *if_none_match; /* fields of the request; NULL: none */
+	const char *unix_socket; /* reached there, whatever host the URL names; NULL: by TCP */
+	const char *pin;      /* "sha256//BASE64=" of the server's public key; NULL: any the authorities vouch for */
 	const char *ca;       /* PEM file of the authorities to believe for https; NULL: the system's */
 	size_t answer_limit;  /* bytes */
 	unsigned deadline_ms; /* for all of it */
 	/* filled in */
 	bool answered; /* status and answer are there; else why */
 	int status;
+	char etag[128];       /* as the answer has it; "" when absent or longer */
 	struct buffer answer; /* the caller's to buffer_free(), in any case */
 	struct fault why;
 };
