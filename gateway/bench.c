@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "gateway/gateway.h"
+#include "gateway/shadow.h"
 
 void
 bench_release(struct view *view)
@@ -31,6 +32,7 @@ view_new(struct gateway *gateway)
 	view->config = view->snapshots->config;
 	view->policy = view->snapshots->policy;
 	view->registry = view->snapshots->registry;
+	view->shadow = view->snapshots->shadow;
 	return view;
 }
 
@@ -89,6 +91,7 @@ bench_end(struct loop *loop, void *gateway)
 	if (bench == NULL)
 		return;
 	detector_close(bench->detector);
+	shadow_bench_free(bench->shadow);
 	bench_release(bench->view);
 	loop_part_set(loop, LOOP_PART_PIPELINE, NULL);
 	free(bench);

@@ -15,6 +15,8 @@
 struct config;
 struct gateway;
 struct registry;
+struct shadow;
+struct shadow_bench; /* gateway/shadow.h */
 struct snapshots; /* gateway/gateway.h */
 
 struct view {
@@ -22,6 +24,7 @@ struct view {
 	const struct config *config; /* these borrow from it */
 	const struct policy *policy;
 	const struct registry *registry;
+	struct shadow *shadow; /* NULL: no candidate */
 	uint64_t generation;
 	size_t users; /* requests, and the bench while it is the current one */
 };
@@ -32,6 +35,7 @@ struct bench {
 	struct detector *detector;
 	struct metrics *metrics; /* this loop's own counters */
 	struct view *view;       /* the current one */
+	struct shadow_bench *shadow; /* NULL until a candidate policy ran here */
 };
 
 /* On the loop's thread, before its first and after its last request: server_options.loop_begin and loop_end. */

@@ -14,7 +14,6 @@
 #include "gateway/limits.h"
 #include "gateway/openai.h"
 #include "schema/base/fault.h"
-#include "policy/policy.h"
 #include "schema/finding.h"
 #include "schema/verdict.h"
 
@@ -79,8 +78,20 @@ struct config_database {
 	char *cache;                /* copy of the registry, for starting while PostgreSQL is away */
 };
 
+struct config_bundles { /* signed policy bundles: gateway/bundles.h */
+	char *directory;      /* those that were put in force, and which one is */
+	char **keys;          /* files of the public keys that are trusted; none: no bundle can be activated */
+	uint32_t keys_count;
+	uint32_t signatures;  /* how many of them must have signed */
+	uint32_t keep;        /* how many bundles are kept for going back */
+	char *pull;           /* "https://...", "http://127.0.0.1:...", "unix:SOCKET:/path", "file:PATH"; NULL: not pulled */
+	uint32_t pull_seconds;
+	char *pin, *ca, *token_file; /* of https */
+};
+
 struct config_policy {
-	char *agency, *act, *schema;
+	char *agency, *act, *schema; /* folders and file: in force while no bundle is */
+	struct config_bundles bundles;
 };
 
 /* What a client meets; gateway/limits.h has the meaning of most. Bytes, milliseconds, counts. */
@@ -132,26 +143,6 @@ struct config_timestamp {
 	struct buffer *roots_pem; /* understood */
 };
 
-/* What stands in the place of identifiers, by kind and use case; see struct redaction in policy/policy.h. */
-struct config_redaction_kind {
-	char *kind, *mode;
-};
-struct config_redaction_use {
-	char *usecase;
-	char *mode; /* of the kinds not listed; absent: as elsewhere */
-	struct config_redaction_kind *kinds;
-	uint32_t kinds_count;
-	enum redaction_mode modes[IDENTIFIER_KINDS]; /* understood */
-};
-struct config_redaction {
-	char *mode; /* "title" "token" "length" */
-	struct config_redaction_kind *kinds;
-	uint32_t kinds_count;
-	struct config_redaction_use *usecases;
-	uint32_t usecases_count;
-	enum redaction_mode modes[IDENTIFIER_KINDS]; /* understood */
-};
-
 struct config_log {
 	char *level; /* "debug" "info" "warn" "error" */
 };
@@ -172,7 +163,6 @@ struct config {
 	struct config_limits limits;
 	struct config_review review;
 	struct config_drift drift;
-	struct config_redaction redaction;
 	struct config_label label;
 	struct config_witness *witness;     /* NULL: nobody cosigns */
 	struct config_timestamp *timestamp; /* NULL: nobody stamps */
@@ -206,8 +196,6 @@ struct config *config_hold(struct config *config);
 void config_release(struct config *config); /* NULL is fine */
 /* What was understood, as YAML, secrets absent. */
 MUST_CHECK int config_print(const struct config *config, FILE *to, struct fault *why);
-/* How each kind of identifier is masked for this use case ("": none). */
-const enum redaction_mode *config_redaction_modes(const struct config *config, const char *usecase);
 /* The first route of a model; NULL when none serves it. */
 const struct config_route *config_route(const struct config *config, const char *model);
 /* The next one of the same model, zone and grade behind `route`; NULL when none. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "audit/quorum.h"
+#include "gateway/bundle_pull.h"
 #include "gateway/remote.h"
 #include "schema/base/log.h"
 
@@ -70,6 +71,22 @@ may_ask_url(struct sandbox_plan *plan, const char *url)
 		return;
 	may_connect(plan, port);
 	plan->resolve = plan->resolve || !numeric;
+}
+
+/* Where newer policy bundles come from; the address was checked when the configuration was read. */
+static void
+may_pull(struct sandbox_plan *plan, const struct config_bundles *bundles)
+{
+	struct pull_address address;
+
+	if (bundles->pull == NULL || pull_address_parse(&address, bundles->pull, NULL) == -1)
+		return;
+	may_read(plan, bundles->ca);
+	may_read(plan, bundles->token_file);
+	if (address.kind == PULL_FILE)
+		may_read(plan, bundles->pull + strlen("file:"));
+	may_connect(plan, address.port);
+	plan->resolve = plan->resolve || address.resolve;
 }
 
 /* A database that is reached by TCP: its port is in the conninfo, else 5432. */
@@ -140,6 +157,10 @@ confine_begin(struct confine *confine, const struct config *config, const char *
 		may_read(plan, config->timestamp->ca);
 		may_ask_url(plan, config->timestamp->url);
 	}
+	may_write(plan, config->policy.bundles.directory);
+	for (uint32_t i = 0; i < config->policy.bundles.keys_count; i++)
+		may_read(plan, config->policy.bundles.keys[i]);
+	may_pull(plan, &config->policy.bundles);
 	if (sandbox_begin(plan, &confine->state, why) == -1)
 		return -1;
 	measure(confine);

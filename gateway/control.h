@@ -16,6 +16,7 @@
  *	usecase.list                                            [{"id","agency","version","verdict","domains",...}]
  *	usecase.retire agency id                                {"id","version","entry"}
  *	audit.shred entry|subject|user+agency|to_ms+from_ms?+agency? reason dry_run?   as gateway/shred.h has it
+ *	policy.activate|rollback|shadow|list|export|pull        as gateway/control_bundles.h has it
  *	review.list all?    review.show ticket    review.approve|refuse ticket role? reason    review.edit ... request
  */
 #ifndef HAECHI_GATEWAY_CONTROL_H

@@ -3,6 +3,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "gateway/control_bundles.h"
 #include "gateway/describe.h"
 #include "gateway/gateway.h"
 #include "gateway/identity.h"
@@ -615,22 +616,28 @@ static const struct {
 	operation *run;
 	enum who who; /* who may, besides the owner */
 } operations[] = {
-    {"status",         status,         REVIEWER},
-    {"reload",         reload,         OWNER   },
-    {"key.create",     key_create,     OWNER   },
-    {"key.list",       key_list,       OWNER   },
-    {"key.revoke",     key_revoke,     OWNER   },
-    {"export.record",  export_record,  OWNER   },
-    {"audit.shred",    audit_shred,    OWNER   },
-    {"usecase.add",    usecase_add,    OWNER   },
-    {"usecase.list",   usecase_list,   REVIEWER},
-    {"usecase.retire", usecase_retire, OWNER   },
-    {"oversight",      review_stats,   REVIEWER},
-    {"review.list",    list_reviews,   REVIEWER},
-    {"review.show",    show_review,    REVIEWER},
-    {"review.approve", decide_review,  REVIEWER},
-    {"review.refuse",  decide_review,  REVIEWER},
-    {"review.edit",    decide_review,  REVIEWER},
+    {"status",          status,          REVIEWER},
+    {"reload",          reload,          OWNER   },
+    {"key.create",      key_create,      OWNER   },
+    {"key.list",        key_list,        OWNER   },
+    {"key.revoke",      key_revoke,      OWNER   },
+    {"export.record",   export_record,   OWNER   },
+    {"audit.shred",     audit_shred,     OWNER   },
+    {"policy.activate", control_bundles, OWNER   },
+    {"policy.rollback", control_bundles, OWNER   },
+    {"policy.shadow",   control_bundles, OWNER   },
+    {"policy.list",     control_bundles, OWNER   },
+    {"policy.export",   control_bundles, OWNER   },
+    {"policy.pull",     control_bundles, OWNER   },
+    {"usecase.add",     usecase_add,     OWNER   },
+    {"usecase.list",    usecase_list,    REVIEWER},
+    {"usecase.retire",  usecase_retire,  OWNER   },
+    {"oversight",       review_stats,    REVIEWER},
+    {"review.list",     list_reviews,    REVIEWER},
+    {"review.show",     show_review,     REVIEWER},
+    {"review.approve",  decide_review,   REVIEWER},
+    {"review.refuse",   decide_review,   REVIEWER},
+    {"review.edit",     decide_review,   REVIEWER},
 };
 
 int

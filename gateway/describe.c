@@ -2,11 +2,14 @@
 
 #include <stdlib.h>
 
+#include "gateway/bundle_pull.h"
+#include "gateway/bundles.h"
 #include "gateway/gateway.h"
 #include "gateway/notary.h"
 #include "gateway/oversight.h"
 #include "gateway/registrar.h"
 #include "gateway/registry.h"
+#include "gateway/shadow.h"
 #include "gateway/server.h"
 #include "schema/base/clock.h"
 
@@ -85,6 +88,23 @@ describe_confirmed(json_t *result, struct notary *notary)
 	return failed == 0 ? 0 : -1;
 }
 
+/* Where the policy in force is from, what runs beside it, where newer ones come from. */
+static void
+describe_bundles(struct gateway *gateway, const struct snapshots *snapshots, json_t *policy)
+{
+	json_t *const bundles = gateway->bundles == NULL ? NULL : bundles_describe(gateway->bundles);
+	json_t *const pull = gateway->pull == NULL ? NULL : bundle_pull_describe(gateway->pull);
+	json_t *const shadow = snapshots->shadow == NULL ? NULL : shadow_describe(snapshots->shadow);
+
+	if (bundles != NULL)
+		json_object_update_missing(policy, bundles);
+	json_decref(bundles);
+	if (pull != NULL)
+		json_object_set_new(policy, "pull", pull);
+	if (shadow != NULL)
+		json_object_set_new(policy, "shadow", shadow);
+}
+
 json_t *
 describe_gateway(struct gateway *gateway)
 {
@@ -115,6 +135,7 @@ describe_gateway(struct gateway *gateway)
 	    (int)ledger.database_up, "refusal", ledger.refusal, "engines",
 	    describe_engines(snapshots->config), "confinement", gateway->confinement, "attention",
 	    oversight_attention(snapshots->registry));
+	describe_bundles(gateway, snapshots, json_object_get(result, "policy"));
 	snapshots_release(snapshots);
 	if (result != NULL && describe_confirmed(result, gateway->notary) == -1) {
 		json_decref(result);

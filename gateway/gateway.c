@@ -3,8 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/bundles.h"
 #include "gateway/registrar.h"
 #include "gateway/registry.h"
+#include "gateway/shadow.h"
 #include "schema/base/clock.h"
 #include "schema/base/log.h"
 
@@ -47,6 +49,7 @@ snapshots_release(struct snapshots *snapshots)
 {
 	if (snapshots == NULL || atomic_fetch_sub_explicit(&snapshots->holders, 1, memory_order_acq_rel) != 1)
 		return;
+	shadow_release(snapshots->shadow);
 	registry_release(snapshots->registry);
 	policy_release(snapshots->policy);
 	config_release(snapshots->config);
@@ -74,6 +77,34 @@ gateway_publish(struct gateway *gateway, struct config *config, struct policy *p
 	fresh->registry = registry != NULL                       ? registry
 	                  : old != NULL && old->registry != NULL ? registry_hold(old->registry)
 	                                                         : NULL;
+	/* A candidate that came into force is none any more. */
+	if (old != NULL && old->shadow != NULL &&
+	    strcmp(shadow_bundle(old->shadow), policy_bundle(fresh->policy)) != 0)
+		fresh->shadow = shadow_hold(old->shadow);
+	gateway->current = fresh;
+	atomic_fetch_add_explicit(&gateway->generation, 1, memory_order_release);
+	pthread_mutex_unlock(&gateway->lock);
+	snapshots_release(old);
+	return 0;
+}
+
+int
+gateway_publish_shadow(struct gateway *gateway, struct shadow *shadow, struct fault *why)
+{
+	struct snapshots *fresh = calloc(1, sizeof *fresh);
+	struct snapshots *old;
+
+	if (fresh == NULL) {
+		shadow_release(shadow);
+		return fault_memory(why);
+	}
+	atomic_init(&fresh->holders, 1);
+	pthread_mutex_lock(&gateway->lock);
+	old = gateway->current;
+	fresh->config = config_hold(old->config);
+	fresh->policy = policy_hold(old->policy);
+	fresh->registry = old->registry != NULL ? registry_hold(old->registry) : NULL;
+	fresh->shadow = shadow;
 	gateway->current = fresh;
 	atomic_fetch_add_explicit(&gateway->generation, 1, memory_order_release);
 	pthread_mutex_unlock(&gateway->lock);
@@ -105,6 +136,8 @@ check_unchanged(const struct config *old, const struct config *new, struct fault
 		member = "ledger";
 	else if (strcmp(old->database.conninfo, new->database.conninfo) != 0)
 		member = "database";
+	else if (strcmp(old->policy.bundles.directory, new->policy.bundles.directory) != 0)
+		member = "policy.bundles.directory";
 	else if (old->listen_count != new->listen_count)
 		member = "listen";
 	for (uint32_t i = 0; member == NULL && i < new->listen_count; i++)
@@ -134,8 +167,9 @@ gateway_reload(struct gateway *gateway, const char *who, struct fault *why)
 	}
 	if (config_load(&config, gateway->config_path, gateway->state, why) == -1 ||
 	    check_unchanged(old->config, config, why) == -1 ||
-	    policy_load(&policy, config->policy.agency, config->policy.act, config->policy.schema, why) ==
-	        -1 ||
+	    bundles_load(gateway->bundles, config, false, &policy, why) == -1 ||
+	    (policy == NULL && policy_load(&policy, config->policy.agency, config->policy.act,
+	                                   config->policy.schema, why) == -1) ||
 	    registrar_rebuild(gateway->registrar, &registry, policy, config, why) == -1)
 		goto out;
 	note.facts[note.fact_count].name = "bundle";

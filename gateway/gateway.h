@@ -17,6 +17,8 @@
 #include "schema/entry.h"
 
 struct control;
+struct bundle_pull; /* gateway/bundle_pull.h */
+struct bundles;     /* gateway/bundles.h */
 struct ledger;
 struct notary;    /* gateway/notary.h */
 struct registrar; /* gateway/registrar.h */
@@ -24,6 +26,7 @@ struct registry;
 struct review;
 struct sealer;
 struct server;
+struct shadow; /* gateway/shadow.h */
 struct signer;
 
 /* What a request is judged by. Counted; its parts are its own. */
@@ -32,6 +35,7 @@ struct snapshots {
 	struct config *config;     /* counted by itself */
 	struct policy *policy;     /* counted by itself */
 	struct registry *registry; /* counted by itself */
+	struct shadow *shadow;     /* a candidate policy beside it; NULL: none. Counted by itself */
 };
 
 struct gateway {
@@ -43,6 +47,8 @@ struct gateway {
 	struct sealer *sealer;
 	struct ledger *ledger;
 	struct notary *notary; /* NULL: nobody outside confirms this log */
+	struct bundles *bundles;
+	struct bundle_pull *pull; /* NULL: bundles are not pulled */
 	struct registrar *registrar;
 	struct review *review;
 	struct control *control;
@@ -69,6 +75,8 @@ void snapshots_release(struct snapshots *snapshots); /* NULL is fine */
  */
 MUST_CHECK int gateway_publish(struct gateway *gateway, struct config *config, struct policy *policy,
                                struct registry *registry, struct fault *why);
+/* Put a candidate beside the policy in force, or take it away (NULL). Takes over the caller's hold, also on failure. */
+MUST_CHECK int gateway_publish_shadow(struct gateway *gateway, struct shadow *shadow, struct fault *why);
 /*
  * SIGHUP: read configuration and policies anew, all or nothing, assess the registry with them, write the policy entry, then publish.
  * What cannot change while running (agency, node, state, listen, ledger) must be as it was. Any thread but a loop's.

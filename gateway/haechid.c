@@ -13,6 +13,8 @@
 
 #include "gateway/accesslog.h"
 #include "gateway/bench.h"
+#include "gateway/bundle_pull.h"
+#include "gateway/bundles.h"
 #include "gateway/config.h"
 #include "gateway/confine.h"
 #include "gateway/control.h"
@@ -96,7 +98,7 @@ static int
 make_state(const struct config *config, struct fault *why)
 {
 	const char *const folders[] = {config->state, config->ledger.directory, config->ledger.keys,
-	                               config->ledger.seal};
+	                               config->ledger.seal, config->policy.bundles.directory};
 
 	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
 		if (mkdir(folders[i], 0700) == -1 && errno != EEXIST)
@@ -292,9 +294,11 @@ main(int argc, char **argv)
 	if (sealer_open(&gateway.sealer, config->ledger.seal, &why) == -1)
 		goto fail;
 
-	/* 6 policy */
-	if (policy_load(&policy, config->policy.agency, config->policy.act, config->policy.schema, &why) ==
-	    -1)
+	/* 6 policy: the bundle in force, or else the folders */
+	if (bundles_open(&gateway.bundles, config, &why) == -1 ||
+	    bundles_load(gateway.bundles, config, true, &policy, &why) == -1 ||
+	    (policy == NULL && policy_load(&policy, config->policy.agency, config->policy.act,
+	                                   config->policy.schema, &why) == -1))
 		goto fail;
 
 	/* 7 ledger: its tail verified, the folder locked */
@@ -317,11 +321,13 @@ main(int argc, char **argv)
 		goto fail;
 
 	/* 11 what happened is recorded before anything else happens */
-	if (lifecycle(&gateway, "start", &why) == -1 || notary_run(gateway.notary, &why) == -1)
+	if (lifecycle(&gateway, "start", &why) == -1 || bundles_report(&gateway, &why) == -1 ||
+	    notary_run(gateway.notary, &why) == -1)
 		goto fail;
 
 	/* 12 operators, then everybody */
 	if (accesslog_start(&accesslog, &gateway, &why) == -1 ||
+	    bundle_pull_start(&gateway.pull, &gateway, &why) == -1 ||
 	    control_start(&gateway.control, &gateway, config->control, &why) == -1 ||
 	    start_server(&gateway, config, &why) == -1)
 		goto fail;
@@ -348,6 +354,7 @@ fail:
 out:
 	server_stop(gateway.server, 0);
 	control_stop(gateway.control);
+	bundle_pull_stop(gateway.pull);
 	accesslog_stop(accesslog);
 	notary_stop(gateway.notary);
 	registrar_stop(gateway.registrar);
@@ -356,6 +363,7 @@ out:
 	policy_release(policy);
 	sealer_close(gateway.sealer);
 	signer_stop(gateway.signer);
+	bundles_close(gateway.bundles);
 	free(gateway.vkeys);
 	if (gateway.started_ms != 0)
 		gateway_end(&gateway);

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "gateway/bundle_pull.h"
+#include "gateway/bundles.h"
 #include "gateway/gateway.h"
 #include "gateway/notary.h"
 #include "gateway/oversight.h"
@@ -192,6 +194,42 @@ write_confirmed(struct buffer *out, struct gateway *gateway)
 	free(told);
 }
 
+/* What a candidate policy beside the one in force would have done otherwise. */
+static void
+write_shadow(struct buffer *out, const struct metrics_all *all)
+{
+	one(out, "shadow_decisions_total", "counter",
+	    "Decisions a candidate policy made beside the one in force.", SUM(shadow_decisions));
+	one(out, "shadow_errors_total", "counter", "Of these, those it could not make.", SUM(shadow_errors));
+	one(out, "shadow_duties_differ_total", "counter", "Same access, other duties.", SUM(shadow_duties));
+	head(out, "shadow_differences_total", "counter", "Decisions that would have been others, by access.");
+	for (unsigned from = 0; from < 4; from++)
+		for (unsigned to = 0; to < 4; to++)
+			if (from != to || SUM(shadow_turns[from][to]) > 0)
+				buffer_printf(out,
+				              "haechi_shadow_differences_total{enforced=\"%s\",candidate=\"%"
+				              "s\"} %llu\n",
+				              access_name((enum access)from), access_name((enum access)to),
+				              (unsigned long long)SUM(shadow_turns[from][to]));
+	head(out, "shadow_seconds_total", "counter", "Time spent on the candidate's decisions.");
+	buffer_printf(out, "haechi_shadow_seconds_total %.9f\n", (double)SUM(shadow_ns) / 1e9);
+}
+
+static void
+write_pull(struct buffer *out, struct gateway *gateway)
+{
+	struct pull_counts counts;
+
+	if (gateway->pull == NULL)
+		return;
+	bundle_pull_counts(gateway->pull, &counts);
+	one(out, "bundle_pulls_total", "counter", "Looks for a newer policy bundle.", counts.looks);
+	one(out, "bundle_pulls_unchanged_total", "counter", "Looks that found nothing new.",
+	    counts.unchanged);
+	one(out, "bundle_pulls_failed_total", "counter", "Looks that failed, or found what was refused.",
+	    counts.failed);
+}
+
 void
 metrics_write(struct buffer *out, struct gateway *gateway)
 {
@@ -211,7 +249,11 @@ metrics_write(struct buffer *out, struct gateway *gateway)
 	one(out, "engine_failures_total", "counter", "Engine calls that gave no answer.",
 	    SUM(engine_failures));
 	one(out, "tickets_total", "counter", "Requests held for a reviewer.", SUM(tickets));
+	write_shadow(out, all);
 	pthread_mutex_unlock(&all->lock);
+	if (gateway->bundles != NULL)
+		bundles_metrics(gateway->bundles, out);
+	write_pull(out, gateway);
 	write_ledger(out, gateway);
 	write_confirmed(out, gateway);
 	if (snapshots != NULL && snapshots->registry != NULL)

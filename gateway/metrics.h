@@ -27,6 +27,8 @@ struct metrics {
 	metrics_count outcomes[5];
 	metrics_count statuses[6]; /* by hundreds */
 	metrics_count reloads, policy_errors, evidence_refused, engine_failures, tickets;
+	metrics_count shadow_decisions, shadow_errors, shadow_duties, shadow_ns;
+	metrics_count shadow_turns[4][4]; /* access in force, access of the candidate */
 	metrics_count prompt_tokens, completion_tokens;
 	metrics_count masked_prompt[IDENTIFIER_KINDS], masked_answer[IDENTIFIER_KINDS];
 	metrics_count buckets[METRICS_STEPS][METRICS_BUCKETS];

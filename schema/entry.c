@@ -198,8 +198,6 @@ put_duties(struct json_writer *writer, const struct duties *duties)
 	flag(writer, "notify", duties->notify);
 	flag(writer, "redact_answer", duties->redact_answer);
 	kinds(writer, "redact_kinds", duties->redact_kinds);
-	if (duties->restore_answer)
-		flag(writer, "restore_answer", true);
 	number(writer, "retention_days", duties->retention_days);
 	json_object_end(writer);
 }
@@ -322,6 +320,24 @@ head_end(struct json_writer *writer, const struct entry_head *head, size_t begin
 	return 0;
 }
 
+static void
+put_shadow(struct json_writer *writer, const struct entry_shadow *shadow)
+{
+	json_name(writer, "shadow");
+	json_object_begin(writer);
+	member(writer, "access", access_name(shadow->access));
+	member(writer, "bundle", shadow->bundle);
+	flag(writer, "duties_differ", shadow->duties);
+	flag(writer, "failed", shadow->failed);
+	json_name(writer, "reasons");
+	json_array_begin(writer);
+	for (size_t i = 0; i < shadow->reason_count; i++)
+		json_cstring(writer, shadow->reasons[i]);
+	json_array_end(writer);
+	member(writer, "verdict", verdict_name(shadow->verdict));
+	json_object_end(writer);
+}
+
 int
 entry_write_decision(struct buffer *out, const struct entry_head *head, const struct entry_decision *body,
                      struct fault *why)
@@ -350,6 +366,8 @@ entry_write_decision(struct buffer *out, const struct entry_head *head, const st
 	put_reasons(&writer, "permits", decision->permits, decision->permit_count);
 	commitment(&writer, "prompt", &body->prompt);
 	put_reasons(&writer, "reasons", decision->reasons, decision->reason_count);
+	if (body->shadow != NULL)
+		put_shadow(&writer, body->shadow);
 	member(&writer, "ticket", body->ticket);
 	member(&writer, "verdict",
 	       verdict_name(body->assessment != NULL ? body->assessment->verdict : VERDICT_UNDETERMINED));
@@ -382,11 +400,6 @@ entry_write_outcome(struct buffer *out, const struct entry_head *head, const str
 	number(&writer, "prompt_tokens", body->prompt_tokens);
 	member(&writer, "reason", body->reason);
 	number(&writer, "record_us", body->record_us);
-	for (unsigned kind = 0; kind < IDENTIFIER_KINDS; kind++)
-		if (body->restored[kind] > 0) {
-			counts(&writer, "restored", body->restored);
-			break;
-		}
 	member(&writer, "status", outcome_status_name(body->status));
 	number(&writer, "total_us", body->total_us);
 	member(&writer, "verdict", verdict_name(body->verdict));

@@ -58,6 +58,17 @@ struct entry_head {
 	int64_t         usecase_version;
 };
 
+/* What a candidate policy beside the one in force would have decided otherwise. */
+struct entry_shadow {
+	const char  *bundle; /* its digest */
+	enum access  access;
+	enum verdict verdict;
+	bool         duties; /* duties differ */
+	const char  *reasons[16]; /* ids of its determining policies, as many as there is room for */
+	size_t       reason_count;
+	bool         failed; /* it could not decide */
+};
+
 struct entry_decision {
 	const struct assessment *assessment; /* as registered; NULL: no use case */
 	const struct decision   *decision;
@@ -77,6 +88,7 @@ struct entry_decision {
 	} facts;
 	struct commitment prompt;
 	const char       *ticket; /* of a hold; NULL */
+	const struct entry_shadow *shadow; /* NULL: no candidate, or nothing differs */
 };
 
 enum outcome_status {
@@ -100,7 +112,6 @@ struct entry_outcome {
 	struct commitment   answer;
 	int64_t             prompt_tokens, completion_tokens; /* -1 unknown */
 	uint32_t            masked[IDENTIFIER_KINDS];         /* in the answer */
-	uint32_t            restored[IDENTIFIER_KINDS];       /* tokens in the answer that became values again */
 	uint32_t            found[IDENTIFIER_KINDS];          /* in what went out: not masked */
 	enum grade          grade; /* of the exchange: the decision's, raised by what the answer brought */
 	int64_t             decide_us, record_us, first_byte_us, total_us; /* -1 did not happen */

@@ -188,6 +188,10 @@ usage(FILE *to)
 	fprintf(to, "  %-10s%s\n            %s\n            %s\n", "replay",
 	        "--policies DIR [...] (haechi replay --help)", "기록된 결정을 다시 내려 비교",
 	        "recorded decisions made again: what would flip");
+	fprintf(to, "  %-10s%s\n            %s\n            %s\n", "bundle",
+	        "keygen|build|sign|verify|show|activate|rollback|shadow|list|import|export|pull",
+	        "서명된 묶음: 만들기, 시행, 되돌리기, 나란히 돌리기 (haechi policy bundle --help)",
+	        "signed bundles: make, activate, roll back, run beside");
 	fprintf(to, "\n  --policies   파일이나 폴더(*.cedar, 아래 폴더까지), 되풀이할 수 있음 / a file or a "
 	            "folder and "
 	            "those below it, may be repeated\n"
@@ -217,21 +221,21 @@ parse_options(struct policy_options *options, int argc, char **argv)
 		HELP
 	};
 	static const struct option known[] = {
-	    {"policies",            required_argument, NULL, POLICIES},
-	    {"schema",              required_argument, NULL, SCHEMA  },
-	    {"entities",            required_argument, NULL, ENTITIES},
-	    {"request",             required_argument, NULL, REQUEST },
-	    {"tests",               required_argument, NULL, TESTS   },
-	    {"bundle",              required_argument, NULL, BUNDLE  },
+	    {"policies",            required_argument, NULL, POLICIES    },
+	    {"schema",              required_argument, NULL, SCHEMA      },
+	    {"entities",            required_argument, NULL, ENTITIES    },
+	    {"request",             required_argument, NULL, REQUEST     },
+	    {"tests",               required_argument, NULL, TESTS       },
+	    {"bundle",              required_argument, NULL, BUNDLE      },
 	    {"min-coverage",        required_argument, NULL, MIN_COVERAGE},
-	    {"policy",              required_argument, NULL, POLICY  },
-	    {"json",                no_argument,       NULL, JSON    },
-	    {"use-ids",             no_argument,       NULL, USE_IDS },
-	    {"no-validate-request", no_argument,       NULL, NO_CHECK},
-	    {"check",               no_argument,       NULL, CHECK   },
-	    {"write",               no_argument,       NULL, WRITE   },
-	    {"help",                no_argument,       NULL, HELP    },
-	    {NULL,                  0,                 NULL, 0       }
+	    {"policy",              required_argument, NULL, POLICY      },
+	    {"json",                no_argument,       NULL, JSON        },
+	    {"use-ids",             no_argument,       NULL, USE_IDS     },
+	    {"no-validate-request", no_argument,       NULL, NO_CHECK    },
+	    {"check",               no_argument,       NULL, CHECK       },
+	    {"write",               no_argument,       NULL, WRITE       },
+	    {"help",                no_argument,       NULL, HELP        },
+	    {NULL,                  0,                 NULL, 0           }
         };
 
 	uint64_t number;
@@ -314,6 +318,8 @@ command_policy(int argc, char **argv)
 	}
 	if (argc >= 2 && strcmp(argv[1], "replay") == 0) /* reads the log: options of its own */
 		return command_replay(argc - 1, argv + 1);
+	if (argc >= 2 && strcmp(argv[1], "bundle") == 0)
+		return command_bundle(argc - 1, argv + 1);
 	for (size_t i = 0; argc >= 2 && i < sizeof words / sizeof *words; i++) {
 		int parsed;
 

@@ -13,6 +13,7 @@
 
 int command_archive(int argc, char **argv); /* of `haechi audit archive|detach|archives`; argv[0] is that word */
 int command_audit(int argc, char **argv);
+int command_bundle(int argc, char **argv); /* of `haechi policy bundle`; argv[0] is "bundle" */
 int command_classify(int argc, char **argv);
 int command_db(int argc, char **argv);
 int command_explain(int argc, char **argv);

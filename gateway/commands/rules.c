@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "gateway/bundles.h"
 #include "gateway/config.h"
 #include "policy/policy_bundle.h"
 
@@ -86,6 +87,10 @@ policy_places_configured(struct policy_places *places, const char *path, struct 
 
 	if (config_load(&config, path, NULL, why) == -1)
 		return -1;
+	/* The bundle in force, unless folders were told. */
+	if (places->agency[0] == '\0' && places->act[0] == '\0' && places->schema[0] == '\0' &&
+	    places->bundle[0] == '\0' && !bundles_active_path(config, places->bundle, sizeof places->bundle))
+		places->bundle[0] = '\0';
 	if (places->agency[0] == '\0' && config->policy.agency != NULL)
 		result = policy_place(places->agency, config->policy.agency, why);
 	if (result == 0 && places->act[0] == '\0' && config->policy.act != NULL)
@@ -112,9 +117,25 @@ command_open_bundle(struct bundle **out, const char *path, struct fault *why)
 }
 
 int
-command_load_policy_from(struct policy **out, const struct policy_places *places, struct fault *why)
+policy_places_complete(struct policy_places *places, struct fault *why)
 {
 	struct policy_places found;
+
+	if (places_find(&found, NULL, why) == -1)
+		return -1;
+	if (places->agency[0] == '\0')
+		memcpy(places->agency, found.agency, sizeof places->agency);
+	if (places->act[0] == '\0')
+		memcpy(places->act, found.act, sizeof places->act);
+	if (places->schema[0] == '\0')
+		memcpy(places->schema, found.schema, sizeof places->schema);
+	return 0;
+}
+
+int
+command_load_policy_from(struct policy **out, const struct policy_places *places, struct fault *why)
+{
+	struct policy_places whole;
 
 	if (places->bundle[0] != '\0') {
 		struct bundle *bundle;
@@ -126,9 +147,8 @@ command_load_policy_from(struct policy **out, const struct policy_places *places
 		bundle_close(bundle);
 		return result;
 	}
-	if (places_find(&found, NULL, why) == -1)
+	whole = *places;
+	if (policy_places_complete(&whole, why) == -1)
 		return -1;
-	return policy_load(out, places->agency[0] != '\0' ? places->agency : found.agency,
-	                   places->act[0] != '\0' ? places->act : found.act,
-	                   places->schema[0] != '\0' ? places->schema : found.schema, why);
+	return policy_load(out, whole.agency, whole.act, whole.schema, why);
 }

@@ -23,8 +23,10 @@ struct policy_places {
 
 /* FAULT_USAGE when the path is too long. */
 MUST_CHECK int policy_place(char place[PATH_MAX], const char *path, struct fault *why);
-/* -c FILE: what haechi.yaml says, for the places not told yet. */
+/* -c FILE: what haechi.yaml says, for the places not told yet; the active bundle of its state when none was told. */
 MUST_CHECK int policy_places_configured(struct policy_places *places, const char *path, struct fault *why);
+/* The usual places for those not told. */
+MUST_CHECK int policy_places_complete(struct policy_places *places, struct fault *why);
 /* As command_load_policy() with share NULL, for the places not told. */
 MUST_CHECK int command_load_policy_from(struct policy **out, const struct policy_places *places,
                                         struct fault *why);

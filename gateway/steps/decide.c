@@ -5,7 +5,7 @@
 #include "gateway/gateway.h"
 #include "gateway/metrics.h"
 #include "gateway/review.h"
-#include "gateway/steps/masking.h"
+#include "gateway/shadow.h"
 #include "gateway/steps/steps.h"
 #include "schema/base/clock.h"
 #include "schema/base/log.h"
@@ -38,7 +38,7 @@ static int
 mask_texts(struct exchange *x, uint32_t kinds)
 {
 	struct buffer masked;
-	int result = masking_open(x, &x->why);
+	int result = 0;
 
 	buffer_init(&masked, 2 * x->view->config->openai.text_bytes + 4096);
 	for (size_t i = 0; result == 0 && i < x->request->text_count; i++) {
@@ -51,8 +51,8 @@ mask_texts(struct exchange *x, uint32_t kinds)
 		if (!any)
 			continue;
 		buffer_reset(&masked);
-		detection_mask(&masked, x->request->texts[i].text, detection->findings,
-		               detection->finding_count, kinds, x->redaction);
+		detection_redact(&masked, x->request->texts[i].text, detection->findings,
+		                 detection->finding_count, kinds);
 		if (!buffer_ok(&masked))
 			result = fault_set(&x->why, FAULT_TOO_LARGE, "가린 글이 너무 깁니다",
 			                   "the masked text is too long");
@@ -101,12 +101,14 @@ mask(void *owner, uint32_t kinds, struct fault *why)
 static enum step_result
 ask_policy(struct exchange *x)
 {
+	struct policy_facts begun;
 	struct fault why = {0};
 
 	if (keep_content(x) == -1)
 		return REFUSE;
 	if (x->ticket != NULL)
 		review_facts(x->ticket, &x->facts);
+	begun = x->facts;
 	if (deciding_run(x->view->policy, &x->facts, mask, x, &x->masked_kinds, x->arena, &x->decision,
 	                 &why) == -1) {
 		x->why = why;
@@ -118,6 +120,9 @@ ask_policy(struct exchange *x)
 		x->early_reason = "gateway.unmaskable";
 		return deny_early(x);
 	}
+	if (x->view->shadow != NULL)
+		shadow_compare(x->view->shadow, &x->bench->shadow, x, &begun, &x->decision, x->bench->metrics,
+		               &x->shadow);
 	for (unsigned kind = 0; kind < IDENTIFIER_KINDS; kind++)
 		if ((x->masked_kinds >> kind & 1) != 0)
 			metrics_add(&x->bench->metrics->masked_prompt[kind], x->found[kind]);

@@ -96,6 +96,7 @@ write_entry(struct exchange *x)
 	    .ticket = x->decision.access == ACCESS_HOLD ? x->held
 	              : x->ticket == NULL               ? NULL
 	                                                : review_id(x->ticket),
+	    .shadow = x->shadow,
 	};
 	struct entry_head head;
 
@@ -123,6 +124,13 @@ write_entry(struct exchange *x)
 	record_head(x, &head, ENTRY_DECISION, x->decision_id,
 	            x->ticket == NULL ? NULL : review_decision(x->ticket));
 	head.wall_ms = x->facts.wall_ms;
+	if (entry_write_decision(&x->entry, &head, &body, &x->why) == 0)
+		return 0;
+	if (body.shadow == NULL)
+		return -1;
+	/* A candidate hurts no request: rather without what it would have said. */
+	body.shadow = NULL;
+	buffer_reset(&x->entry);
 	return entry_write_decision(&x->entry, &head, &body, &x->why);
 }
 
