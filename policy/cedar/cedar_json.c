@@ -361,6 +361,49 @@ cedar_json_get(const struct cedar_json *object, const char *name)
 	return NULL;
 }
 
+static bool
+has_text(const struct cedar_json *json, const char *name)
+{
+	const struct cedar_json *member = cedar_json_get(json, name);
+
+	return member != NULL && member->kind == CEDAR_JSON_STRING;
+}
+
+bool
+cedar_json_is_uid(const struct cedar_json *json)
+{
+	return has_text(json, "type") && has_text(json, "id");
+}
+
+bool
+cedar_json_is_call(const struct cedar_json *json)
+{
+	const struct cedar_json *list = cedar_json_get(json, "args");
+
+	return has_text(json, "fn") &&
+	       (cedar_json_get(json, "arg") != NULL || (list != NULL && list->kind == CEDAR_JSON_ARRAY));
+}
+
+bool
+cedar_json_is_expression(const struct cedar_json *json)
+{
+	return has_text(json, "__expr");
+}
+
+enum cedar_json_escape
+cedar_json_escape_of(const struct cedar_json *object)
+{
+	if (object->kind != CEDAR_JSON_OBJECT || object->count != 1)
+		return CEDAR_JSON_PLAIN;
+	if (cedar_json_is_expression(object))
+		return CEDAR_JSON_EXPRESSION;
+	if (cedar_json_is_uid(cedar_json_get(object, "__entity")))
+		return CEDAR_JSON_ENTITY;
+	if (cedar_json_is_call(cedar_json_get(object, "__extn")))
+		return CEDAR_JSON_EXTENSION;
+	return CEDAR_JSON_PLAIN;
+}
+
 const char *
 cedar_json_kind_name(const struct cedar_json *value)
 {

@@ -42,6 +42,25 @@ MUST_CHECK int cedar_json_read(const struct cedar_json **out, struct arena *aren
                                unsigned depth, struct fault *why);
 /* A member; NULL when absent or when `object` is none. */
 const struct cedar_json *cedar_json_get(const struct cedar_json *object, const char *name);
+/* {"type": text, "id": text}, whatever else is in it. */
+bool cedar_json_is_uid(const struct cedar_json *json);
+/* {"fn": text, "arg": value} or {"fn": text, "args": [values]}, whatever else is in it. */
+bool cedar_json_is_call(const struct cedar_json *json);
+
+/*
+ * How an object is meant where no type says so: {"__entity": UID} and {"__extn": CALL} stand for a value, {"__expr": text}
+ * is refused; with another member beside them, or another thing inside, they are records like any other.
+ */
+enum cedar_json_escape {
+	CEDAR_JSON_PLAIN = 0,
+	CEDAR_JSON_ENTITY,
+	CEDAR_JSON_EXTENSION,
+	CEDAR_JSON_EXPRESSION,
+};
+enum cedar_json_escape cedar_json_escape_of(const struct cedar_json *object);
+/* {"__expr": text}, whatever else is in it: refused wherever an entity or an extension value must come. */
+bool cedar_json_is_expression(const struct cedar_json *json);
+
 /* "object", "number" … in JSON's words, for messages. */
 const char *cedar_json_kind_name(const struct cedar_json *value);
 

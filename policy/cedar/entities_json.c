@@ -24,12 +24,11 @@ refuse(struct value_reading *reading, const char *wanted_ko, const char *wanted_
 
 /* ---- entities' names ------------------------------------------------------------------------------------------- */
 
-static bool
-has_type_and_id(const struct cedar_json *json)
+static int
+refuse_expression(struct value_reading *reading)
 {
-	const struct cedar_json *type = cedar_json_get(json, "type"), *id = cedar_json_get(json, "id");
-
-	return type != NULL && type->kind == CEDAR_JSON_STRING && id != NULL && id->kind == CEDAR_JSON_STRING;
+	return fault_set(reading->why, FAULT_UNSUPPORTED, "__expr은(는) 쓸 수 없습니다",
+	                 "__expr is not supported");
 }
 
 /* {"type","id"} or {"__entity":{"type","id"}} */
@@ -39,9 +38,11 @@ read_uid(struct value_reading *reading, const struct cedar_json *json, const str
 	const struct cedar_json *wrapped = cedar_json_get(json, "__entity");
 	struct slice type;
 
-	if (wrapped != NULL)
+	if (cedar_json_is_expression(json))
+		return refuse_expression(reading);
+	if (cedar_json_is_uid(wrapped))
 		json = wrapped;
-	if (!has_type_and_id(json))
+	if (!cedar_json_is_uid(json))
 		return refuse(reading, "{\"type\",\"id\"} 꼴의 개체 이름", "an entity as {\"type\",\"id\"}",
 		              json);
 	type = cedar_json_get(json, "type")->as.string;
@@ -73,25 +74,14 @@ call(struct value_reading *reading, struct slice name, const struct cedar_value 
 	                 "the arguments of %.*s(…) are wrong", SLICE_PRINT(name));
 }
 
-static bool
-has_function(const struct cedar_json *json)
-{
-	const struct cedar_json *name = cedar_json_get(json, "fn");
-
-	return name != NULL && name->kind == CEDAR_JSON_STRING &&
-	       (cedar_json_get(json, "arg") != NULL || cedar_json_get(json, "args") != NULL);
-}
-
-/* {"fn","arg"} or {"fn","args":[…]} */
+/* {"fn","arg"} or {"fn","args":[…]}, as cedar_json_is_call() found it. */
 static int
 read_call(struct value_reading *reading, const struct cedar_json *json, struct cedar_value *value)
 {
 	const struct cedar_json *list = cedar_json_get(json, "args"), *one = cedar_json_get(json, "arg");
 	struct cedar_value *arguments;
-	uint32_t count = one != NULL ? 1 : list != NULL ? list->count : 0;
+	uint32_t count = one != NULL ? 1 : list->count;
 
-	if (!has_function(json) || (one == NULL && list->kind != CEDAR_JSON_ARRAY))
-		return refuse(reading, "{\"fn\",\"arg\"} 꼴의 값", "a value as {\"fn\",\"arg\"}", json);
 	if ((arguments = arena_array(reading->arena, (size_t)count + 1, sizeof *arguments)) == NULL)
 		return fault_memory(reading->why);
 	for (uint32_t i = 0; i < count; i++)
@@ -112,9 +102,11 @@ read_extension(struct value_reading *reading, const struct cedar_json *json, con
 	                   : type->kind == CEDAR_TYPE_DATETIME ? "datetime"
 	                                                       : "duration";
 
-	if (wrapped != NULL)
+	if (cedar_json_is_expression(json))
+		return refuse_expression(reading);
+	if (cedar_json_is_call(wrapped))
 		return read_call(reading, wrapped, value);
-	if (has_function(json))
+	if (cedar_json_is_call(json))
 		return read_call(reading, json, value);
 	if (json->kind != CEDAR_JSON_STRING)
 		return refuse(reading, "글로 적은 값", "a value written as text", json);
@@ -176,7 +168,6 @@ static int
 read_untyped(struct value_reading *reading, const struct cedar_json *json, struct cedar_value *value)
 {
 	const struct cedar_uid *uid;
-	const struct cedar_json *extension;
 
 	switch (json->kind) {
 	case CEDAR_JSON_BOOL:
@@ -191,18 +182,19 @@ read_untyped(struct value_reading *reading, const struct cedar_json *json, struc
 	case CEDAR_JSON_ARRAY:
 		return read_set(reading, json, NULL, value);
 	case CEDAR_JSON_OBJECT:
-		extension = cedar_json_get(json, "__expr");
-		if (extension != NULL && extension->kind == CEDAR_JSON_STRING)
-			return fault_set(reading->why, FAULT_UNSUPPORTED, "__expr은(는) 쓸 수 없습니다",
-			                 "__expr is not supported");
-		if (has_type_and_id(cedar_json_get(json, "__entity"))) {
+		switch (cedar_json_escape_of(json)) {
+		case CEDAR_JSON_EXPRESSION:
+			return refuse_expression(reading);
+		case CEDAR_JSON_ENTITY:
 			if (read_uid(reading, json, &uid) == -1)
 				return -1;
 			*value = cedar_entity(uid);
 			return 0;
+		case CEDAR_JSON_EXTENSION:
+			return read_call(reading, cedar_json_get(json, "__extn"), value);
+		case CEDAR_JSON_PLAIN:
+			break;
 		}
-		if ((extension = cedar_json_get(json, "__extn")) != NULL && has_function(extension))
-			return read_call(reading, extension, value);
 		return read_record(reading, json, NULL, value);
 	case CEDAR_JSON_NULL:
 	case CEDAR_JSON_NUMBER:

@@ -77,7 +77,7 @@ policy_json_uid(struct policy_reading *reading, const struct cedar_json *json)
 	struct cedar_string type;
 	struct cedar_uid *uid;
 
-	if (wrapped != NULL)
+	if (cedar_json_is_uid(wrapped))
 		json = wrapped;
 	if (!policy_json_type(reading, policy_json_string(reading, json, "type"), &type) ||
 	    (id = policy_json_string(reading, json, "id")) == NULL ||
@@ -165,20 +165,14 @@ static const struct cedar_expr *read_value(struct policy_reading *reading, const
 static const struct cedar_expr *
 read_extension(struct policy_reading *reading, const struct cedar_json *json)
 {
-	const struct cedar_json *name = policy_json_string(reading, json, "fn"),
-	                        *one = cedar_json_get(json, "arg");
-	const struct cedar_json *list = one != NULL ? NULL : policy_json_need(reading, json, "args");
+	const struct cedar_json *name = cedar_json_get(json, "fn"), *one = cedar_json_get(json, "arg");
+	const struct cedar_json *list = cedar_json_get(json, "args");
 	struct cedar_json single = {.kind = CEDAR_JSON_ARRAY, .count = 1}, *item;
 	enum cedar_function function;
 
-	if (name == NULL || (one == NULL && list == NULL))
-		return NULL;
 	if ((function = cedar_function_find(name->as.string)) == CEDAR_FUNCTIONS)
 		return policy_json_refuse(reading, "'%.*s'이라는 함수는 없습니다",
 		                          "there is no function '%.*s'", SLICE_PRINT(name->as.string));
-	if (list != NULL && list->kind != CEDAR_JSON_ARRAY)
-		return policy_json_refuse(reading, "%s은(는) 배열이어야 합니다", "%s must be an array",
-		                          "args");
 	if (one != NULL) {
 		if ((item = policy_json_take(reading, 1, sizeof *item)) == NULL)
 			return NULL;
@@ -192,7 +186,7 @@ read_extension(struct policy_reading *reading, const struct cedar_json *json)
 static const struct cedar_expr *
 read_value(struct policy_reading *reading, const struct cedar_json *json)
 {
-	const struct cedar_json *part;
+	const struct cedar_uid *uid;
 
 	switch (json->kind) {
 	case CEDAR_JSON_BOOL:
@@ -204,16 +198,18 @@ read_value(struct policy_reading *reading, const struct cedar_json *json)
 	case CEDAR_JSON_ARRAY:
 		return list_of(reading, CEDAR_SET_OF, json, CEDAR_FUNCTIONS, read_value);
 	case CEDAR_JSON_OBJECT:
-		if ((part = cedar_json_get(json, "__entity")) != NULL) {
-			const struct cedar_uid *uid = policy_json_uid(reading, part);
-
+		switch (cedar_json_escape_of(json)) {
+		case CEDAR_JSON_ENTITY:
+			uid = policy_json_uid(reading, json);
 			return uid == NULL ? NULL : literal(reading, cedar_entity(uid));
-		}
-		if ((part = cedar_json_get(json, "__extn")) != NULL)
-			return read_extension(reading, part);
-		if (cedar_json_get(json, "__expr") != NULL)
+		case CEDAR_JSON_EXTENSION:
+			return read_extension(reading, cedar_json_get(json, "__extn"));
+		case CEDAR_JSON_EXPRESSION:
 			return policy_json_refuse(reading, "%s은(는) 쓸 수 없습니다", "%s is not supported",
 			                          "__expr");
+		case CEDAR_JSON_PLAIN:
+			break;
+		}
 		return list_of(reading, CEDAR_RECORD_OF, json, CEDAR_FUNCTIONS, read_value);
 	case CEDAR_JSON_NULL:
 	case CEDAR_JSON_NUMBER:
@@ -287,7 +283,7 @@ read_member(struct policy_reading *reading, const struct cedar_json *json, enum 
 		for (uint32_t i = 0; i < attribute->count; i++) {
 			const struct cedar_json *item = &attribute->as.items[i];
 
-			if (item->kind != CEDAR_JSON_STRING || !cedar_name_valid(item->as.string, false))
+			if (item->kind != CEDAR_JSON_STRING)
 				return policy_json_refuse(reading, "%s의 목록에는 이름만 옵니다",
 				                          "the list of %s holds names only", "has");
 			names[i] = cedar_string_of(item->as.string);

@@ -164,6 +164,33 @@ any_admitted(const struct checking *check, const struct cedar_scope *scope,
 	return false;
 }
 
+/*
+ * action in [A::Action::"x", B::Action::"y"] is a set of two types, which strict validation refuses, wherever it is looked
+ * at: where the scope of the principal does not end it before.
+ */
+static void
+check_action_list(struct checking *check)
+{
+	const struct cedar_policy *policy = check->policy;
+	bool mixed = false;
+
+	for (uint32_t i = 1; i < policy->action.count; i++)
+		mixed = mixed ||
+		        !cedar_string_equal(&policy->action.list[0]->type, &policy->action.list[i]->type);
+	for (uint32_t i = 0; mixed && i < check->schema->action_count; i++) {
+		const struct cedar_action_type *action = check->schema->actions[i];
+
+		if (action->resource_count == 0 ||
+		    !any_admitted(check, &policy->principal, action->principals, action->principal_count))
+			continue;
+		typecheck_complain(check, CEDAR_ERROR, policy->action.offset,
+		                   "이름 공간마다 정책을 나누십시오", "write one policy for each namespace",
+		                   "한 목록의 행위는 모두 한 종류여야 합니다",
+		                   "the actions of one list must be of one type");
+		break;
+	}
+}
+
 static void
 check_applicable(struct checking *check)
 {
@@ -237,6 +264,7 @@ check_policy(struct checking *check)
 	for (uint32_t i = 0; i < policy->condition_count; i++)
 		check_names(check, policy->conditions[i].body);
 	check_applicable(check);
+	check_action_list(check);
 	check_types(check);
 }
 

@@ -53,6 +53,7 @@ def main():
                 n['reference crashed'] += 1
                 continue
             bad = [k for k in ('parse', 'schema', 'valid') if a[k] != b[k]]
+            if sorted(set(a['invalid'])) != sorted(set(b['invalid'])): bad.append('invalid')
             n['questions'] += 1
             n['parsed'] += a['parse']
             n['schemas'] += a['schema']
@@ -69,7 +70,7 @@ def main():
                 if shown < args.show:
                     shown += 1
                     print('DIFFERENT seed %d question %d: %s' % (args.seed, start + i, ', '.join(bad)))
-                    print('  policies', q['policies'].get('text') or json.dumps(q['policies'], ensure_ascii=False))
+                    print('  policies', q['policies'].get('text') or q['policies']['json'])
                     print('  schema', q['schema'])
                     if any(' ' in x for x in bad): print('  entities', q['entities'], '\n  requests', q['requests'])
                     print('  haechi   ', json.dumps(a), '\n  reference', json.dumps(b, ensure_ascii=False))

@@ -3,9 +3,10 @@
 
     cedar_generate.py --seed N --count N
 
-A line is {"policies":…,"schema":TEXT,"entities":TEXT,"requests":[TEXT…]}; policies is {"text":TEXT} or a JSON policy set
-with templates and links. Most questions are well-formed and well-typed, some have one thing wrong: a character, a type,
-an attribute, an undeclared name. cedar_differential.py asks Haechi and a reference and compares.
+A line is {"policies":…,"schema":TEXT,"entities":TEXT,"requests":[TEXT…]}; policies is {"text":TEXT} or {"json":TEXT}, a JSON
+policy set with templates and links. Most questions are well-formed and well-typed, some have one thing wrong: a character,
+a type, an attribute, an undeclared name. Every third question is made here, the others by cedar_typed.py.
+cedar_differential.py asks Haechi and a reference and compares.
 """
 import argparse
 import json
@@ -438,6 +439,9 @@ def names_twice(text):
 
 
 def question(seed):
+    if seed % 3:
+        from cedar_typed import question as typed
+        return typed(seed)
     r = random.Random(seed)
     w = World(r)
     maker = Policies(w)
@@ -466,7 +470,7 @@ def question(seed):
                         t = r.choice(w.types)
                         values[s] = {'type': w.full(t), 'id': w.id(t)}
                 links.append({'templateId': 't%d' % i if r.random() < 0.99 else 't9', 'newId': 'l%d_%d' % (i, j if r.random() < 0.98 else 0), 'values': values})
-        policies = {'staticPolicies': {'p%d' % i: t for i, t in enumerate(texts)}, 'templates': templates, 'templateLinks': links}
+        policies = {'json': json.dumps({'staticPolicies': {'p%d' % i: t for i, t in enumerate(texts)}, 'templates': templates, 'templateLinks': links}, ensure_ascii=False)}
     else:
         policies = {'text': ''.join(texts)}
     return {'policies': policies, 'schema': schema, 'entities': entities, 'requests': requests}

@@ -46,16 +46,23 @@ function attempt(call) {
 }
 
 function answer(q) {
-  const policies = q.policies.text !== undefined ? { staticPolicies: q.policies.text, templates: {}, templateLinks: [] } : q.policies;
-  const parsed = attempt(() => cedar.checkParsePolicySet(policies));
-  const schema = attempt(() => cedar.checkParseSchema(q.schema));
+  let policies = null, scheme = null;
+  try { policies = q.policies.text !== undefined ? { staticPolicies: q.policies.text, templates: {}, templateLinks: [] } : parse(q.policies.json); } catch { /* refused */ }
+  try { scheme = q.schema.trimStart().startsWith('{') ? parse(q.schema) : q.schema; } catch { /* refused */ }
+  const parsed = policies === null ? null : attempt(() => cedar.preparsePolicySet('p', policies));
+  const schema = scheme === null ? null : attempt(() => cedar.preparseSchema('s', scheme));
   if (parsed === 'crash' || schema === 'crash') return { crash: true };
-  const out = { parse: parsed?.type === 'success', schema: schema?.type === 'success', valid: null, plain: [], typed: [] };
+  const out = { parse: parsed?.type === 'success', schema: schema?.type === 'success', valid: null, invalid: [], plain: [], typed: [] };
+  if (!out.parse) out.why = parsed?.errors?.map((e) => e.message);
+  if (!out.schema) (out.why ??= []).push(...(schema?.errors?.map((e) => e.message) ?? []));
   if (out.parse && out.schema) {
-    const v = attempt(() => cedar.validate({ schema: q.schema, policies, validationSettings: { mode: 'strict' } }));
+    const v = attempt(() => cedar.validate({ schema: scheme, policies, validationSettings: { mode: 'strict' } }));
     if (v === 'crash') return { crash: true };
     out.valid = v?.type === 'success' ? v.validationErrors.length === 0 : null;
-    if (v?.type === 'success') out.why = v.validationErrors.map((e) => e.error.message);
+    if (v?.type === 'success') {
+      out.why = v.validationErrors.map((e) => e.error.message);
+      out.invalid = v.validationErrors.map((e) => e.policyId);
+    }
   }
   let entities = null;
   try { entities = parse(q.entities); } catch { /* refused */ }
@@ -63,9 +70,9 @@ function answer(q) {
     for (const text of q.requests) {
       const r = parse(text);
       if (!out.parse || entities === null || (mode === 'typed' && !out.schema)) { out[mode].push(null); continue; }
-      const call = { principal: r.principal, action: r.action, resource: r.resource, context: r.context, policies, entities, validateRequest: false };
-      if (mode === 'typed') { call.schema = q.schema; call.validateRequest = r.validateRequest; }
-      const a = attempt(() => cedar.isAuthorized(call));
+      const call = { principal: r.principal, action: r.action, resource: r.resource, context: r.context, preparsedPolicySetId: 'p', entities, validateRequest: false };
+      if (mode === 'typed') { call.preparsedSchemaName = 's'; call.validateRequest = r.validateRequest; }
+      const a = attempt(() => cedar.statefulIsAuthorized(call));
       if (a === 'crash') return { crash: true };
       if (a?.type !== 'success') { out[mode].push(null); (out.errors ??= []).push(a?.errors?.map((e) => e.message)); continue; }
       const d = a.response;
