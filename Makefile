@@ -140,6 +140,7 @@ bench: SETUP = bench
 bench: deploy/.ready ## measure: ratios against peers, in one run
 	@$(MAKE) --no-print-directory -j$(JOBS) programs $(BENCH)
 	@tests/bench/run.sh $(B)
+	@tests/bench/cedar.sh $(B)
 
 SECONDS_EACH ?= 60
 fuzz: SETUP = test

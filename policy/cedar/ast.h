@@ -56,6 +56,7 @@ struct cedar_expr {
 	bool constant;  /* value holds what it always gives: literals, and sets, records and calls of such */
 	bool bracketed; /* stood in round brackets: only the parser asks */
 	uint16_t height;
+	uint16_t shared; /* which of the set's shared parts it is (sharing.h); 0: none */
 	uint32_t offset; /* in its source; where a reader would point */
 	struct cedar_value value;
 	union {
@@ -141,7 +142,8 @@ struct cedar_policy {
 	uint32_t end; /* … to behind its semicolon */
 };
 
-struct cedar_index; /* index.h */
+struct cedar_index;      /* index.h */
+struct cedar_conditions; /* clauses.h */
 
 struct cedar_policies {
 	struct arena *arena;
@@ -151,6 +153,8 @@ struct cedar_policies {
 	uint32_t template_count;
 	const uint32_t *by_id; /* numbers of policies sorted by id */
 	const struct cedar_index *index;
+	const struct cedar_conditions *conditions; /* of each policy */
+	uint32_t shared_count; /* parts that are evaluated once a request (sharing.h), and one */
 };
 
 static inline bool

@@ -1,3 +1,4 @@
+#include "policy/cedar/clauses.h"
 #include "policy/cedar/index.h"
 #include "policy/cedar/lexer.h"
 
@@ -73,6 +74,8 @@ cedar_authorize(const struct cedar_policies *policies, const struct cedar_reques
 	memset(result, 0, sizeof *result);
 	if (evaluation_begin(&run, request, entities, arena, why) == -1)
 		return -1;
+	if ((run.shared = arena_array(arena, policies->shared_count, sizeof *run.shared)) == NULL)
+		return fault_memory(why);
 	if (words > STACK_WORDS && (bits = arena_array(arena, words, sizeof *bits)) == NULL)
 		return fault_memory(why);
 	if (!cedar_index_select(policies->index, &run, bits))
@@ -80,19 +83,20 @@ cedar_authorize(const struct cedar_policies *policies, const struct cedar_reques
 	for (uint32_t word = 0; word < words; word++) {
 		for (uint64_t left = bits[word]; left != 0; left &= left - 1) {
 			uint32_t number = word * 64 + (uint32_t)__builtin_ctzll(left);
-			const struct cedar_policy *policy = policies->policies[number];
+			const struct cedar_conditions *conditions = &policies->conditions[number];
 			bool kept = true;
 
-			switch (evaluation_policy(&run, policy)) {
+			if (conditions->scoped && !evaluation_scopes(&run, policies->policies[number]))
+				continue;
+			switch (cedar_clauses_outcome(&run, conditions)) {
 			case OUTCOME_FALSE:
 				break;
 			case OUTCOME_TRUE:
-				kept = append(arena, policy->effect == CEDAR_PERMIT ? &permits : &forbids,
-				              number);
+				kept = append(arena, conditions->permit ? &permits : &forbids, number);
 				break;
 			case OUTCOME_FAILED:
 				kept = run.failure != CEDAR_FAILURE_MEMORY &&
-				       append_error(&run, &errors, policy, number);
+				       append_error(&run, &errors, policies->policies[number], number);
 				break;
 			}
 			if (!kept)

@@ -1,5 +1,8 @@
 #include "policy/cedar/evaluate.h"
 
+/* Kept out of the common way, whose frame stays small. */
+#define SELDOM __attribute__((noinline))
+
 static const struct cedar_value none;
 static const struct cedar_record empty = {.hash = 1};
 
@@ -26,9 +29,15 @@ evaluation_begin(struct evaluation *run, const struct cedar_request *request,
 	return 0;
 }
 
+static inline struct cedar_value
+truth(bool value)
+{
+	return (struct cedar_value){CEDAR_BOOL, {.boolean = value}};
+}
+
 /* ---- failing -------------------------------------------------------------------------------------------------- */
 
-static struct cedar_value
+static SELDOM struct cedar_value
 fail(struct evaluation *run, enum cedar_failure failure, const struct cedar_expr *at)
 {
 	run->failure = failure;
@@ -37,7 +46,7 @@ fail(struct evaluation *run, enum cedar_failure failure, const struct cedar_expr
 	return none;
 }
 
-static struct cedar_value
+static SELDOM struct cedar_value
 fail_type(struct evaluation *run, const struct cedar_expr *at, enum cedar_kind wanted, enum cedar_kind got)
 {
 	run->wanted = wanted;
@@ -45,7 +54,7 @@ fail_type(struct evaluation *run, const struct cedar_expr *at, enum cedar_kind w
 	return fail(run, CEDAR_FAILURE_TYPE, at);
 }
 
-static struct cedar_value
+static SELDOM struct cedar_value
 fail_name(struct evaluation *run, enum cedar_failure failure, const struct cedar_expr *at,
           const struct cedar_string *name)
 {
@@ -103,6 +112,24 @@ evaluation_tell(const struct evaluation *run, const char **ko, const char **en)
 	return *ko != NULL && *en != NULL;
 }
 
+static struct cedar_value fresh(struct evaluation *run, const struct cedar_expr *expr);
+
+/* evaluation_of(), its quick ways in place. */
+static inline struct cedar_value
+value_of(struct evaluation *run, const struct cedar_expr *expr)
+{
+	struct cedar_value *remembered;
+
+	if (expr->constant)
+		return expr->value;
+	if (expr->shared == 0 || run->shared == NULL)
+		return fresh(run, expr);
+	remembered = &run->shared[expr->shared];
+	if (remembered->kind == CEDAR_NONE) /* not asked yet, or it fails: then each tells where */
+		*remembered = fresh(run, expr);
+	return *remembered;
+}
+
 /* ---- parts of evaluation_of() --------------------------------------------------------------------------------- */
 
 static const struct cedar_row *
@@ -117,7 +144,7 @@ row_of(const struct evaluation *run, const struct cedar_uid *uid)
 	return cedar_entities_find(run->entities, uid);
 }
 
-static struct cedar_value
+static inline struct cedar_value
 variable_value(const struct evaluation *run, enum cedar_variable variable)
 {
 	switch (variable) {
@@ -154,10 +181,10 @@ attribute(struct evaluation *run, const struct cedar_expr *expr, struct cedar_va
 }
 
 /* t has a.b.c is t has a && t.a has b && t.a.b has c. */
-static struct cedar_value
+static SELDOM struct cedar_value
 has(struct evaluation *run, const struct cedar_expr *expr)
 {
-	struct cedar_value of = evaluation_of(run, expr->as.member.left);
+	struct cedar_value of = value_of(run, expr->as.member.left);
 
 	if (of.kind == CEDAR_NONE)
 		return none;
@@ -175,20 +202,20 @@ has(struct evaluation *run, const struct cedar_expr *expr)
 			return fail_type(run, expr->as.member.left, CEDAR_RECORD, of.kind);
 		}
 		if (field == NULL)
-			return cedar_bool(false);
+			return truth(false);
 		of = field->value;
 	}
-	return cedar_bool(true);
+	return truth(true);
 }
 
-static struct cedar_value
+static SELDOM struct cedar_value
 tag(struct evaluation *run, const struct cedar_expr *expr)
 {
-	struct cedar_value of = evaluation_of(run, expr->as.pair.left), key;
+	struct cedar_value of = value_of(run, expr->as.pair.left), key;
 	const struct cedar_row *row;
 	const struct cedar_field *field;
 
-	if (of.kind == CEDAR_NONE || (key = evaluation_of(run, expr->as.pair.right)).kind == CEDAR_NONE)
+	if (of.kind == CEDAR_NONE || (key = value_of(run, expr->as.pair.right)).kind == CEDAR_NONE)
 		return none;
 	if (of.kind != CEDAR_ENTITY)
 		return fail_type(run, expr->as.pair.left, CEDAR_ENTITY, of.kind);
@@ -197,7 +224,7 @@ tag(struct evaluation *run, const struct cedar_expr *expr)
 	row = row_of(run, of.as.entity);
 	field = row == NULL ? NULL : cedar_record_field(row->tags.as.record, key.as.string);
 	if (expr->op == CEDAR_HAS_TAG)
-		return cedar_bool(field != NULL);
+		return truth(field != NULL);
 	if (row == NULL)
 		return fail_name(run, CEDAR_FAILURE_NO_ENTITY, expr, &of.as.entity->type);
 	return field != NULL ? field->value : fail(run, CEDAR_FAILURE_NO_TAG, expr);
@@ -217,13 +244,13 @@ in(struct evaluation *run, const struct cedar_expr *at, struct cedar_value left,
 	const struct cedar_row *row;
 	bool found = false;
 
-	if (left.kind == CEDAR_NONE || (right = evaluation_of(run, right_expr)).kind == CEDAR_NONE)
+	if (left.kind == CEDAR_NONE || (right = value_of(run, right_expr)).kind == CEDAR_NONE)
 		return none;
 	if (left.kind != CEDAR_ENTITY)
 		return fail_type(run, at, CEDAR_ENTITY, left.kind);
 	row = row_of(run, left.as.entity);
 	if (right.kind == CEDAR_ENTITY)
-		return cedar_bool(under(left.as.entity, row, right.as.entity));
+		return truth(under(left.as.entity, row, right.as.entity));
 	if (right.kind != CEDAR_SET)
 		return fail_type(run, right_expr, CEDAR_ENTITY, right.kind);
 	for (uint32_t i = 0; i < right.as.set->count; i++) {
@@ -233,21 +260,21 @@ in(struct evaluation *run, const struct cedar_expr *at, struct cedar_value left,
 			return fail_type(run, right_expr, CEDAR_ENTITY, item.kind);
 		found = found || under(left.as.entity, row, item.as.entity);
 	}
-	return cedar_bool(found);
+	return truth(found);
 }
 
-static struct cedar_value
+static SELDOM struct cedar_value
 is(struct evaluation *run, const struct cedar_expr *expr)
 {
-	struct cedar_value left = evaluation_of(run, expr->as.is.left);
+	struct cedar_value left = value_of(run, expr->as.is.left);
 
 	if (left.kind == CEDAR_NONE)
 		return none;
 	if (left.kind != CEDAR_ENTITY)
 		return fail_type(run, expr->as.is.left, CEDAR_ENTITY, left.kind);
 	if (!cedar_string_equal(&left.as.entity->type, &expr->as.is.type))
-		return cedar_bool(false);
-	return expr->as.is.in == NULL ? cedar_bool(true) : in(run, expr->as.is.left, left, expr->as.is.in);
+		return truth(false);
+	return expr->as.is.in == NULL ? truth(true) : in(run, expr->as.is.left, left, expr->as.is.in);
 }
 
 static struct cedar_value
@@ -264,13 +291,13 @@ compare(struct evaluation *run, const struct cedar_expr *expr, struct cedar_valu
 	equal = left.as.number == right.as.number;
 	switch (expr->op) {
 	case CEDAR_LESS:
-		return cedar_bool(less);
+		return truth(less);
 	case CEDAR_LESS_EQUAL:
-		return cedar_bool(less || equal);
+		return truth(less || equal);
 	case CEDAR_GREATER:
-		return cedar_bool(!less && !equal);
+		return truth(!less && !equal);
 	default:
-		return cedar_bool(!less);
+		return truth(!less);
 	}
 }
 
@@ -304,7 +331,7 @@ contains(struct evaluation *run, const struct cedar_expr *expr, struct cedar_val
 	if (left.kind != CEDAR_SET)
 		return fail_type(run, expr->as.pair.left, CEDAR_SET, left.kind);
 	if (expr->op == CEDAR_CONTAINS)
-		return cedar_bool(cedar_set_has(left.as.set, right));
+		return truth(cedar_set_has(left.as.set, right));
 	if (right.kind != CEDAR_SET)
 		return fail_type(run, expr->as.pair.right, CEDAR_SET, right.kind);
 	a = left.as.set;
@@ -315,21 +342,21 @@ contains(struct evaluation *run, const struct cedar_expr *expr, struct cedar_val
 		all = all && has_it;
 		any = any || has_it;
 	}
-	return cedar_bool(expr->op == CEDAR_CONTAINS_ALL ? all : any);
+	return truth(expr->op == CEDAR_CONTAINS_ALL ? all : any);
 }
 
 static struct cedar_value
 binary(struct evaluation *run, const struct cedar_expr *expr)
 {
-	struct cedar_value left = evaluation_of(run, expr->as.pair.left), right;
+	struct cedar_value left = value_of(run, expr->as.pair.left), right;
 
-	if (left.kind == CEDAR_NONE || (right = evaluation_of(run, expr->as.pair.right)).kind == CEDAR_NONE)
+	if (left.kind == CEDAR_NONE || (right = value_of(run, expr->as.pair.right)).kind == CEDAR_NONE)
 		return none;
 	switch ((enum cedar_op)expr->op) {
 	case CEDAR_EQUAL:
-		return cedar_bool(cedar_value_order(left, right) == 0);
+		return truth(cedar_value_order(left, right) == 0);
 	case CEDAR_NOT_EQUAL:
-		return cedar_bool(cedar_value_order(left, right) != 0);
+		return truth(cedar_value_order(left, right) != 0);
 	case CEDAR_ADD:
 	case CEDAR_SUBTRACT:
 	case CEDAR_MULTIPLY:
@@ -350,7 +377,7 @@ chain(struct evaluation *run, const struct cedar_expr *expr)
 	bool decisive = expr->op == CEDAR_OR;
 
 	for (uint32_t i = 0; i < expr->as.list.count; i++) {
-		struct cedar_value item = evaluation_of(run, expr->as.list.items[i]);
+		struct cedar_value item = value_of(run, expr->as.list.items[i]);
 
 		if (item.kind != CEDAR_BOOL)
 			return item.kind == CEDAR_NONE
@@ -359,10 +386,10 @@ chain(struct evaluation *run, const struct cedar_expr *expr)
 		if (item.as.boolean == decisive)
 			return item;
 	}
-	return cedar_bool(!decisive);
+	return truth(!decisive);
 }
 
-static struct cedar_value
+static SELDOM struct cedar_value
 make_record(struct evaluation *run, const struct cedar_expr *expr)
 {
 	uint32_t count = expr->as.list.count;
@@ -373,7 +400,7 @@ make_record(struct evaluation *run, const struct cedar_expr *expr)
 		return fail(run, CEDAR_FAILURE_MEMORY, expr);
 	for (uint32_t i = 0; i < count; i++) {
 		fields[i].name = expr->as.list.names[i];
-		fields[i].value = evaluation_of(run, expr->as.list.items[i]);
+		fields[i].value = value_of(run, expr->as.list.items[i]);
 		if (fields[i].value.kind == CEDAR_NONE)
 			return none;
 	}
@@ -382,7 +409,7 @@ make_record(struct evaluation *run, const struct cedar_expr *expr)
 }
 
 /* Sets and calls: all members first, in order. */
-static struct cedar_value
+static SELDOM struct cedar_value
 make_list(struct evaluation *run, const struct cedar_expr *expr)
 {
 	uint32_t count = expr->as.list.count;
@@ -395,7 +422,7 @@ make_list(struct evaluation *run, const struct cedar_expr *expr)
 	if (items == NULL)
 		return fail(run, CEDAR_FAILURE_MEMORY, expr);
 	for (uint32_t i = 0; i < count; i++)
-		if ((items[i] = evaluation_of(run, expr->as.list.items[i])).kind == CEDAR_NONE)
+		if ((items[i] = value_of(run, expr->as.list.items[i])).kind == CEDAR_NONE)
 			return none;
 	if (expr->op == CEDAR_SET_OF)
 		made = cedar_set_take(run->arena, items, count);
@@ -424,16 +451,16 @@ make_list(struct evaluation *run, const struct cedar_expr *expr)
 static struct cedar_value
 unary(struct evaluation *run, const struct cedar_expr *expr)
 {
-	struct cedar_value of = evaluation_of(run, expr->as.pair.left);
+	struct cedar_value of = value_of(run, expr->as.pair.left);
 	int64_t result;
 
 	if (of.kind == CEDAR_NONE)
 		return none;
 	if (expr->op == CEDAR_NOT)
-		return of.kind == CEDAR_BOOL ? cedar_bool(!of.as.boolean)
+		return of.kind == CEDAR_BOOL ? truth(!of.as.boolean)
 		                             : fail_type(run, expr->as.pair.left, CEDAR_BOOL, of.kind);
 	if (expr->op == CEDAR_IS_EMPTY)
-		return of.kind == CEDAR_SET ? cedar_bool(of.as.set->count == 0)
+		return of.kind == CEDAR_SET ? truth(of.as.set->count == 0)
 		                            : fail_type(run, expr->as.pair.left, CEDAR_SET, of.kind);
 	if (of.kind != CEDAR_LONG)
 		return fail_type(run, expr->as.pair.left, CEDAR_LONG, of.kind);
@@ -442,25 +469,24 @@ unary(struct evaluation *run, const struct cedar_expr *expr)
 	return cedar_long(result);
 }
 
-static struct cedar_value
+static SELDOM struct cedar_value
 like(struct evaluation *run, const struct cedar_expr *expr)
 {
-	struct cedar_value of = evaluation_of(run, expr->as.like.left);
+	struct cedar_value of = value_of(run, expr->as.like.left);
 
 	if (of.kind == CEDAR_NONE)
 		return none;
 	if (of.kind != CEDAR_STRING)
 		return fail_type(run, expr->as.like.left, CEDAR_STRING, of.kind);
-	return cedar_bool(cedar_pattern_match(expr->as.like.pattern, cedar_string_slice(of.as.string)));
+	return truth(cedar_pattern_match(expr->as.like.pattern, cedar_string_slice(of.as.string)));
 }
 
-struct cedar_value
-evaluation_of(struct evaluation *run, const struct cedar_expr *expr)
+/* What is neither constant nor remembered. */
+static struct cedar_value
+fresh(struct evaluation *run, const struct cedar_expr *expr)
 {
 	struct cedar_value value;
 
-	if (expr->constant)
-		return expr->value;
 	switch ((enum cedar_op)expr->op) {
 	case CEDAR_LITERAL:
 		return expr->value;
@@ -470,24 +496,23 @@ evaluation_of(struct evaluation *run, const struct cedar_expr *expr)
 	case CEDAR_OR:
 		return chain(run, expr);
 	case CEDAR_IF:
-		value = evaluation_of(run, expr->as.choice.guard);
+		value = value_of(run, expr->as.choice.guard);
 		if (value.kind != CEDAR_BOOL)
 			return value.kind == CEDAR_NONE
 			           ? none
 			           : fail_type(run, expr->as.choice.guard, CEDAR_BOOL, value.kind);
-		return evaluation_of(run, value.as.boolean ? expr->as.choice.yes : expr->as.choice.no);
+		return value_of(run, value.as.boolean ? expr->as.choice.yes : expr->as.choice.no);
 	case CEDAR_NOT:
 	case CEDAR_NEGATE:
 	case CEDAR_IS_EMPTY:
 		return unary(run, expr);
 	case CEDAR_IN:
-		return in(run, expr->as.pair.left, evaluation_of(run, expr->as.pair.left),
-		          expr->as.pair.right);
+		return in(run, expr->as.pair.left, value_of(run, expr->as.pair.left), expr->as.pair.right);
 	case CEDAR_GET_TAG:
 	case CEDAR_HAS_TAG:
 		return tag(run, expr);
 	case CEDAR_ATTRIBUTE:
-		value = evaluation_of(run, expr->as.member.left);
+		value = value_of(run, expr->as.member.left);
 		return value.kind == CEDAR_NONE ? none : attribute(run, expr, value, expr->as.member.names);
 	case CEDAR_HAS:
 		return has(run, expr);
@@ -503,6 +528,12 @@ evaluation_of(struct evaluation *run, const struct cedar_expr *expr)
 	default:
 		return binary(run, expr);
 	}
+}
+
+struct cedar_value
+evaluation_of(struct evaluation *run, const struct cedar_expr *expr)
+{
+	return value_of(run, expr);
 }
 
 /* ---- policies ------------------------------------------------------------------------------------------------- */
@@ -534,17 +565,22 @@ evaluation_scope(struct evaluation *run, const struct cedar_scope *scope, enum c
 	return false;
 }
 
+void
+evaluation_need_bool(struct evaluation *run, const struct cedar_expr *expr, struct cedar_value value)
+{
+	if (value.kind != CEDAR_NONE)
+		fail_type(run, expr, CEDAR_BOOL, value.kind);
+}
+
 enum outcome
 evaluation_conditions(struct evaluation *run, const struct cedar_policy *policy)
 {
 	for (uint32_t i = 0; i < policy->condition_count; i++) {
 		const struct cedar_condition *condition = &policy->conditions[i];
-		struct cedar_value value = evaluation_of(run, condition->body);
+		struct cedar_value value = value_of(run, condition->body);
 
-		if (value.kind == CEDAR_NONE)
-			return OUTCOME_FAILED;
 		if (value.kind != CEDAR_BOOL) {
-			fail_type(run, condition->body, CEDAR_BOOL, value.kind);
+			evaluation_need_bool(run, condition->body, value);
 			return OUTCOME_FAILED;
 		}
 		if (value.as.boolean == condition->unless)
@@ -553,12 +589,16 @@ evaluation_conditions(struct evaluation *run, const struct cedar_policy *policy)
 	return OUTCOME_TRUE;
 }
 
+bool
+evaluation_scopes(struct evaluation *run, const struct cedar_policy *policy)
+{
+	return evaluation_scope(run, &policy->principal, CEDAR_PRINCIPAL) &&
+	       evaluation_scope(run, &policy->action, CEDAR_ACTION) &&
+	       evaluation_scope(run, &policy->resource, CEDAR_RESOURCE);
+}
+
 enum outcome
 evaluation_policy(struct evaluation *run, const struct cedar_policy *policy)
 {
-	if (!evaluation_scope(run, &policy->principal, CEDAR_PRINCIPAL) ||
-	    !evaluation_scope(run, &policy->action, CEDAR_ACTION) ||
-	    !evaluation_scope(run, &policy->resource, CEDAR_RESOURCE))
-		return OUTCOME_FALSE;
-	return evaluation_conditions(run, policy);
+	return evaluation_scopes(run, policy) ? evaluation_conditions(run, policy) : OUTCOME_FALSE;
 }

@@ -14,6 +14,8 @@ struct evaluation {
 	struct arena *arena;
 	struct cedar_value context;
 	const struct cedar_row *rows[3]; /* of principal, action, resource; NULL when not in the store */
+	struct cedar_value
+	    *shared; /* of the set's shared parts; CEDAR_NONE: not known yet. NULL: none is remembered */
 	/* Why the last evaluation gave CEDAR_NONE. */
 	enum cedar_failure failure;
 	const struct cedar_expr *at;
@@ -31,9 +33,13 @@ struct cedar_value evaluation_of(struct evaluation *run, const struct cedar_expr
 /* What the failure was, for people; NULL when the arena is used up. */
 bool evaluation_tell(const struct evaluation *run, const char **ko, const char **en);
 
+/* The failure of an expression that gave `value` where a bool must come; as it is when there is no value at all. */
+void evaluation_need_bool(struct evaluation *run, const struct cedar_expr *expr, struct cedar_value value);
+
 enum outcome { OUTCOME_FALSE = 0, OUTCOME_TRUE, OUTCOME_FAILED };
 
 bool evaluation_scope(struct evaluation *run, const struct cedar_scope *scope, enum cedar_variable variable);
+bool evaluation_scopes(struct evaluation *run, const struct cedar_policy *policy);
 enum outcome evaluation_conditions(struct evaluation *run, const struct cedar_policy *policy);
 enum outcome evaluation_policy(struct evaluation *run, const struct cedar_policy *policy);
 

@@ -1,8 +1,10 @@
 /*
  * A set of policies: made from drafts, then only read.
  */
+#include "policy/cedar/clauses.h"
 #include "policy/cedar/index.h"
 #include "policy/cedar/lexer.h"
+#include "policy/cedar/sharing.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -167,7 +169,8 @@ cedar_policies_assemble(struct cedar_policies **out, struct cedar_draft *draft,
 		result = 0; /* the caller tells the first complaint */
 		goto out;
 	}
-	if ((set->index = cedar_index_make(set)) == NULL) {
+	if (!cedar_sharing_make(set) || !cedar_clauses_make(set) ||
+	    (set->index = cedar_index_make(set)) == NULL) {
 		fault_memory(why);
 		goto out;
 	}

@@ -265,7 +265,9 @@ static const struct cedar_expr *
 read_member(struct policy_reading *reading, const struct cedar_json *json, enum cedar_op op)
 {
 	static const char *const known[] = {"left", "attr", NULL};
-	struct cedar_expr *expr = policy_json_only(reading, json, known) ? node(reading, op) : NULL;
+	/* Beside has other members do no harm, as in the reference. */
+	struct cedar_expr *expr =
+	    op == CEDAR_HAS || policy_json_only(reading, json, known) ? node(reading, op) : NULL;
 	const struct cedar_json *attribute;
 	struct cedar_string *names;
 
@@ -297,7 +299,16 @@ read_member(struct policy_reading *reading, const struct cedar_json *json, enum 
 	return finish(reading, expr);
 }
 
-/* ["Wildcard" | {"Literal": text}, …] */
+static bool
+is_wildcard(const struct cedar_json *item)
+{
+	const struct cedar_json *inner = cedar_json_get(item, "Wildcard");
+
+	return (item->kind == CEDAR_JSON_STRING && slice_is(item->as.string, "Wildcard")) ||
+	       (inner != NULL && inner->kind == CEDAR_JSON_NULL && item->count == 1);
+}
+
+/* ["Wildcard" | {"Wildcard": null} | {"Literal": text}, …] */
 static const struct cedar_pattern *
 read_pattern(struct policy_reading *reading, const struct cedar_json *json)
 {
@@ -317,8 +328,7 @@ read_pattern(struct policy_reading *reading, const struct cedar_json *json)
 	for (uint32_t i = 0; i <= json->count && fine; i++) {
 		const struct cedar_json *item = i < json->count ? &json->as.items[i] : NULL, *text;
 
-		if (item == NULL ||
-		    (item->kind == CEDAR_JSON_STRING && slice_is(item->as.string, "Wildcard"))) {
+		if (item == NULL || is_wildcard(item)) {
 			pieces[count++] = arena_slice(reading->arena, buffer_view(&piece));
 			buffer_reset(&piece);
 		} else if ((text = cedar_json_get(item, "Literal")) != NULL &&
@@ -358,11 +368,12 @@ read_is(struct policy_reading *reading, const struct cedar_json *json)
 {
 	static const char *const known[] = {"left", "entity_type", "in", NULL};
 	struct cedar_expr *expr = policy_json_only(reading, json, known) ? node(reading, CEDAR_IS) : NULL;
+	const struct cedar_json *in;
 
 	if (expr == NULL || (expr->as.is.left = policy_json_part(reading, json, "left")) == NULL ||
 	    !policy_json_type(reading, policy_json_string(reading, json, "entity_type"), &expr->as.is.type))
 		return NULL;
-	if (cedar_json_get(json, "in") != NULL &&
+	if ((in = cedar_json_get(json, "in")) != NULL && in->kind != CEDAR_JSON_NULL &&
 	    (expr->as.is.in = policy_json_part(reading, json, "in")) == NULL)
 		return NULL;
 	return finish(reading, expr);

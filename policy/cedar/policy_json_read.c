@@ -10,14 +10,15 @@
 
 /* ---- policies -------------------------------------------------------------------------------------------------- */
 
-/* {"entity":U} or {"slot":"?principal"} */
+/* {"entity":U} or {"slot":"?principal"}; other members do no harm, as in the reference. */
 static bool
 read_scope_entity(struct policy_reading *reading, const struct cedar_json *json, const char *slot,
                   struct cedar_scope *scope)
 {
-	const struct cedar_json *named = cedar_json_get(json, "slot"), *entity;
+	const struct cedar_json *named = cedar_json_get(json, "slot"),
+	                        *entity = cedar_json_get(json, "entity");
 
-	if (named != NULL) {
+	if (entity == NULL && named != NULL) {
 		if (named->kind == CEDAR_JSON_STRING && slot != NULL && slice_is(named->as.string, slot)) {
 			scope->slot = true;
 			return true;
@@ -68,13 +69,13 @@ static bool
 read_scope(struct policy_reading *reading, const struct cedar_json *json, const char *slot,
            struct cedar_scope *scope)
 {
-	static const char *const known[] = {"op", "entity", "slot", "entities", "entity_type", "in", NULL};
-	const struct cedar_json *op, *in, *list = cedar_json_get(json, "entities");
+	static const char *const known_of_is[] = {"op", "entity_type", "in", NULL};
+	const struct cedar_json *op = policy_json_string(reading, json, "op"), *in;
+	const struct cedar_json *list = cedar_json_get(json, "entities");
 
-	if (json->kind != CEDAR_JSON_OBJECT || !policy_json_only(reading, json, known) ||
-	    (op = policy_json_string(reading, json, "op")) == NULL)
+	if (op == NULL)
 		return false;
-	if (slice_is(op->as.string, "All"))
+	if (slice_is(op->as.string, "All") || slice_is(op->as.string, "all"))
 		return true;
 	if (slice_is(op->as.string, "==")) {
 		scope->kind = CEDAR_SCOPE_EQUAL;
@@ -82,16 +83,17 @@ read_scope(struct policy_reading *reading, const struct cedar_json *json, const 
 	}
 	if (slice_is(op->as.string, "in")) {
 		scope->kind = CEDAR_SCOPE_IN;
-		if (slot == NULL && list != NULL)
+		if (slot == NULL && list != NULL && cedar_json_get(json, "entity") == NULL)
 			return read_action_list(reading, list, scope);
 		return read_scope_entity(reading, json, slot, scope);
 	}
 	if (slice_is(op->as.string, "is") && slot != NULL) {
 		scope->kind = CEDAR_SCOPE_IS;
-		if (!policy_json_type(reading, policy_json_string(reading, json, "entity_type"),
+		if (!policy_json_only(reading, json, known_of_is) ||
+		    !policy_json_type(reading, policy_json_string(reading, json, "entity_type"),
 		                      &scope->type))
 			return false;
-		if ((in = cedar_json_get(json, "in")) == NULL)
+		if ((in = cedar_json_get(json, "in")) == NULL || in->kind == CEDAR_JSON_NULL)
 			return true;
 		scope->kind = CEDAR_SCOPE_IS_IN;
 		return read_scope_entity(reading, in, slot, scope);
@@ -235,9 +237,12 @@ read_group(struct policy_reading *reading, const struct cedar_json *json, bool t
 				reading->memory = true;
 				return false;
 			}
-			if (draft->count != before + 1 && reading->notes->errors == 0)
-				policy_json_complain(reading, "%s마다 정책 하나만 적습니다",
-				                     "each of %s holds one policy", name);
+			if (draft->count != before + 1) {
+				if (reading->notes->errors == 0)
+					policy_json_complain(reading, "%s마다 정책 하나만 적습니다",
+					                     "each of %s holds one policy", name);
+				draft->count = before; /* none of them has an id */
+			}
 		} else {
 			if ((reading->policy = policy_json_take(reading, 1, sizeof *reading->policy)) == NULL)
 				return false;
@@ -272,10 +277,12 @@ read_links(struct policy_reading *reading, const struct cedar_json *json, struct
 	if ((*links = policy_json_take(reading, json->count, sizeof **links)) == NULL)
 		return false;
 	for (uint32_t i = 0; i < json->count; i++) {
+		static const char *const known[] = {"templateId", "newId", "values", NULL};
 		const struct cedar_json *item = &json->as.items[i], *values, *template, *id;
 		struct cedar_link *link = &(*links)[*count];
 
-		if ((template = policy_json_string(reading, item, "templateId")) == NULL ||
+		if (!policy_json_only(reading, item, known) ||
+		    (template = policy_json_string(reading, item, "templateId")) == NULL ||
 		    (id = policy_json_string(reading, item, "newId")) == NULL ||
 		    (values = policy_json_need(reading, item, "values")) == NULL)
 			return false;

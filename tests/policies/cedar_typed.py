@@ -502,9 +502,9 @@ def question(seed):
     maker = Maker(world, writer)
     explicit = r.random() < 0.3
     schema = world.json() if r.random() < 0.3 else world.text(writer)
-    if r.random() < 0.06: schema = json.dumps(break_json(r, json.loads(schema)), ensure_ascii=False) if schema[0] == '{' else break_tokens(r, schema)
+    if r.random() < 0.1: schema = json.dumps(break_json(r, json.loads(schema)), ensure_ascii=False) if schema[0] == '{' else break_tokens(r, schema)
     entities = json.dumps(world.entities(explicit), ensure_ascii=False)
-    if r.random() < 0.01: entities = json.dumps(break_json(r, json.loads(entities)), ensure_ascii=False)
+    if r.random() < 0.04: entities = json.dumps(break_json(r, json.loads(entities)), ensure_ascii=False)
     requests = [json.dumps(world.request(explicit), ensure_ascii=False) for _ in range(r.randint(2, 5))]
     n = r.choice([1, 1, 2, 3, 5, 8])
     if r.random() < 0.55:
@@ -519,7 +519,7 @@ def question(seed):
         p = maker.policy()
         if r.random() < 0.6:
             static[ids(i)] = maker.json(p)
-            if r.random() < 0.04: static[ids(i)] = break_json(r, static[ids(i)])
+            if r.random() < 0.07: static[ids(i)] = break_json(r, static[ids(i)])
         else:
             static[ids(i)] = maker.text(p)
             if r.random() < 0.04: static[ids(i)] = break_tokens(r, static[ids(i)])

@@ -25,9 +25,13 @@ static const char request_text[] =
     "2,[3]],"
     "\"ip\":{\"__extn\":{\"fn\":\"ip\",\"arg\":\"10.1.2.3\"}}}}";
 
-/* 'T', 'F', or of the failure: type 't', entity 'e', attribute 'a', tag 'g', overflow 'o', extension 'x', arity 'n'. */
+/*
+ * 'T', 'F', or of the failure: type 't', entity 'e', attribute 'a', tag 'g', overflow 'o', extension 'x', arity 'n'.
+ * With `alike` the same condition stands in the set three times, the third time negated, so that it is shared and cut
+ * into clauses: every copy must say the same, and tell its own line.
+ */
 static char
-evaluate(const char *expr)
+evaluate(const char *expr, bool alike)
 {
 	static const char letters[] = {'m', 't', 'e', 'a', 'g', 'o', 'x', 'n'};
 	struct arena *arena = arena_new(1 << 20);
@@ -39,9 +43,14 @@ evaluate(const char *expr)
 	    "t", {NULL, 0}
         };
 	struct fault why;
-	char text[2048], outcome;
+	char text[4096], outcome;
 
-	snprintf(text, sizeof text, "permit(principal, action, resource) when { %s };", expr);
+	snprintf(text, sizeof text,
+	         alike ? "permit(principal, action, resource) when { %s };\n"
+	                 "permit(principal, action, resource) when { true } when { %s };\n"
+	                 "permit(principal, action, resource) unless { %s };"
+	               : "permit(principal, action, resource) when { %s };",
+	         expr, expr, expr);
 	source.text = slice_string(text);
 	if (cedar_policies_parse(&policies, &source, 1, 0, NULL, &why) == -1)
 		fail_msg("%s: %s", expr, why.en);
@@ -49,12 +58,18 @@ evaluate(const char *expr)
 	assert_int_equal(cedar_request_read(&request, arena, slice_string(request_text), NULL, false, &why),
 	                 0);
 	assert_int_equal(cedar_authorize(policies, &request, entities, arena, &result, &why), 0);
-	outcome = result.error_count > 0           ? letters[result.errors[0].failure]
-	          : result.decision == CEDAR_ALLOW ? 'T'
-	                                           : 'F';
-	if (result.error_count > 0)
-		assert_true(result.errors[0].ko[0] != 0 && result.errors[0].en[0] != 0 &&
-		            result.errors[0].line == 1);
+	outcome = result.error_count > 0                              ? letters[result.errors[0].failure]
+	          : result.permit_count > 0 && result.permits[0] == 0 ? 'T'
+	                                                              : 'F';
+	if (result.error_count + result.permit_count != (!alike           ? outcome != 'F'
+	                                                 : outcome == 'T' ? 2
+	                                                 : outcome == 'F' ? 1
+	                                                                  : 3))
+		fail_msg("%s: the copies differ", expr);
+	for (size_t i = 0; i < result.error_count; i++)
+		assert_true(result.errors[i].ko[0] != 0 && result.errors[i].en[0] != 0 &&
+		            result.errors[i].line == i + 1 &&
+		            result.errors[i].failure == result.errors[0].failure);
 	cedar_policies_free(policies);
 	arena_free(arena);
 	return outcome;
@@ -164,9 +179,12 @@ gives_what_the_language_says(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
-		if (evaluate(lines[i].expr) != lines[i].outcome)
-			fail_msg("%s: wanted %c, got %c", lines[i].expr, lines[i].outcome,
-			         evaluate(lines[i].expr));
+		for (int alike = 0; alike < 2; alike++) {
+			char got = evaluate(lines[i].expr, alike == 1);
+
+			if (got != lines[i].outcome)
+				fail_msg("%s: wanted %c, got %c", lines[i].expr, lines[i].outcome, got);
+		}
 }
 
 static struct cedar_policies *

@@ -424,6 +424,66 @@ writes_and_reads_json(void **state)
 	buffer_free(&second);
 }
 
+/* What the JSON form lets pass and what it refuses, as the reference does. */
+static void
+knows_json_forms(void **state)
+{
+#define POLICY(principal, body)                                                                              \
+	"{\"staticPolicies\":{\"p\":{\"effect\":\"permit\",\"principal\":" principal                               \
+	",\"action\":{\"op\":\"All\"},\"resource\":{\"op\":\"All\"},\"conditions\":[{\"kind\":\"when\",\"body\":" body    \
+	"}]}}}"
+#define ALL    "{\"op\":\"All\"}"
+#define TRUTH  "{\"Value\":true}"
+#define ENTITY "{\"type\":\"U\",\"id\":\"a\"}"
+	static const struct {
+		bool fine;
+		const char *text;
+	} lines[] = {
+	    {true, POLICY(ALL, TRUTH)},
+	    {true, POLICY("{\"op\":\"all\",\"x\":1}", TRUTH)},
+	    {true, POLICY("{\"op\":\"==\",\"entity\":" ENTITY ",\"slot\":\"?principal\",\"x\":1}", TRUTH)},
+	    {false, POLICY("{\"op\":\"==\",\"entity\":null,\"slot\":\"?principal\"}", TRUTH)},
+	    {false, POLICY("{\"op\":\"==\",\"slot\":\"?principal\"}", TRUTH)},
+	    {true, POLICY("{\"op\":\"is\",\"entity_type\":\"U\",\"in\":null}", TRUTH)},
+	    {false, POLICY("{\"op\":\"is\",\"entity_type\":\"U\",\"x\":1}", TRUTH)},
+	    {true, POLICY(ALL, "{\"has\":{\"left\":{\"Var\":\"context\"},\"attr\":[\"x y\",\"if\"],\"x\":1}}")},
+	    {false, POLICY(ALL, "{\"has\":{\"left\":{\"Var\":\"context\"},\"attr\":[]}}")},
+	    {false, POLICY(ALL, "{\".\":{\"left\":{\"Var\":\"context\"},\"attr\":\"a\",\"x\":1}}")},
+	    {true, POLICY(ALL, "{\"is\":{\"left\":{\"Var\":\"principal\"},\"entity_type\":\"U\",\"in\":null}}")},
+	    {true, POLICY(ALL, "{\"like\":{\"left\":{\"Value\":\"a\"},\"pattern\":[{\"Wildcard\":null},\"Wildcard\"]}}")},
+	    {true, POLICY(ALL, "{\"Value\":{\"__entity\":{\"type\":\"no name\"}}}")},
+	    {false, POLICY(ALL, "{\"Value\":{\"__entity\":{\"type\":\"no name\",\"id\":\"a\"}}}")},
+	    {true, POLICY(ALL, "{\"Value\":{\"__entity\":{\"type\":\"no name\",\"id\":\"a\"},\"x\":1}}")},
+	    {true, POLICY(ALL, "{\"Value\":{\"__extn\":{\"fn\":\"none\"}}}")},
+	    {false, POLICY(ALL, "{\"Value\":{\"__extn\":{\"fn\":\"none\",\"arg\":1}}}")},
+	    {false, POLICY(ALL, "{\"Value\":{\"__expr\":\"1\"}}")},
+	    {true, POLICY(ALL, "{\"Value\":{\"__expr\":1}}")},
+	    {false, "{\"staticPolicies\":{\"p\":\"permit(principal,action,resource);forbid(principal,action,resource);\"}}"},
+	    {false, "{\"staticPolicies\":{\"p\":\"\"}}"},
+	    {false, "{\"staticPolicies\":{\"p\":null}}"},
+	    {true, "{\"templates\":{\"t\":\"permit(principal==?principal,action,resource);\"},\"templateLinks\":[{"
+	           "\"templateId\":\"t\",\"newId\":\"l\",\"values\":{\"?principal\":" ENTITY "}}]}"},
+	    {false, "{\"templates\":{\"t\":\"permit(principal==?principal,action,resource);\"},\"templateLinks\":[{"
+	            "\"templateId\":\"t\",\"newId\":\"l\",\"values\":{\"?principal\":" ENTITY "},\"x\":1}]}"},
+	};
+#undef ENTITY
+#undef TRUTH
+#undef ALL
+#undef POLICY
+
+	(void)state;
+	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+		struct cedar_policies *policies = NULL;
+		struct fault why;
+		bool fine = cedar_policies_parse_json(
+		                &policies, (struct cedar_source){"j", slice_string(lines[i].text)}, NULL, &why) == 0;
+
+		if (fine != lines[i].fine)
+			fail_msg("%s: %s", lines[i].text, fine ? "accepted" : why.en);
+		cedar_policies_free(policies);
+	}
+}
+
 int
 main(void)
 {
@@ -431,7 +491,8 @@ main(void)
 	    cmocka_unit_test(accepts_expressions), cmocka_unit_test(refuses_expressions),
 	    cmocka_unit_test(knows_policies),      cmocka_unit_test(tells_all_mistakes_with_their_places),
 	    cmocka_unit_test(limits_nesting),      cmocka_unit_test(names_policies),
-	    cmocka_unit_test(links_templates),     cmocka_unit_test(writes_and_reads_json)};
+	    cmocka_unit_test(links_templates),     cmocka_unit_test(writes_and_reads_json),
+	    cmocka_unit_test(knows_json_forms)};
 	/* clang-format on */
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
