@@ -8,14 +8,7 @@
 #define WHOLE_BYTES    900 /* a text up to this size is looked at whole, a longer one by its sentences */
 #define PIECE_BYTES    150 /* the least of a piece; at most four times as much */
 
-/* The weights as tests/tools/train_model.c wrote them, little endian. */
-struct weights {
-	float scale[MODEL_WIDTH]; /* of the table's columns */
-	float bias[MODEL_WIDTH];
-	int8_t table[MODEL_BUCKETS][MODEL_WIDTH];
-};
-
-extern const struct weights model_weights;
+extern const struct model_weights model_weights;
 
 /* model.weights beside this file becomes read-only data of the program. */
 __asm__(".section .rodata\n"
@@ -60,14 +53,29 @@ tally_read(struct tally *tally, struct slice text, size_t start, size_t end)
 static void
 tally_judge(const struct tally *tally, struct model_opinion *out)
 {
-	float value[MODEL_OUTPUTS], total = 0, most, by;
+	float row[MODEL_WIDTH], sum[MODEL_WIDTH], unit[MODEL_HIDDEN], value[MODEL_OUTPUTS], total = 0, most,
+	                                                                                    by;
 	uint16_t thousandths;
 
 	if (tally->count < FEATURES_LEAST)
 		return;
 	by = 1.0f / sqrtf((float)tally->count);
-	for (unsigned o = 0; o < MODEL_OUTPUTS; o++)
-		value[o] = model_weights.bias[o] + (float)tally->sum[o] * model_weights.scale[o] * by;
+	for (unsigned k = 0; k < MODEL_WIDTH; k++) {
+		sum[k] = model_weights.bias[k] + (float)tally->sum[k] * model_weights.scale[k] * by;
+		row[k] = sum[k] / (1.0f + fabsf(sum[k]));
+	}
+	for (unsigned h = 0; h < MODEL_HIDDEN; h++) {
+		float x = model_weights.hidden_bias[h];
+
+		for (unsigned k = 0; k < MODEL_WIDTH; k++)
+			x += model_weights.hidden[h][k] * row[k];
+		unit[h] = x > 0 ? x : 0;
+	}
+	for (unsigned o = 0; o < MODEL_OUTPUTS; o++) {
+		value[o] = model_weights.output_bias[o] + sum[o];
+		for (unsigned h = 0; h < MODEL_HIDDEN; h++)
+			value[o] += model_weights.output[o][h] * unit[h];
+	}
 	thousandths = (uint16_t)(squash(value[0]) * 1000.0f);
 	if (thousandths < out->high_impact)
 		return;

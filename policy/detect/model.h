@@ -1,9 +1,11 @@
 /*
  * model -- a small trained classifier: does a text ask the model to decide or operate in a domain of the Act?
  *
- * Words become hashed features (pairs and triples of syllables, beginnings and endings); each feature speaks
- * for or against twelve things: high impact, and the eleven domains. Weights are eight bits each, trained by
- * tests/tools/train_model.c on policy/detect/corpus, text that the project wrote.
+ * Words become hashed features (pairs and triples of syllables, beginnings and endings); each feature is a row of
+ * MODEL_WIDTH numbers and the rows of a stretch of text are added up. The first MODEL_OUTPUTS numbers of the sum speak for
+ * the outputs themselves (high impact, and the eleven domains); a layer of MODEL_HIDDEN units beside them hears what a sum
+ * alone cannot: that a demand AND a domain are there. Rows are eight bits a number, trained by tests/tools/train_model.c on policy/detect/corpus, text that the
+ * project wrote.
  */
 #ifndef HAECHI_POLICY_DETECT_MODEL_H
 #define HAECHI_POLICY_DETECT_MODEL_H
@@ -12,8 +14,18 @@
 #include "schema/base/bytes.h"
 
 #define MODEL_BUCKETS (1u << 16)
-#define MODEL_WIDTH   16 /* numbers of a feature: one an output, and four to spare for alignment */
+#define MODEL_WIDTH   32 /* numbers of a feature */
+#define MODEL_HIDDEN  32
 #define MODEL_OUTPUTS 12 /* high impact, then the domains from DOMAIN_ENERGY on */
+
+/* As tests/tools/train_model.c writes it, little endian. */
+struct model_weights {
+	float scale[MODEL_WIDTH]; /* of the table's columns */
+	float bias[MODEL_WIDTH];
+	float hidden[MODEL_HIDDEN][MODEL_WIDTH], hidden_bias[MODEL_HIDDEN];
+	float output[MODEL_OUTPUTS][MODEL_HIDDEN], output_bias[MODEL_OUTPUTS];
+	int8_t table[MODEL_BUCKETS][MODEL_WIDTH];
+};
 
 /* What one stretch of text looks like to the model: thousandths. */
 struct model_opinion {

@@ -12,13 +12,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "policy/detect/model.h"
 #include "policy/detect/normalise.h"
 
 #define TEXT_LIMIT     4096
-#define RATE           0.3f /* of the first epoch; a tenth of it in the last */
-#define DECAY          3e-4f
+#define RATE           0.1f /* of the first epoch; a tenth of it in the last */
+#define WHOLE_SHARE    50   /* of a hundred texts, taken as they were written */
+#define TOPIC_SHARE    35   /* of a hundred texts only name a domain */
 #define FEATURES_LIMIT 1024
 #define LINES_LIMIT    1000
 
@@ -70,7 +72,7 @@ corpus_read(const char *directory, const char *name, enum domain domain)
 		line[strcspn(line, "\n")] = '\0';
 		if (line[0] == '#')
 			continue;
-		if (line[0] == '[') {
+		if (line[0] == '[' && (strstr(line, ".ko]") != NULL || strstr(line, ".en]") != NULL)) {
 			char *dot = strrchr(line, '.');
 
 			lines = NULL;
@@ -202,7 +204,7 @@ make_positive(struct text *text, enum domain d, int l)
 {
 	int m = likely(12) ? !l : l; /* mixed languages */
 
-	if (corpus[d][POSITIVE][l].count > 0 && likely(35)) { /* written whole */
+	if (corpus[d][POSITIVE][l].count > 0 && likely(WHOLE_SHARE)) { /* written whole */
 		if (likely(10))
 			put(text, any(DOMAIN_NONE, FRAME, l));
 		put(text, any(d, POSITIVE, l));
@@ -300,11 +302,11 @@ make_negative(struct text *text, enum domain d, int l)
 {
 	int m = likely(12) ? !l : l;
 
-	if (corpus[d][NEGATIVE][l].count > 0 && likely(35)) {
+	if (corpus[d][NEGATIVE][l].count > 0 && likely(WHOLE_SHARE)) {
 		put(text, any(d, NEGATIVE, l));
 		return;
 	}
-	switch (chance() % 18) {
+	switch (chance() % 21) {
 	case 0:
 	case 1:
 	case 2: /* a domain's words, a harmless task */
@@ -335,6 +337,13 @@ make_negative(struct text *text, enum domain d, int l)
 			put(text, any_words(DOMAIN_NONE, THING, l));
 			put(text, any(DOMAIN_NONE, ASK, m));
 		}
+		if (likely(40))
+			put(text, any(DOMAIN_NONE, CONSEQUENCE, l));
+		break;
+	case 18:
+	case 19: /* "변전소 벽지 색을 하나로 확정해 줘": a thing, in a domain's place */
+		join(text, any(d, WORDS, l), any_words(DOMAIN_NONE, THING, l));
+		put(text, any(DOMAIN_NONE, ASK, m));
 		if (likely(40))
 			put(text, any(DOMAIN_NONE, CONSEQUENCE, l));
 		break;
@@ -401,14 +410,88 @@ struct sample {
 	uint32_t *features;
 };
 
-static float table[MODEL_BUCKETS][MODEL_WIDTH], bias[MODEL_WIDTH];
+/* A number that learns, and the squares of its slopes so far: steps shrink where much was learnt (Adagrad). */
+struct weight {
+	float value, squares;
+};
+
+static struct weight table[MODEL_BUCKETS][MODEL_WIDTH], bias[MODEL_WIDTH], hidden[MODEL_HIDDEN][MODEL_WIDTH],
+    hidden_bias[MODEL_HIDDEN], output[MODEL_OUTPUTS][MODEL_HIDDEN], output_bias[MODEL_OUTPUTS];
+static bool met[MODEL_BUCKETS]; /* a row never met stays nothing */
+
+static float
+small(float most)
+{
+	return most * ((float)chance() / 2147483648.0f - 1.0f);
+}
+
+static void
+network_start(void)
+{
+	for (unsigned i = 0; i < MODEL_BUCKETS; i++) {
+		for (unsigned k = 0; k < MODEL_WIDTH; k++)
+			table[i][k] = (struct weight){small(0.15f), 1e-3f};
+	}
+	for (unsigned k = 0; k < MODEL_WIDTH; k++)
+		bias[k].squares = 1.0f;
+	for (unsigned h = 0; h < MODEL_HIDDEN; h++) {
+		hidden_bias[h].squares = 1.0f;
+		for (unsigned k = 0; k < MODEL_WIDTH; k++)
+			hidden[h][k] = (struct weight){small(0.3f), 1.0f};
+	}
+	for (unsigned o = 0; o < MODEL_OUTPUTS; o++) {
+		output_bias[o].squares = 1.0f;
+		for (unsigned h = 0; h < MODEL_HIDDEN; h++)
+			output[o][h] = (struct weight){small(0.3f), 1.0f};
+	}
+}
+
+static void
+step(struct weight *weight, float slope, float rate)
+{
+	weight->squares += slope * slope;
+	weight->value -= rate * slope / sqrtf(weight->squares);
+}
+
+/* What the layers say of some features. */
+struct pass {
+	float sum[MODEL_WIDTH], row[MODEL_WIDTH], unit[MODEL_HIDDEN], out[MODEL_OUTPUTS], by;
+};
+
+static void
+pass_make(struct pass *pass, const uint32_t *features, size_t count)
+{
+	pass->by = 1.0f / sqrtf((float)(count > 0 ? count : 1));
+	for (unsigned k = 0; k < MODEL_WIDTH; k++)
+		pass->sum[k] = 0;
+	for (size_t i = 0; i < count; i++) {
+		for (unsigned k = 0; k < MODEL_WIDTH; k++)
+			pass->sum[k] += table[features[i]][k].value;
+	}
+	for (unsigned k = 0; k < MODEL_WIDTH; k++) {
+		pass->sum[k] = bias[k].value + pass->sum[k] * pass->by;
+		pass->row[k] = pass->sum[k] / (1.0f + fabsf(pass->sum[k]));
+	}
+	for (unsigned h = 0; h < MODEL_HIDDEN; h++) {
+		pass->unit[h] = hidden_bias[h].value;
+		for (unsigned k = 0; k < MODEL_WIDTH; k++)
+			pass->unit[h] += hidden[h][k].value * pass->row[k];
+		pass->unit[h] = pass->unit[h] > 0 ? pass->unit[h] : 0;
+	}
+	for (unsigned o = 0; o < MODEL_OUTPUTS; o++) {
+		pass->out[o] = output_bias[o].value + pass->sum[o];
+		for (unsigned h = 0; h < MODEL_HIDDEN; h++)
+			pass->out[o] += output[o][h].value * pass->unit[h];
+	}
+}
 
 /* One step; returns the loss. Only a share of the features is seen: nothing may lean on one word. */
 static float
 learn(const struct sample *sample, float rate, bool *right)
 {
 	uint32_t seen[FEATURES_LIMIT];
-	float out[MODEL_OUTPUTS], delta[MODEL_OUTPUTS], total = 0, most, loss, by;
+	float delta[MODEL_OUTPUTS], unit[MODEL_HIDDEN] = {0}, row[MODEL_WIDTH] = {0}, total = 0, most, loss;
+	struct pass pass;
 	size_t count = 0;
 	unsigned drop = 10 + chance() % 40;
 
@@ -418,21 +501,16 @@ learn(const struct sample *sample, float rate, bool *right)
 	}
 	if (count == 0)
 		return 0;
-	by = 1.0f / sqrtf((float)count);
-	memcpy(out, bias, sizeof out);
-	for (size_t i = 0; i < count; i++) {
-		for (unsigned o = 0; o < MODEL_OUTPUTS; o++)
-			out[o] += table[seen[i]][o] * by;
-	}
+	pass_make(&pass, seen, count);
 	/* Labels are softened: what we write is not always what somebody else would say. */
-	delta[0] = 1.0f / (1.0f + expf(-out[0])) - (sample->high ? 0.95f : 0.05f);
-	loss = sample->high ? log1pf(expf(-out[0])) : log1pf(expf(out[0]));
-	*right = (out[0] > 0) == (sample->high != 0);
-	most = out[1];
+	delta[0] = 1.0f / (1.0f + expf(-pass.out[0])) - (sample->high ? 0.96f : 0.04f);
+	loss = sample->high ? log1pf(expf(-pass.out[0])) : log1pf(expf(pass.out[0]));
+	*right = (pass.out[0] > 0) == (sample->high != 0);
+	most = pass.out[1];
 	for (unsigned o = 2; o < MODEL_OUTPUTS; o++)
-		most = out[o] > most ? out[o] : most;
+		most = pass.out[o] > most ? pass.out[o] : most;
 	for (unsigned o = 1; o < MODEL_OUTPUTS; o++)
-		total += delta[o] = expf(out[o] - most);
+		total += delta[o] = expf(pass.out[o] - most);
 	/* Negatives teach the domain too, more quietly: their words are its words. */
 	for (unsigned o = 1; o < MODEL_OUTPUTS; o++) {
 		float wanted = sample->domain == 0   ? 1.0f / (MODEL_OUTPUTS - 1)
@@ -443,24 +521,47 @@ learn(const struct sample *sample, float rate, bool *right)
 	}
 	if (sample->topic)
 		delta[0] = 0;
-	for (unsigned o = 0; o < MODEL_OUTPUTS; o++)
-		bias[o] -= rate * 0.02f * delta[o];
-	for (size_t i = 0; i < count; i++) {
-		float *row = table[seen[i]];
+	for (unsigned o = 0; o < MODEL_OUTPUTS; o++) {
+		for (unsigned h = 0; h < MODEL_HIDDEN; h++) {
+			unit[h] += delta[o] * output[o][h].value;
+			step(&output[o][h], delta[o] * pass.unit[h], rate);
+		}
+		step(&output_bias[o], delta[o], rate);
+	}
+	for (unsigned h = 0; h < MODEL_HIDDEN; h++) {
+		if (pass.unit[h] <= 0)
+			continue;
+		for (unsigned k = 0; k < MODEL_WIDTH; k++) {
+			row[k] += unit[h] * hidden[h][k].value;
+			step(&hidden[h][k], unit[h] * pass.row[k], rate);
+		}
+		step(&hidden_bias[h], unit[h], rate);
+	}
+	for (unsigned k = 0; k < MODEL_WIDTH; k++) {
+		float bent = 1.0f + fabsf(pass.sum[k]);
 
-		for (unsigned o = 0; o < MODEL_OUTPUTS; o++)
-			row[o] -= rate * (delta[o] * by + DECAY * row[o]);
+		row[k] /= bent * bent;
+		if (k < MODEL_OUTPUTS)
+			row[k] += delta[k];
+		step(&bias[k], row[k], rate);
+		row[k] *= pass.by;
+	}
+	for (size_t i = 0; i < count; i++) {
+		met[seen[i]] = true;
+		for (unsigned k = 0; k < MODEL_WIDTH; k++)
+			step(&table[seen[i]][k], row[k], rate);
 	}
 	return loss;
 }
 
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
 
+static struct model_weights written;
+
 static void
 weights_write(const char *path)
 {
 	FILE *file = fopen(path, "wb");
-	float scale[MODEL_WIDTH];
 
 	if (file == NULL) {
 		perror(path);
@@ -469,43 +570,198 @@ weights_write(const char *path)
 	for (unsigned k = 0; k < MODEL_WIDTH; k++) {
 		float most = 1e-6f;
 
+		for (unsigned i = 0; i < MODEL_BUCKETS; i++) {
+			if (met[i] && fabsf(table[i][k].value) > most)
+				most = fabsf(table[i][k].value);
+		}
+		written.scale[k] = most / 127.0f;
+		written.bias[k] = bias[k].value;
 		for (unsigned i = 0; i < MODEL_BUCKETS; i++)
-			most = fabsf(table[i][k]) > most ? fabsf(table[i][k]) : most;
-		scale[k] = most / 127.0f;
+			written.table[i][k] =
+			    met[i] ? (int8_t)lrintf(table[i][k].value / written.scale[k]) : 0;
 	}
-	fwrite(scale, sizeof scale, 1, file);
-	fwrite(bias, sizeof bias, 1, file);
-	for (unsigned i = 0; i < MODEL_BUCKETS; i++) {
-		int8_t row[MODEL_WIDTH];
-
+	for (unsigned h = 0; h < MODEL_HIDDEN; h++) {
+		written.hidden_bias[h] = hidden_bias[h].value;
 		for (unsigned k = 0; k < MODEL_WIDTH; k++)
-			row[k] = (int8_t)lrintf(table[i][k] / scale[k]);
-		fwrite(row, sizeof row, 1, file);
+			written.hidden[h][k] = hidden[h][k].value;
 	}
-	if (fclose(file) != 0) {
+	for (unsigned o = 0; o < MODEL_OUTPUTS; o++) {
+		written.output_bias[o] = output_bias[o].value;
+		for (unsigned h = 0; h < MODEL_HIDDEN; h++)
+			written.output[o][h] = output[o][h].value;
+	}
+	if (fwrite(&written, sizeof written, 1, file) != 1 || fclose(file) != 0) {
 		perror(path);
 		exit(2);
 	}
 }
 
+/* ---- checking ---------------------------------------------------------------------------------------------------- */
+
+/* Figures over lines "LABEL<tab>TEXT" that training did not see: as the project's scorer counts them. */
+struct score {
+	unsigned tp, fp, fn, tn, domain[DOMAIN_KINDS][3]; /* hits, false alarms, misses */
+};
+
+static void
+score_text(struct score *score, struct slice text, enum domain wanted)
+{
+	static struct normal normal;
+	uint32_t features[FEATURES_LIMIT];
+	struct pass pass;
+	struct fault why;
+	unsigned best = 1;
+	bool high;
+	size_t count;
+
+	if (normal_make(&normal, text, &why) == -1)
+		return;
+	count = model_features(slice_of(normal.text, normal.size), features, FEATURES_LIMIT);
+	pass_make(&pass, features, count);
+	high = pass.out[0] > 0;
+	for (unsigned o = 2; o < MODEL_OUTPUTS; o++)
+		best = pass.out[o] > pass.out[best] ? o : best;
+	score->tp += high && wanted != DOMAIN_NONE;
+	score->fp += high && wanted == DOMAIN_NONE;
+	score->fn += !high && wanted != DOMAIN_NONE;
+	score->tn += !high && wanted == DOMAIN_NONE;
+	if (wanted != DOMAIN_NONE && high && best == wanted) {
+		score->domain[wanted][0]++;
+	} else {
+		if (wanted != DOMAIN_NONE)
+			score->domain[wanted][2]++;
+		if (high)
+			score->domain[best][1]++;
+	}
+	if (getenv("SHOW") != NULL && (high != (wanted != DOMAIN_NONE) || (high && best != wanted)))
+		printf("%s taken for %s (%.2f): %.*s\n", domain_name(wanted),
+		       high ? domain_name((enum domain)best) : "none", (double)pass.out[0], (int)text.size,
+		       (const char *)text.data);
+}
+
+static void
+score_print(const struct score *score, const char *name)
+{
+	double sum = 0;
+	unsigned domains = 0;
+
+	for (unsigned d = 1; d < DOMAIN_KINDS; d++) {
+		const unsigned *n = score->domain[d];
+
+		if (n[0] + n[2] > 0) {
+			sum += 2.0 * n[0] / (2.0 * n[0] + n[1] + n[2]);
+			domains++;
+		}
+	}
+	printf(
+	    "%s: high impact F1 %.3f (%u true, %u false, %u missed), negatives right %.3f, domains macro-F1 "
+	    "%.3f\n",
+	    name, 2.0 * score->tp / (2.0 * score->tp + score->fp + score->fn), score->tp, score->fp,
+	    score->fn, (double)score->tn / (score->tn + score->fp), domains > 0 ? sum / domains : 0.0);
+}
+
+static void
+check_file(const char *path)
+{
+	struct score score = {.tp = 0};
+	FILE *file = fopen(path, "r");
+	char line[TEXT_LIMIT];
+
+	if (file == NULL) {
+		perror(path);
+		exit(2);
+	}
+	while (fgets(line, sizeof line, file) != NULL) {
+		char *tab = strchr(line, '\t');
+		enum domain wanted = DOMAIN_NONE;
+
+		if (tab == NULL)
+			continue;
+		*tab = '\0';
+		tab[strcspn(tab + 1, "\n") + 1] = '\0';
+		if (strcmp(line, "none") != 0 && !domain_parse(&wanted, line)) {
+			fprintf(stderr, "%s: %s?\n", path, line);
+			exit(2);
+		}
+		score_text(&score, slice_string(tab + 1), wanted);
+	}
+	fclose(file);
+	score_print(&score, path);
+}
+
+/* Whole lines that a fold leaves out, in blocks of eight: neighbours tell of the same things. */
+static struct {
+	const char *line;
+	enum domain domain;
+} left_out[4 * LINES_LIMIT];
+static size_t left_out_count;
+
+static void
+fold_take(unsigned fold, unsigned folds)
+{
+	static const enum section sections[] = {POSITIVE, NEGATIVE};
+
+	for (unsigned d = 0; d < DOMAIN_KINDS; d++) {
+		for (unsigned i = 0; i < 4; i++) {
+			struct lines *lines = &corpus[d][sections[i / 2]][i % 2];
+			size_t kept = 0;
+
+			for (size_t k = 0; k < lines->count; k++) {
+				if (k / 8 % folds != fold) {
+					lines->line[kept++] = lines->line[k];
+				} else if (left_out_count < sizeof left_out / sizeof *left_out) {
+					left_out[left_out_count].line = lines->line[k];
+					left_out[left_out_count++].domain =
+					    i / 2 == 0 ? (enum domain)d : DOMAIN_NONE;
+				}
+			}
+			lines->count = kept;
+		}
+	}
+}
+
+static void
+usage(void)
+{
+	fprintf(stderr,
+	        "usage: train_model [-n SAMPLES] [-e EPOCHS] [-s SEED] [-c CHECK.tsv]... [-f FOLD/FOLDS] "
+	        "CORPUS [WEIGHTS]\n");
+	exit(2);
+}
+
 int
 main(int argc, char **argv)
 {
-	size_t samples = argc > 3 ? (size_t)atol(argv[3]) : 80000;
-	unsigned epochs = argc > 4 ? (unsigned)atoi(argv[4]) : 6;
+	size_t samples = 80000;
+	unsigned epochs = 5, fold = 0, folds = 0, checks = 0;
+	const char *check[8];
 	struct normal normal = {0};
 	struct fault why;
-	struct sample *list = calloc(samples, sizeof *list);
+	struct sample *list;
 	uint32_t features[FEATURES_LIMIT];
+	int option;
 
-	if (argc < 3 || list == NULL) {
-		fprintf(stderr, "usage: train_model CORPUS WEIGHTS [SAMPLES [EPOCHS [SEED]]]\n");
-		return 2;
+	chance_state = 20260122;
+	while ((option = getopt(argc, argv, "n:e:s:c:f:")) != -1) {
+		if (option == 'n')
+			samples = (size_t)atol(optarg);
+		else if (option == 'e')
+			epochs = (unsigned)atoi(optarg);
+		else if (option == 's')
+			chance_state = (uint64_t)atoll(optarg);
+		else if (option == 'c' && checks < 8)
+			check[checks++] = optarg;
+		else if (option != 'f' || sscanf(optarg, "%u/%u", &fold, &folds) != 2)
+			usage();
 	}
-	chance_state = argc > 5 ? (uint64_t)atoll(argv[5]) : 20260122;
-	corpus_read(argv[1], "common", DOMAIN_NONE);
+	if (optind >= argc || (list = calloc(samples, sizeof *list)) == NULL)
+		usage();
+	corpus_read(argv[optind], "common", DOMAIN_NONE);
 	for (unsigned d = DOMAIN_ENERGY; d < DOMAIN_KINDS; d++)
-		corpus_read(argv[1], domain_name((enum domain)d), (enum domain)d);
+		corpus_read(argv[optind], domain_name((enum domain)d), (enum domain)d);
+	if (folds > 0)
+		fold_take(fold, folds);
+	network_start();
 	for (size_t i = 0; i < samples; i++) {
 		struct sample *sample = &list[i];
 		struct text text = {.size = 0};
@@ -514,8 +770,8 @@ main(int argc, char **argv)
 
 		sample->high = likely(40); /* most of what people write is harmless */
 		sample->domain = (uint8_t)domain;
-		sample->topic = likely(25);
-		if (sample->topic && likely(30)) {
+		sample->topic = likely(TOPIC_SHARE);
+		if (sample->topic && likely(20)) {
 			sample->domain = 0;
 			make_common(&text, language);
 		} else if (sample->topic) {
@@ -533,8 +789,6 @@ main(int argc, char **argv)
 		    (uint16_t)model_features(slice_of(normal.text, normal.size), features, FEATURES_LIMIT);
 		sample->features = malloc(sample->count * sizeof *features + 1);
 		memcpy(sample->features, features, sample->count * sizeof *features);
-		if (i < 12 && getenv("SHOW") != NULL)
-			printf("%u %s: %.*s\n", sample->high, domain_name(domain), (int)text.size, text.data);
 	}
 	for (unsigned epoch = 0; epoch < epochs; epoch++) {
 		double loss = 0;
@@ -550,7 +804,17 @@ main(int argc, char **argv)
 		fprintf(stderr, "epoch %u: loss %.4f, right %.4f\n", epoch, loss / (double)samples,
 		        (double)good / (double)samples);
 	}
-	weights_write(argv[2]);
+	for (unsigned i = 0; i < checks; i++)
+		check_file(check[i]);
+	if (folds > 0) {
+		struct score score = {.tp = 0};
+
+		for (size_t i = 0; i < left_out_count; i++)
+			score_text(&score, slice_string(left_out[i].line), left_out[i].domain);
+		score_print(&score, "left out");
+	}
+	if (optind + 1 < argc)
+		weights_write(argv[optind + 1]);
 	normal_free(&normal);
 	return 0;
 }
