@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "audit/receipt.h"
+#include "audit/timestamp.h"
 #include "audit/report.h"
 #include "schema/base/json.h"
 
@@ -417,6 +418,33 @@ entry_leaf(void *context, uint64_t index, struct tree_hash *out, struct fault *w
 	return entry_place(checking, index, &columns, bytes, why);
 }
 
+/* The time stamp of an earlier head, if one came. */
+static int
+stamp_take(struct checking *checking, size_t which, const struct signed_head *head, struct fault *why)
+{
+	char name[MANIFEST_PATH];
+	struct buffer text = {0}, answer = {0};
+	int result = -1;
+
+	snprintf(name, sizeof name, "logs/%zu/stamped", which + 1);
+	if (manifest_find(checking->manifest, name) == NULL)
+		return 0;
+	if (file_take(&text, checking, name, NOTE_LIMIT, why) == -1)
+		goto out;
+	snprintf(name, sizeof name, "logs/%zu/stamped.tsr", which + 1);
+	if (file_take(&answer, checking, name, TIMESTAMP_LIMIT, why) == -1)
+		goto out;
+	result = stampfile_check(&checking->log->stamp, buffer_view(&text), buffer_view(&answer),
+	                         &head->checkpoint, checking->keyring, why);
+	if (result == -1)
+		fault_prefix(why, "%s", "%s", name);
+	checking->log->stamped = result == 0;
+out:
+	buffer_free(&text);
+	buffer_free(&answer);
+	return result;
+}
+
 static int
 log_files(struct checking *checking, size_t which, struct signed_head *head, struct buffer *note,
           struct fault *why)
@@ -430,6 +458,9 @@ log_files(struct checking *checking, size_t which, struct signed_head *head, str
 		return fault_prefix(why, "%s", "%s", name);
 	checking->log->size = head->checkpoint.size;
 	checking->log->root = head->checkpoint.root;
+	checking->log->cosigners = head->cosigners;
+	if (stamp_take(checking, which, head, why) == -1)
+		return -1;
 	snprintf(name, sizeof name, "logs/%zu/proof", which + 1);
 	if ((checking->proof = file_open(checking, name, why)) == NULL)
 		return -1;
@@ -556,6 +587,7 @@ static int
 recorded_check(struct checking *checking, struct arena *arena, struct fault *why)
 {
 	struct receipt *receipt = malloc(sizeof *receipt);
+	struct keyring *keys = malloc(sizeof *keys);
 	struct buffer bytes;
 	char path[PATH_MAX];
 	json_t *entry = NULL;
@@ -563,10 +595,13 @@ recorded_check(struct checking *checking, struct arena *arena, struct fault *why
 	int result = -1;
 
 	buffer_init(&bytes, RECEIPT_LIMIT);
-	if (receipt == NULL) {
+	if (receipt == NULL || keys == NULL) {
 		fault_memory(why);
 		goto out;
 	}
+	/* Made in the moment of the export: no witness can have seen its head. */
+	*keys = *checking->keyring;
+	keys->policy = NULL;
 	if (path_make(path, checking, "manifest.receipt", why) == -1)
 		goto out;
 	if (access(path, F_OK) == -1) {
@@ -575,7 +610,7 @@ recorded_check(struct checking *checking, struct arena *arena, struct fault *why
 	}
 	if (file_take(&bytes, checking, "manifest.receipt", RECEIPT_LIMIT, why) == -1)
 		goto out;
-	if (receipt_check(receipt, buffer_view(&bytes), checking->keyring, arena, why) == -1 ||
+	if (receipt_check(receipt, buffer_view(&bytes), keys, arena, why) == -1 ||
 	    (entry = json_read(receipt->entry, ENTRY_SIZE_LIMIT, JSON_DEPTH_LIMIT, why)) == NULL) {
 		fault_prefix(why, "manifest.receipt", "manifest.receipt");
 		goto out;
@@ -592,6 +627,7 @@ recorded_check(struct checking *checking, struct arena *arena, struct fault *why
 out:
 	json_decref(entry);
 	buffer_free(&bytes);
+	free(keys);
 	free(receipt);
 	return result;
 }

@@ -6,6 +6,7 @@
  *	keys                verifier keys that came with it: convenient, not trustworthy
  *	entries.csv         derived; report.json and report.html too, in a report; none in an archive
  *	logs/N/entries.jsonl, proof, checkpoint     the evidence: exact bytes, selection (audit/selection.h), signed head
+ *	logs/N/stamped, stamped.tsr                 (may be absent) when an earlier head existed (audit/stampfile.h)
  *	logs/N/contents     in an archive: what is sealed for these entries, a line "ENTRY PART BASE64" each, in their order;
  *	                    may be gone, once it had to be kept no longer
  *
@@ -17,6 +18,7 @@
 #include "audit/manifest.h"
 #include "audit/retention.h"
 #include "audit/selection.h"
+#include "audit/stampfile.h"
 
 #define BUNDLE_LOGS MANIFEST_LOGS
 
@@ -25,6 +27,9 @@ struct bundle_log {
 	uint64_t size;    /* of the log, as signed */
 	uint64_t entries; /* in the bundle that are meant: without the two at the edges */
 	struct tree_hash root; /* as signed */
+	size_t cosigners;      /* known witnesses that cosigned this head */
+	bool stamped;          /* a time stamp came with it: */
+	struct stampfile stamp;
 	uint64_t contents;     /* sealed, in an archive */
 	bool contents_gone;    /* listed, and not there any more */
 	struct selection selection;

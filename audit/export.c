@@ -11,10 +11,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "audit/anchor.h"
 #include "audit/bundle.h"
+#include "audit/cosignature.h"
 #include "audit/query.h"
 #include "audit/report.h"
 #include "audit/stored.h"
+#include "audit/timestamp.h"
 #include "schema/base/clock.h"
 
 #define RUNS_LIMIT    (16 * 1024 * 1024) /* of selected entries in one log: 256 MiB */
@@ -460,6 +463,32 @@ out:
 	return result;
 }
 
+/* The newest stamp of this head or an earlier one, with the proof that this one grew from it. */
+static int
+stamp_export(struct exporting *exporting, const char *folder, int64_t log_id, uint64_t size,
+             struct fault *why)
+{
+	struct buffer text, answer;
+	char name[MANIFEST_PATH];
+	int result = -1;
+
+	buffer_init(&text, COSIGNATURE_REQUEST_LIMIT);
+	buffer_init(&answer, TIMESTAMP_LIMIT);
+	if (anchor_stampfile(&text, &answer, exporting->database, log_id, size, why) == -1) {
+		result = why->kind == FAULT_NOT_FOUND ? 0 : -1;
+		goto out;
+	}
+	snprintf(name, sizeof name, "%s/stamped", folder);
+	if (output_whole(exporting, name, buffer_view(&text), why) == -1)
+		goto out;
+	snprintf(name, sizeof name, "%s/stamped.tsr", folder);
+	result = output_whole(exporting, name, buffer_view(&answer), why);
+out:
+	buffer_free(&answer);
+	buffer_free(&text);
+	return result;
+}
+
 static int
 log_export(struct exporting *exporting, const struct stored_log *log, struct fault *why)
 {
@@ -472,10 +501,10 @@ log_export(struct exporting *exporting, const struct stored_log *log, struct fau
 	int result = -1;
 
 	buffer_init(&bytes, NOTE_LIMIT);
-	if (stored_head(&bytes, &size, exporting->database, log->log_id, why) == -1) {
-		result = why->kind == FAULT_NOT_FOUND
-		             ? 0
-		             : -1; /* a log without a head has nothing proven to give */
+	if (anchor_choose(&bytes, &size, exporting->database, log->log_id, &exporting->options->filter,
+	                  exporting->options->policy, why) == -1) {
+		/* A log without a head has nothing proven to give; one without the head that was asked for does. */
+		result = why->kind == FAULT_NOT_FOUND && exporting->options->policy == NULL ? 0 : -1;
 		goto out;
 	}
 	if (note_parse(&note, buffer_view(&bytes), why) == -1 ||
@@ -495,7 +524,8 @@ log_export(struct exporting *exporting, const struct stored_log *log, struct fau
 	if (folder_make(exporting, folder, why) == -1 ||
 	    entries_export(exporting, names[0], log->log_id, size, why) == -1 ||
 	    proof_export(exporting, names[1], log->log_id, size, why) == -1 ||
-	    output_whole(exporting, names[2], buffer_view(&bytes), why) == -1)
+	    output_whole(exporting, names[2], buffer_view(&bytes), why) == -1 ||
+	    stamp_export(exporting, folder, log->log_id, size, why) == -1)
 		goto out;
 	if (exporting->options->kind == MANIFEST_ARCHIVE &&
 	    contents_export(exporting, names[3], log->log_id, why) == -1)

@@ -17,6 +17,11 @@ struct export_options {
 	const char *key_file;  /* the report key; made when absent */
 	const char *reason;    /* for the access log; may be NULL */
 	/*
+	 * May be NULL. Every log is taken as of its newest cosigned head, and that must be as the policy wants it. Without one, a
+	 * cosigned head is taken where it covers the whole time that is asked for, else the newest.
+	 */
+	const struct quorum *policy;
+	/*
 	 * May be NULL. Have the log record the export: append an entry of kind export whose facts hold manifest = `digest` (SHA-256 of
 	 * the signed manifest, hex), and give a receipt of it. The gateway does this through the running daemon. A receipt left empty:
 	 * not recorded, and that is no fault.

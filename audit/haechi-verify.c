@@ -13,32 +13,44 @@
 #include <sys/stat.h>
 
 #include "audit/bundle.h"
+#include "audit/quorum.h"
 #include "audit/receipt.h"
+#include "audit/timestamp.h"
 #include "schema/base/clock.h"
 #include "schema/base/json.h"
+
+enum { VKEY = 256, POLICY, ROOTS, STAMP, JSON }; /* options */
 
 struct asked {
 	const char *path;
 	const char *word;        /* "receipt", "export", "report", "checkpoint"; NULL: whatever it is */
-	struct keyring *keyring; /* NULL: no --vkey */
+	struct keyring *keyring; /* NULL: no --vkey and no --policy */
+	struct quorum *policy;   /* NULL: no --policy */
+	struct buffer roots;     /* PEM */
+	const char *stamp;       /* file of --timestamp; NULL: none */
 	bool json;
 };
 
 static void
 usage(FILE *to)
 {
-	fputs("사용법: haechi-verify [receipt|export|report|archive|checkpoint] 경로 [--vkey 키파일]… "
-	      "[--json]\n"
-	      "usage:  haechi-verify [receipt|export|report|archive|checkpoint] PATH [--vkey FILE]... "
-	      "[--json]\n\n"
-	      "  경로는 영수증, 체크포인트 파일이나 내보내기·보고서 폴더. 키 파일은 기록의 검증 키(vkey) "
-	      "줄들이며, 다른 길로 받아야 믿을 수 있습니다.\n"
-	      "  PATH is a receipt, a checkpoint, or the folder of an export or a report. A key file has the "
-	      "log's verifier keys\n"
-	      "  (vkey lines); trust it only when it came to you by another way.\n\n"
-	      "  0 모두 맞음 everything holds, 1 맞지 않음 something does not, 2 사용법·환경 usage, "
-	      "environment\n",
-	      to);
+	fputs(
+	    "사용법: haechi-verify [receipt|export|report|archive|checkpoint] 경로 [--vkey 키파일]… "
+	    "[--policy 파일] [--timestamp 파일] [--roots 파일]… [--json]\n"
+	    "usage:  haechi-verify [receipt|export|report|archive|checkpoint] PATH [--vkey FILE]... "
+	    "[--policy FILE] [--timestamp FILE] [--roots FILE]... [--json]\n\n"
+	    "  경로는 영수증, 체크포인트 파일이나 내보내기·보고서 폴더. 키 파일은 기록의 검증 키(vkey) "
+	    "줄들이며, 다른 길로 받아야 믿을 수 있습니다.\n"
+	    "  PATH is a receipt, a checkpoint, or the folder of an export or a report. A key file has the "
+	    "log's verifier keys\n"
+	    "  (vkey lines); trust it only when it came to you by another way.\n\n"
+	    "  --policy 파일     증인 정책(C2SP tlog-policy): 체크포인트가 그 정족수를 채워야 맞음\n"
+	    "                    a trust policy: the checkpoint must have its quorum of witnesses\n"
+	    "  --timestamp 파일  체크포인트의 시점확인 응답(.tsr) / the checkpoint's time stamp (RFC 3161)\n"
+	    "  --roots 파일      시점확인 기관의 루트 인증서(PEM) / roots of time-stamp authorities\n\n"
+	    "  0 모두 맞음 everything holds, 1 맞지 않음 something does not, 2 사용법·환경 usage, "
+	    "environment\n",
+	    to);
 }
 
 /* ---- telling ------------------------------------------------------------------------------------------------------- */
@@ -81,18 +93,57 @@ print_signatures(const struct signed_head *head)
 	printf("\n");
 }
 
+/* How many witnesses are many enough only a policy says. */
 static void
-print_limits(bool outside_keys, size_t cosigners)
+print_policy(const struct asked *asked)
 {
-	printf("\n증명하지 않는 것: 기록에 남지 않은 일%s%s\n",
-	       cosigners == 0 ? "; 다른 사람에게도 같은 기록이 보였는지 (증인의 서명이 있어야 합니다)" : "",
+	struct buffer words;
+
+	if (asked->policy == NULL)
+		return;
+	buffer_init(&words, 4096);
+	quorum_describe(&words, asked->policy);
+	printf("  증인 정책을 채움: %s / meets the witness policy\n",
+	       buffer_text(&words) == NULL ? "…" : buffer_text(&words));
+	buffer_free(&words);
+}
+
+static void
+print_stamp(uint64_t size, int64_t wall_ms, const char *authority, bool chained)
+{
+	char time[CLOCK_TEXT_SIZE];
+
+	clock_text(time, wall_ms);
+	printf("  시점확인 time stamp: 크기 %" PRIu64
+	       "의 머리는 늦어도 %s에 있었습니다 / the head of size %" PRIu64
+	       " existed not later than %s\n    기관 authority: %s%s\n",
+	       size, time, size, time, authority,
+	       chained
+	           ? ""
+	           : " (확인하지 않음: --roots 로 루트 인증서를 주십시오 / not checked: give its roots by "
+	             "--roots)");
+}
+
+static void
+print_limits(const struct asked *asked, bool outside_keys, size_t cosigners)
+{
+	const bool one_history = asked->policy != NULL && !asked->policy->none;
+
+	printf("\n증명하지 않는 것: 기록에 남지 않은 일%s%s%s\n",
+	       one_history ? ""
+	       : cosigners == 0 ? "; 다른 사람에게도 같은 기록이 보였는지 (증인의 서명이 있어야 합니다)"
+	                        : "; 증인이 넉넉한지 (--policy 로 정책을 주십시오)",
 	       outside_keys ? ""
-	                    : "; 누구의 기록인지 (키가 함께 왔습니다: --vkey 로 따로 받은 키를 주십시오)");
-	printf("not proven: what was never logged%s%s\n",
-	       cosigners == 0 ? "; that everybody is shown the same log (that takes witnesses)" : "",
+	                    : "; 누구의 기록인지 (키가 함께 왔습니다: --vkey 로 따로 받은 키를 주십시오)",
+	       one_history ? "; 정족수의 증인이 짜고 속이지 않았는지" : "");
+	printf("not proven: what was never logged%s%s%s\n",
+	       one_history      ? ""
+	       : cosigners == 0 ? "; that everybody is shown the same log (that takes witnesses)"
+	                        : "; that the witnesses are enough (give a policy by --policy)",
 	       outside_keys
 	           ? ""
-	           : "; whose log it is (the keys came with it: give keys received another way by --vkey)");
+	           : "; whose log it is (the keys came with it: give keys received another way by --vkey)",
+	       one_history ? "; that no quorum of witnesses colludes" : "");
 }
 
 /* ---- what can be checked --------------------------------------------------------------------------------------------- */
@@ -145,26 +196,50 @@ check_receipt(const struct asked *asked, struct slice text, struct arena *arena,
 		       SLICE_PRINT(receipt.columns.usecase));
 	printf("  리프 leaf       %s\n", leaf);
 	print_signatures(&receipt.head);
+	print_policy(asked);
 	printf("\n확인한 것: 항목의 정규형, 리프 해시, 포함 증명, 체크포인트의 서명\n"
 	       "checked: the entry's canonical form, its leaf hash, the inclusion proof, the checkpoint's "
 	       "signatures\n");
-	print_limits(true, receipt.head.cosigners);
+	print_limits(asked, true, receipt.head.cosigners);
 	return 0;
+}
+
+/* --timestamp: the answer over exactly this file. 1: checked. */
+static int
+stamp_check(struct timestamp *stamp, const struct asked *asked, struct slice text, struct fault *why)
+{
+	struct buffer answer = {0};
+	int result;
+
+	if (asked->stamp == NULL)
+		return 0;
+	result = file_read(&answer, asked->stamp, TIMESTAMP_LIMIT, why);
+	if (result == 0)
+		result = timestamp_check(stamp, buffer_view(&answer), text, buffer_view(&asked->roots), why);
+	buffer_free(&answer);
+	return result == -1 ? -1 : 1;
 }
 
 static int
 check_checkpoint(const struct asked *asked, struct slice text, struct fault *why)
 {
+	struct timestamp stamp;
 	struct signed_head head;
-	char root[65];
+	char root[65], time[CLOCK_TEXT_SIZE];
+	int stamped;
 
-	if (keys_needed(asked, why) == -1 || signed_head_open(&head, text, NULL, asked->keyring, why) == -1)
+	if (keys_needed(asked, why) == -1 || signed_head_open(&head, text, NULL, asked->keyring, why) == -1 ||
+	    (stamped = stamp_check(&stamp, asked, text, why)) == -1)
 		return refuse(asked, why);
 	hex_encode(root, head.checkpoint.root.bytes, TREE_HASH_SIZE);
 	if (asked->json) {
+		clock_text(time, stamped == 1 ? stamp.wall_ms : 0);
 		printf("{\"holds\":true,\"what\":\"checkpoint\",\"log\":\"%.*s\",\"size\":%" PRIu64
-		       ",\"root\":\"%s\",\"witnesses\":%zu}\n",
-		       SLICE_PRINT(head.checkpoint.origin), head.checkpoint.size, root, head.cosigners);
+		       ",\"root\":\"%s\",\"witnesses\":%zu,\"policy\":%s,\"stamped_at\":\"%s\",\"stamp_"
+		       "chained\":%s}\n",
+		       SLICE_PRINT(head.checkpoint.origin), head.checkpoint.size, root, head.cosigners,
+		       asked->policy != NULL ? "true" : "false", stamped == 1 ? time : "",
+		       stamped == 1 && asked->roots.size > 0 ? "true" : "false");
 		return 0;
 	}
 	printf("맞습니다: 기록 %.*s이(가) 크기 %" PRIu64
@@ -173,7 +248,10 @@ check_checkpoint(const struct asked *asked, struct slice text, struct fault *why
 	       SLICE_PRINT(head.checkpoint.origin), head.checkpoint.size, SLICE_PRINT(head.checkpoint.origin),
 	       head.checkpoint.size, root);
 	print_signatures(&head);
-	print_limits(true, head.cosigners);
+	print_policy(asked);
+	if (stamped == 1)
+		print_stamp(head.checkpoint.size, stamp.wall_ms, stamp.authority, asked->roots.size > 0);
+	print_limits(asked, true, head.cosigners);
 	return 0;
 }
 
@@ -197,17 +275,22 @@ bundle_json(const struct bundle_report *report)
 	buffer_string(&out, ",\"logs\":[");
 	for (size_t i = 0; i < report->log_count; i++) {
 		const struct bundle_log *log = &report->logs[i];
+		char time[CLOCK_TEXT_SIZE];
 
+		clock_text(time, log->stamp.wall_ms);
 		buffer_string(&out, i > 0 ? ",{\"log\":" : "{\"log\":");
 		json_quote(&out, slice_string(log->origin));
 		buffer_printf(&out,
 		              ",\"size\":%" PRIu64 ",\"entries\":%" PRIu64 ",\"left_out\":%" PRIu64
-		              ",\"complete\":%s}",
+		              ",\"complete\":%s,\"witnesses\":%zu,\"stamped_size\":%" PRIu64
+		              ",\"stamped_at\":\"%s\",\"stamp_chained\":%s}",
 		              log->size, log->entries, log->selection.left_out,
 		              filter_is_time_only(&report->filter) && log->left_edge && log->right_edge &&
 		                      log->selection.left_out == 0
 		                  ? "true"
-		                  : "false");
+		                  : "false",
+		              log->cosigners, log->stamp.size, log->stamped ? time : "",
+		              log->stamp.chained ? "true" : "false");
 	}
 	buffer_string(&out, "]}\n");
 	fwrite(out.data, 1, out.size, stdout);
@@ -274,6 +357,7 @@ check_bundle(const struct asked *asked, struct arena *arena, struct fault *why)
 	struct bundle_report *report = malloc(sizeof *report);
 	char time[CLOCK_TEXT_SIZE];
 	int status = 0;
+	size_t cosigners = SIZE_MAX; /* the least of any log */
 	bool derived;
 
 	if (report == NULL) {
@@ -302,8 +386,19 @@ check_bundle(const struct asked *asked, struct arena *arena, struct fault *why)
 	if (report->recorded)
 		printf(
 		    "  이 내보내기를 기록이 스스로 적어 두었습니다 / the log itself recorded this export\n");
-	for (size_t i = 0; i < report->log_count; i++)
-		bundle_log_text(report, &report->logs[i]);
+	for (size_t i = 0; i < report->log_count; i++) {
+		const struct bundle_log *log = &report->logs[i];
+
+		bundle_log_text(report, log);
+		cosigners = log->cosigners < cosigners ? log->cosigners : cosigners;
+		if (log->cosigners > 0)
+			printf("    증인 %zu명이 함께 서명했습니다 / cosigned by %zu witnesses\n",
+			       log->cosigners, log->cosigners);
+		if (log->stamped)
+			print_stamp(log->stamp.size, log->stamp.wall_ms, log->stamp.authority,
+			            log->stamp.chained);
+	}
+	print_policy(asked);
 	if (report->kind == MANIFEST_ARCHIVE) {
 		char keep[2][CLOCK_TEXT_SIZE];
 
@@ -324,7 +419,7 @@ check_bundle(const struct asked *asked, struct arena *arena, struct fault *why)
 		printf("표와 수치는 다른 판이 만들어 다시 만들지 못했습니다 (해시만 확인)\n"
 		       "tables and figures were made by another version and were not made again (digests "
 		       "only)\n");
-	print_limits(report->outside_keys, 0);
+	print_limits(asked, report->outside_keys, cosigners);
 out:
 	free(report);
 	return status;
@@ -377,36 +472,85 @@ is_word(const char *text)
 }
 
 static int
-take_key(struct asked *asked, const char *path, struct fault *why)
+keyring_need(struct asked *asked, struct fault *why)
 {
 	if (asked->keyring == NULL && (asked->keyring = calloc(1, sizeof *asked->keyring)) == NULL)
 		return fault_memory(why);
-	return keyring_add_file(asked->keyring, path, why);
+	return 0;
+}
+
+static int
+take_policy(struct asked *asked, const char *path, struct fault *why)
+{
+	if (asked->policy != NULL)
+		return fault_set(why, FAULT_USAGE, "--policy 는 한 번만", "--policy only once");
+	if (keyring_need(asked, why) == -1 || quorum_load(&asked->policy, path, why) == -1 ||
+	    quorum_keys(asked->keyring, asked->policy, why) == -1)
+		return -1;
+	asked->keyring->policy = asked->policy;
+	return 0;
+}
+
+static int
+take_roots(struct asked *asked, const char *path, struct fault *why)
+{
+	struct buffer text = {0};
+	int result = file_read(&text, path, TIMESTAMP_ROOTS_LIMIT, why);
+
+	if (result == 0) {
+		buffer_slice(&asked->roots, buffer_view(&text));
+		result =
+		    buffer_ok(&asked->roots)
+		        ? 0
+		        : fault_set(why, FAULT_TOO_LARGE, "루트 인증서가 너무 많습니다", "too many roots");
+	}
+	buffer_free(&text);
+	return result;
+}
+
+/* An option with a file behind it. */
+static int
+take(struct asked *asked, int option, const char *path, struct fault *why)
+{
+	switch (option) {
+	case VKEY:
+		return keyring_need(asked, why) == -1 ? -1 : keyring_add_file(asked->keyring, path, why);
+	case POLICY:
+		return take_policy(asked, path, why);
+	case ROOTS:
+		return take_roots(asked, path, why);
+	default:
+		asked->stamp = path;
+		return 0;
+	}
 }
 
 int
 main(int argc, char **argv)
 {
-	enum { VKEY = 256, JSON };
 	static const struct option known[] = {
-	    {"vkey", required_argument, NULL, VKEY},
-	    {"json", no_argument,       NULL, JSON},
-	    {"help", no_argument,       NULL, 'h' },
-	    {NULL,   0,                 NULL, 0   },
+	    {"vkey",      required_argument, NULL, VKEY  },
+	    {"policy",    required_argument, NULL, POLICY},
+	    {"roots",     required_argument, NULL, ROOTS },
+	    {"timestamp", required_argument, NULL, STAMP },
+	    {"json",      no_argument,       NULL, JSON  },
+	    {"help",      no_argument,       NULL, 'h'   },
+	    {NULL,        0,                 NULL, 0     },
 	};
 	struct arena *arena = arena_new(4 * 1024 * 1024);
 	struct asked asked = {0};
 	struct fault why = {0};
 	int option, status = 2;
 
+	buffer_init(&asked.roots, TIMESTAMP_ROOTS_LIMIT);
 	if (sodium_init() == -1 || arena == NULL) {
 		fault_memory(&why);
 		fault_print(stderr, "haechi-verify", &why);
 		goto out;
 	}
 	while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
-		if (option == VKEY) {
-			if (take_key(&asked, optarg, &why) == -1) {
+		if (option >= VKEY && option <= STAMP) {
+			if (take(&asked, option, optarg, &why) == -1) {
 				fault_print(stderr, "haechi-verify", &why);
 				goto out;
 			}
@@ -425,9 +569,13 @@ main(int argc, char **argv)
 		goto out;
 	}
 	asked.path = argv[optind];
+	if (asked.keyring != NULL)
+		asked.keyring->roots = buffer_view(&asked.roots);
 	status = check(&asked, arena, &why);
 out:
 	free(asked.keyring);
+	free(asked.policy);
+	buffer_free(&asked.roots);
 	arena_free(arena);
 	return status;
 }

@@ -1,4 +1,4 @@
-#include "audit/keyring.h"
+#include "audit/quorum.h"
 
 #include <string.h>
 
@@ -94,5 +94,5 @@ signed_head_open(struct signed_head *out, struct slice bytes, const char *origin
 	if (expect_ecdsa && !out->ecdsa)
 		return fault_set(why, FAULT_TAMPERED, "체크포인트에 기록의 ECDSA P-256 서명이 없습니다",
 		                 "the log's ECDSA P-256 signature is missing from the checkpoint");
-	return 0;
+	return keyring->policy == NULL ? 0 : quorum_check(keyring->policy, out, NULL, why);
 }

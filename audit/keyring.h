@@ -12,10 +12,15 @@
 #define KEYRING_KEYS  64
 #define KEYRING_LIMIT (64 * 1024) /* bytes of a key file */
 
-/* Verifier keys as somebody gave them: of logs, of witnesses (cosignature), of reports. */
+struct quorum; /* audit/quorum.h */
+
+/* What somebody trusts: keys of logs, of witnesses (cosignature), of reports; and what he insists on. */
 struct keyring {
 	size_t count;
 	struct note_key keys[KEYRING_KEYS];
+	const struct quorum
+	    *policy;        /* borrowed; not NULL: every head must be as it wants it (quorum_check()) */
+	struct slice roots; /* borrowed PEM: to whom time stamps must lead; empty: not checked */
 };
 
 /* Lines of vkeys, "#" comments allowed; added to what is there. A key that is there already is not added twice. */

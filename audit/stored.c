@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/anchor.h"
 #include "audit/receipt.h"
 
 #define WIDTH      256u /* hashes of a full tile */
@@ -299,7 +300,7 @@ stored_receipt_of(struct buffer *receipt, struct database *database, const struc
 	int result = -1;
 
 	buffer_init(&bytes, NOTE_LIMIT);
-	if (stored_head(&bytes, &size, database, log->log_id, why) == -1)
+	if (anchor_head(&bytes, &size, database, log->log_id, index + 1, why) == -1)
 		goto out;
 	if (index >= size) {
 		fault_set(why, FAULT_BUSY, "%" PRIu64 "번 항목을 덮는 체크포인트가 아직 없습니다",

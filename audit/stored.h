@@ -41,7 +41,7 @@ void stored_tree_close(struct stored_tree *tree); /* NULL is fine */
 struct tree_reader stored_tree_reader(struct stored_tree *tree);
 
 /*
- * A receipt of the entry `id` under the log's newest head, checked against itself before it is given out (not against keys).
+ * A receipt of the entry `id` under the newest head that witnesses cosigned, or the log's newest where none covers it, checked against itself before it is given out (not against keys).
  * FAULT_BUSY: no head covers the entry yet. FAULT_TAMPERED: the stored tree contradicts the stored head.
  */
 MUST_CHECK int stored_receipt(struct buffer *receipt, struct database *database, const char *id,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "audit/bundle.h"
+#include "audit/anchors.h"
 #include "audit/detached.h"
 #include "audit/pager.h"
 #include "schema/entry.h"
@@ -66,9 +67,10 @@ struct walk {
 	const struct stored_log *log;
 	struct tree_frontier frontier;
 	struct pager *pager;
-	uint64_t covered; /* size of the last head that held */
-	char id[64];      /* of the entry last read */
-	bool doubt;       /* a computed hash differed from a stored tile since that head */
+	struct anchors *anchors; /* heads that others confirmed */
+	uint64_t covered;        /* size of the last head that held */
+	char id[64];             /* of the entry last read */
+	bool doubt;              /* a computed hash differed from a stored tile since that head */
 	unsigned doubt_level;
 	uint64_t doubt_index;
 	struct kept *kept; /* heads from outside */
@@ -235,7 +237,13 @@ heads_compare(struct walk *walk, struct fault *why)
 		if ((result = witness_compare(walk, &root, kept)) != 0)
 			return result;
 	}
-	return 0;
+	if (anchors_next(walk->anchors) > (int64_t)walk->frontier.size)
+		return 0;
+	if (!rooted)
+		tree_frontier_root(&root, &walk->frontier);
+	result = anchors_compare(walk->anchors, (int64_t)walk->frontier.size, &root, walk->log->origin,
+	                         walk->keyring, &walk->report->confirmed, WHAT(walk), why);
+	return result == 1 ? broken(walk, false, 0, NULL) : result;
 }
 
 /* Heads from outside that are of this log: their signatures must hold before anything is held against them. */
@@ -435,6 +443,15 @@ log_end(struct walk *walk, struct fault *why)
 		          stored.size, size);
 		return broken(walk, true, size, NULL);
 	}
+	if (anchors_next(walk->anchors) != INT64_MAX) {
+		fault_set(WHAT(walk), FAULT_TAMPERED,
+		          "되돌려졌습니다: 크기 %" PRId64 "의 머리를 밖에서 확인했는데 항목은 %" PRIu64
+		          "개입니다",
+		          "rolled back: a head of size %" PRId64
+		          " was confirmed outside, but there are %" PRIu64 " entries",
+		          anchors_next(walk->anchors), size);
+		return broken(walk, true, size, NULL);
+	}
 	for (size_t i = 0; i < walk->kept_count; i++) {
 		const struct kept *kept = &walk->kept[i];
 
@@ -548,7 +565,8 @@ log_walk(struct walk *walk, const struct stored_log *log, struct fault *why)
 		goto out;
 	if ((result = detached_log(walk->detached, log->log_id, why)) != 0)
 		goto out;
-	if ((result = pager_open(&walk->pager, walk->side, log->log_id, why)) != 0)
+	if ((result = pager_open(&walk->pager, walk->side, log->log_id, why)) != 0 ||
+	    (result = anchors_open(&walk->anchors, walk->side, log->log_id, why)) != 0)
 		goto out;
 	if ((result = entries_walk(walk, why)) != 0 || (result = pager_fault(walk->pager, why)) != 0)
 		goto out;
@@ -557,6 +575,8 @@ log_walk(struct walk *walk, const struct stored_log *log, struct fault *why)
 out:
 	pager_close(walk->pager);
 	walk->pager = NULL;
+	anchors_close(walk->anchors);
+	walk->anchors = NULL;
 	walk->keyring = NULL;
 	free(keys);
 	return result;

@@ -34,6 +34,7 @@ struct verify_options {
 
 struct verify_report {
 	uint64_t logs, entries, heads, tiles, contents; /* checked */
+	uint64_t confirmed;                             /* heads that were cosigned or stamped */
 	uint64_t bytes;                                 /* of entries */
 	uint64_t detached,
 	    unseen;        /* entries by their hashes alone; of these, in archives that were not given */

@@ -195,8 +195,14 @@ stamp_round(struct notary *notary, const struct config *config, struct fault *wh
 		goto out;
 	}
 	if (note_parse(parsed, buffer_view(&note), why) == -1 ||
-	    checkpoint_parse(&head, parsed->text, why) == -1 ||
-	    timestamp_ask(&query, &asked, buffer_view(&note), timestamp->policy, why) == -1)
+	    checkpoint_parse(&head, parsed->text, why) == -1)
+		goto out;
+	/* A log that has not grown has nothing new to be stamped. */
+	if (head.size == notary->told.stamped_size) {
+		result = 0;
+		goto out;
+	}
+	if (timestamp_ask(&query, &asked, buffer_view(&note), timestamp->policy, why) == -1)
 		goto out;
 	{
 		struct remote_question question = {

@@ -185,11 +185,11 @@ audit_verify_json(FILE *to, const struct verify_report *report, int64_t took_ns)
 	buffer_printf(&out,
 	              "{\"holds\":%s,\"logs\":%" PRIu64 ",\"entries\":%" PRIu64 ",\"bytes\":%" PRIu64
 	              ",\"checkpoints\":%" PRIu64 ",\"tiles\":%" PRIu64 ",\"contents\":%" PRIu64
-	              ",\"archives\":%" PRIu64 ",\"detached\":%" PRIu64 ",\"unseen\":%" PRIu64
-	              ",\"keys\":\"%s\",\"witness\":%s,\"seconds\":%.3f",
+	              ",\"confirmed\":%" PRIu64 ",\"archives\":%" PRIu64 ",\"detached\":%" PRIu64
+	              ",\"unseen\":%" PRIu64 ",\"keys\":\"%s\",\"witness\":%s,\"seconds\":%.3f",
 	              report->broken ? "false" : "true", report->logs, report->entries, report->bytes,
-	              report->heads, report->tiles, report->contents, report->archives, report->detached,
-	              report->unseen, report->outside_keys ? "outside" : "database",
+	              report->heads, report->tiles, report->contents, report->confirmed, report->archives,
+	              report->detached, report->unseen, report->outside_keys ? "outside" : "database",
 	              report->outside_heads ? "true" : "false", (double)took_ns / 1e9);
 	if (report->broken) {
 		buffer_string(&out, ",\"first\":{\"log\":");
@@ -232,6 +232,13 @@ audit_verify_text(FILE *to, const struct verify_report *report, int64_t took_ns)
 	        ", 봉인된 내용 sealed %" PRIu64 "; %.2f s\n",
 	        report->logs, report->entries, report->bytes, report->heads, report->tiles, report->contents,
 	        (double)took_ns / 1e9);
+	if (report->confirmed > 0)
+		fprintf(to,
+		        "밖에서 확인한 머리 %" PRIu64
+		        "개(증인·시점확인)도 이 역사의 것입니다 (증인의 키는 --vkey 로)\n"
+		        "%" PRIu64 " heads that were confirmed outside (cosigned, stamped) are of this "
+		                   "history (witnesses' keys: --vkey)\n",
+		        report->confirmed, report->confirmed);
 	if (report->detached > 0)
 		fprintf(to,
 		        "떼어 보관한 항목 %" PRIu64

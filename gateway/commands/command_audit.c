@@ -15,6 +15,7 @@
 #include "audit/query.h"
 #include "audit/receipt.h"
 #include "audit/verify.h"
+#include "gateway/commands/audit_head.h"
 #include "gateway/commands/audit_print.h"
 #include "gateway/commands/commands.h"
 #include "gateway/commands/common.h"
@@ -35,7 +36,9 @@ struct options {
 	size_t witness_count;
 	uint64_t older, newer;
 	bool has_limit, json, ascending, follow, has_older, has_newer;
-	const char *argument; /* ENTRY */
+	const char *argument;  /* ENTRY */
+	enum audit_head head;  /* which checkpoint */
+	struct quorum *policy; /* NULL: no --policy */
 	const char *archives[VERIFY_ARCHIVES];
 	size_t archive_count;
 };
@@ -47,7 +50,8 @@ usage(FILE *to)
 	    "사용법: haechi audit query|tail [조건…] [--json]       기록 조회, 새 기록 지켜보기\n"
 	    "        haechi audit receipt 항목 [--out 파일]          영수증: 혼자서 증명되는 한 파일\n"
 	    "        haechi audit proof 항목 | --older N [--newer M] 포함 증명, 일관성 증명\n"
-	    "        haechi audit checkpoint [--log 기록]            가장 새로운 서명된 체크포인트\n"
+	    "        haechi audit checkpoint [--log 기록] [--cosigned|--stamped|--timestamp]  서명된 "
+	    "체크포인트와 그 확인 상태\n"
 	    "        haechi audit verify [--vkey 파일]… [--witness 파일]… [--archive 폴더]…  저장된 "
 	    "바이트에서 모두 "
 	    "다시 계산\n"
@@ -59,7 +63,8 @@ usage(FILE *to)
 	    "usage:  haechi audit query|tail [FILTER...] [--json]    ask for entries, watch new ones\n"
 	    "        haechi audit receipt ENTRY [--out FILE]          one file that proves itself\n"
 	    "        haechi audit proof ENTRY | --older N [--newer M] inclusion, consistency\n"
-	    "        haechi audit checkpoint [--log ORIGIN]           the newest signed head\n"
+	    "        haechi audit checkpoint [--log ORIGIN] [--cosigned|--stamped|--timestamp]  a signed "
+	    "head, and who confirms it\n"
 	    "        haechi audit verify [--vkey FILE]... [--witness FILE]... [--archive DIR]...  recompute "
 	    "everything from stored bytes\n"
 	    "        haechi audit export [FILTER...] --out DIR        a selection with its proofs\n"
@@ -72,6 +77,9 @@ usage(FILE *to)
 	    "--request-id --entry --log\n"
 	    "              --limit N  (때: 2026-03-02 는 한국 시각 0시, 또는 RFC 3339;  a date alone is "
 	    "00:00 in Korea)\n"
+	    "  --policy 파일 (receipt, export, checkpoint): 증인 정책을 채운 체크포인트로만 / under a "
+	    "checkpoint that "
+	    "meets a witness policy\n"
 	    "그 밖 others: --database CONNINFO | -c haechi.yaml (또는/or HAECHI_DATABASE)  --reason 사유  "
 	    "--ascending  "
 	    "-f/--follow  --json\n"
@@ -247,7 +255,8 @@ run_receipt(struct database *database, const struct options *options, struct fau
 		goto out;
 	}
 	if (access_note(database, options, "receipt", why) == -1 ||
-	    take_receipt(&receipt, database, options, why) == -1)
+	    take_receipt(&receipt, database, options, why) == -1 ||
+	    audit_head_insist(buffer_view(&receipt), database, options->policy, why) == -1)
 		goto out;
 	if (!options->json) {
 		result = write_out(options, buffer_view(&receipt), why);
@@ -407,37 +416,14 @@ out:
 static int
 run_checkpoint(struct database *database, const struct options *options, struct fault *why)
 {
-	struct checkpoint checkpoint;
 	struct stored_log log;
-	struct buffer bytes, out;
-	struct note note;
-	uint64_t size;
-	char root[65];
+	struct buffer out;
 	int result = -1;
 
-	buffer_init(&bytes, NOTE_LIMIT);
-	buffer_init(&out, 2 * NOTE_LIMIT);
-	if (pick_log(&log, database, options, why) == -1 ||
-	    stored_head(&bytes, &size, database, log.log_id, why) == -1)
-		goto out;
-	if (!options->json) {
-		result = write_out(options, buffer_view(&bytes), why);
-		goto out;
-	}
-	if (note_parse(&note, buffer_view(&bytes), why) == -1 ||
-	    checkpoint_parse(&checkpoint, note.text, why) == -1)
-		goto out;
-	hex_encode(root, checkpoint.root.bytes, TREE_HASH_SIZE);
-	buffer_string(&out, "{\"log\":");
-	json_quote(&out, checkpoint.origin);
-	buffer_printf(&out,
-	              ",\"size\":%" PRIu64 ",\"root\":\"%s\",\"signatures\":%zu,\"note\":", checkpoint.size,
-	              root, note.count);
-	json_quote(&out, buffer_view(&bytes));
-	buffer_string(&out, "}\n");
-	result = buffer_ok(&out) ? write_out(options, buffer_view(&out), why) : fault_memory(why);
-out:
-	buffer_free(&bytes);
+	buffer_init(&out, 4 * NOTE_LIMIT);
+	if (pick_log(&log, database, options, why) == 0 &&
+	    audit_head(&out, database, &log, options->head, options->policy, options->json, why) == 0)
+		result = write_out(options, buffer_view(&out), why);
 	buffer_free(&out);
 	return result;
 }
@@ -500,7 +486,8 @@ run_export(const struct options *options, struct fault *why)
 	                                   .filter = options->filter,
 	                                   .directory = options->out,
 	                                   .key_file = options->key,
-	                                   .reason = options->reason};
+	                                   .reason = options->reason,
+	                                   .policy = options->policy};
 
 	if (options->out == NULL)
 		return fault_set(why, FAULT_USAGE, "--out 폴더를 정해 주십시오", "--out DIR is missing");
@@ -528,6 +515,10 @@ enum {
 	OUT,
 	KEY,
 	VKEY,
+	POLICY,
+	COSIGNED,
+	STAMPED,
+	STAMP,
 	WITNESS,
 	ARCHIVE,
 	OLDER,
@@ -555,6 +546,10 @@ static const struct option known[] = {
     {"out",        required_argument, NULL, OUT       },
     {"key",        required_argument, NULL, KEY       },
     {"vkey",       required_argument, NULL, VKEY      },
+    {"policy",     required_argument, NULL, POLICY    },
+    {"cosigned",   no_argument,       NULL, COSIGNED  },
+    {"stamped",    no_argument,       NULL, STAMPED   },
+    {"timestamp",  no_argument,       NULL, STAMP     },
     {"witness",    required_argument, NULL, WITNESS   },
     {"archive",    required_argument, NULL, ARCHIVE   },
     {"older",      required_argument, NULL, OLDER     },
@@ -651,6 +646,19 @@ take_option(struct options *options, int option, const char *value, struct fault
 		return 0;
 	case KEY:
 		options->key = value;
+		return 0;
+	case POLICY:
+		return options->policy != NULL
+		           ? fault_set(why, FAULT_USAGE, "--policy 는 한 번만", "--policy only once")
+		           : quorum_load(&options->policy, value, why);
+	case COSIGNED:
+		options->head = AUDIT_HEAD_COSIGNED;
+		return 0;
+	case STAMPED:
+		options->head = AUDIT_HEAD_STAMPED;
+		return 0;
+	case STAMP:
+		options->head = AUDIT_HEAD_TIMESTAMP;
 		return 0;
 	case VKEY:
 		return take_key(options, value, why);
@@ -754,6 +762,7 @@ command_audit(int argc, char **argv)
 		result = command_fail(&why);
 out:
 	free(options.keyring);
+	free(options.policy);
 	free(options.configured);
 	for (size_t i = 0; i < options.witness_count; i++)
 		buffer_free(&options.witness_bytes[i]);
