@@ -9,6 +9,7 @@
 
 #include "schema/base/clock.h"
 
+#define TEXT_TYPE     25u                   /* pg_type.oid of text */
 #define EPOCH_2000_MS INT64_C(946684800000) /* PostgreSQL counts from 2000-01-01 */
 
 struct database {
@@ -277,6 +278,34 @@ field_integer(struct slice field)
 		return (int64_t)reader_u64be(&reader);
 	default:
 		return 0;
+	}
+}
+
+void
+field_list_write(struct buffer *out, struct slice list)
+{
+	uint32_t count = 1;
+
+	if (list.size == 0) {
+		buffer_u32be(out, UINT32_MAX);
+		return;
+	}
+	for (size_t i = 0; i < list.size; i++)
+		count += list.data[i] == ',';
+	/* dimensions, nulls, type (text), length, lower bound; then the members */
+	buffer_u32be(out, (uint32_t)(20 + 4 * count + list.size - (count - 1)));
+	buffer_u32be(out, 1);
+	buffer_u32be(out, 0);
+	buffer_u32be(out, TEXT_TYPE);
+	buffer_u32be(out, count);
+	buffer_u32be(out, 1);
+	for (; count > 0; count--) {
+		const uint8_t *end = memchr(list.data, ',', list.size);
+		const size_t size = end == NULL ? list.size : (size_t)(end - list.data);
+
+		buffer_u32be(out, (uint32_t)size);
+		buffer_append(out, list.data, size);
+		list = end == NULL ? slice_of(NULL, 0) : slice_of(end + 1, list.size - size - 1);
 	}
 }
 

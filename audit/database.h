@@ -45,6 +45,8 @@ bool database_bool(const struct database_rows *rows, size_t row, size_t column);
 
 /* Fields in binary form, wherever they came from. */
 int64_t field_integer(struct slice field); /* 2, 4 or 8 bytes; else 0 */
+/* text[] in binary form of a list "a,b", with its length in front; NULL for the empty list. */
+void field_list_write(struct buffer *out, struct slice list);
 /* timestamptz to milliseconds since 1970; false when it is not 8 bytes or has parts of a millisecond. */
 bool field_wall(struct slice field, int64_t *wall_ms);
 

@@ -106,6 +106,21 @@ filter_in_time(const struct filter *filter, int64_t wall_ms)
 	       (!filter->has_to || wall_ms < filter->to_ms);
 }
 
+/* "water,education" */
+static bool
+is_among(struct slice list, const char *name)
+{
+	while (list.size > 0) {
+		const uint8_t *comma = memchr(list.data, ',', list.size);
+		const size_t size = comma == NULL ? list.size : (size_t)(comma - list.data);
+
+		if (slice_is(slice_of(list.data, size), name))
+			return true;
+		list = comma == NULL ? slice_of(NULL, 0) : slice_of(comma + 1, list.size - size - 1);
+	}
+	return false;
+}
+
 bool
 filter_matches(const struct filter *filter, const struct entry_columns *columns)
 {
@@ -119,7 +134,8 @@ filter_matches(const struct filter *filter, const struct entry_columns *columns)
 			column = slice_string(entry_kind_name(columns->kind));
 		else
 			memcpy(&column, (const char *)columns + places[i].column, sizeof column);
-		if (!slice_is(column, value))
+		if (!slice_is(column, value) &&
+		    !(places[i].value == offsetof(struct filter, domain) && is_among(columns->also, value)))
 			return false;
 	}
 	return true;

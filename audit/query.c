@@ -12,7 +12,8 @@
 #define ORIGIN "(SELECT l.origin FROM haechi.log l WHERE l.log_id = e.log_id)"
 #define COLUMNS                                                                                              \
 	"e.log_id, " ORIGIN ", e.index, e.wall, e.id, e.kind, e.agency, e.service, e.subject, e.key_id, "    \
-	"e.request_id, e.of, e.usecase, e.verdict, e.access, e.domain, e.action, e.model, e.zone, e.bytes "
+	"e.request_id, e.of, e.usecase, e.verdict, e.access, e.domain, e.action, e.model, e.zone, e.bytes, " \
+	"array_to_string(e.also, ',') AS also "
 #define FROM "FROM haechi.entry e WHERE true"
 
 /* In the order of filter_names. */
@@ -20,8 +21,26 @@ static const char *const columns[FILTER_VALUES] = {
     "e.agency", "e.usecase", "e.verdict", "e.access", "e.domain", "e.kind", "e.request_id", "e.id", ORIGIN,
 };
 
-void
-query_conditions(struct buffer *sql, struct database *database, const struct filter *filter)
+/* A domain may be an entry's first or a further one: two indexes, and so two halves of a page. */
+enum half { EITHER, FIRST, FURTHER };
+
+static void
+domain_condition(struct buffer *sql, struct database *database, const char *domain, enum half half)
+{
+	const char *const before[] = {
+	    [EITHER] = " AND (e.domain = ", [FIRST] = " AND e.domain = ", [FURTHER] = " AND e.domain <> "};
+
+	buffer_string(sql, before[half]);
+	database_quote(sql, database, domain);
+	if (half == FIRST)
+		return;
+	buffer_string(sql, half == EITHER ? " OR e.also @> ARRAY[" : " AND e.also @> ARRAY[");
+	database_quote(sql, database, domain);
+	buffer_string(sql, half == EITHER ? "::text])" : "::text]");
+}
+
+static void
+conditions(struct buffer *sql, struct database *database, const struct filter *filter, enum half half)
 {
 	char text[CLOCK_TEXT_SIZE];
 
@@ -36,9 +55,19 @@ query_conditions(struct buffer *sql, struct database *database, const struct fil
 	for (size_t i = 0; i < FILTER_VALUES; i++) {
 		if (filter_value(filter, i) == NULL)
 			continue;
+		if (filter_value(filter, i) == filter->domain) {
+			domain_condition(sql, database, filter->domain, half);
+			continue;
+		}
 		buffer_printf(sql, " AND %s = ", columns[i]);
 		database_quote(sql, database, filter_value(filter, i));
 	}
+}
+
+void
+query_conditions(struct buffer *sql, struct database *database, const struct filter *filter)
+{
+	conditions(sql, database, filter, EITHER);
 }
 
 /* false: a time that no entry has. */
@@ -65,15 +94,36 @@ row_read(struct query_row *row, const struct database_rows *rows, size_t at)
 	    .model = database_text(rows, at, 17),
 	    .zone = database_text(rows, at, 18),
 	    .bytes = database_field(rows, at, 19),
+	    .also = database_text(rows, at, 20),
 	};
 	return field_wall(database_field(rows, at, 3), &row->wall_ms);
 }
 
 struct position {
 	bool set;
-	int64_t log_id, wall_us;
+	int64_t log_id, wall_ms;
 	uint64_t index;
 };
+
+static void
+page_half(struct buffer *sql, struct database *database, const struct filter *filter,
+          const struct position *after, uint64_t limit, bool ascending, enum half half)
+{
+	const char *order = ascending ? "" : " DESC";
+
+	buffer_string(sql, "SELECT " COLUMNS FROM);
+	conditions(sql, database, filter, half);
+	if (after->set) {
+		char text[CLOCK_TEXT_SIZE];
+
+		clock_text(text, after->wall_ms);
+		buffer_printf(
+		    sql, " AND (e.wall, e.log_id, e.index) %s ('%s'::timestamptz, %" PRId64 ", %" PRIu64 ")",
+		    ascending ? ">" : "<", text, after->log_id, after->index);
+	}
+	buffer_printf(sql, " ORDER BY e.wall%s, e.log_id%s, e.index%s LIMIT %" PRIu64, order, order, order,
+	              limit);
+}
 
 static int
 page_ask(struct database_rows **rows, struct database *database, const struct filter *filter,
@@ -84,16 +134,16 @@ page_ask(struct database_rows **rows, struct database *database, const struct fi
 	int result = -1;
 
 	buffer_init(&sql, 64 * 1024);
-	buffer_string(&sql, "SELECT " COLUMNS FROM);
-	query_conditions(&sql, database, filter);
-	if (after->set)
-		buffer_printf(
-		    &sql,
-		    " AND (e.wall, e.log_id, e.index) %s (timestamptz '1970-01-01 00:00:00Z' + %" PRId64
-		    " * interval '1 microsecond', %" PRId64 ", %" PRIu64 ")",
-		    ascending ? ">" : "<", after->wall_us, after->log_id, after->index);
-	buffer_printf(&sql, " ORDER BY e.wall%s, e.log_id%s, e.index%s LIMIT %" PRIu64, order, order, order,
-	              limit);
+	if (filter->domain == NULL) {
+		page_half(&sql, database, filter, after, limit, ascending, EITHER);
+	} else {
+		buffer_string(&sql, "SELECT * FROM ((");
+		page_half(&sql, database, filter, after, limit, ascending, FIRST);
+		buffer_string(&sql, ") UNION ALL (");
+		page_half(&sql, database, filter, after, limit, ascending, FURTHER);
+		buffer_printf(&sql, ")) e ORDER BY e.wall%s, e.log_id%s, e.index%s LIMIT %" PRIu64, order,
+		              order, order, limit);
+	}
 	if (buffer_text(&sql) == NULL)
 		fault_set(why, FAULT_INVALID, "조건이 너무 길거나 UTF-8이 아닙니다",
 		          "a filter is too long or not UTF-8");
@@ -134,7 +184,7 @@ query_run(struct database *database, const struct filter *filter, uint64_t limit
 				return -1;
 			}
 			given++;
-			after = (struct position){true, row.log_id, row.wall_ms * 1000, row.index};
+			after = (struct position){true, row.log_id, row.wall_ms, row.index};
 			if (!seen(context, &row)) {
 				more = false;
 				break;

@@ -19,6 +19,7 @@ struct query_row {
 	const char *id, *kind, *agency, *service, *subject, *key_id, *request_id, *of, *usecase, *verdict,
 	    *access;
 	const char *domain, *action, *model, *zone;
+	const char *also;   /* domains behind the first: "water,education" */
 	struct slice bytes; /* the entry */
 };
 

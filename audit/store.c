@@ -10,6 +10,7 @@
 
 #include "audit/note.h"
 #include "audit/checkpoint.h"
+#include "audit/database.h"
 #include "audit/tile.h"
 #include "schema/base/clock.h"
 #include "schema/base/log.h"
@@ -23,11 +24,11 @@
 #define EPOCH_MS     INT64_C(946684800000) /* PostgreSQL counts from 2000-01-01 */
 #define MONTHS       4u
 #define ARENA_LIMIT  (2u * 1024 * 1024)
-#define ENTRY_FIELDS 19
+#define ENTRY_FIELDS 20
 
 static const char entry_copy[] =
     "COPY haechi.entry (log_id, index, wall, id, kind, agency, service, subject, key_id, "
-    "request_id, of, usecase, verdict, access, domain, action, model, zone, bytes) "
+    "request_id, of, usecase, verdict, access, domain, also, action, model, zone, bytes) "
     "FROM STDIN (FORMAT binary)";
 static const char content_copy[] =
     "COPY haechi.content (log_id, entry_id, part, wall, agency, blob) FROM STDIN (FORMAT binary)";
@@ -737,6 +738,7 @@ store_entry(struct store *store, const struct segment_item *item, struct fault *
 	field_text(rows, columns.verdict);
 	field_text(rows, columns.access);
 	field_text(rows, columns.domain);
+	field_list_write(rows, columns.also);
 	field_text(rows, columns.action);
 	field_text(rows, columns.model);
 	field_text(rows, columns.zone);

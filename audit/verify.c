@@ -15,7 +15,7 @@
 #define REPORT_SUFFIX  ".report" /* names of report keys end so: they are of no log */
 
 /* haechi.entry as it is streamed; the text columns are compared one by one. */
-enum { INDEX, WALL, BYTES, TEXTS };
+enum { INDEX, WALL, BYTES, ALSO, TEXTS };
 
 static const struct {
 	const char *name;
@@ -38,7 +38,8 @@ static const struct {
 };
 #define TEXT_COUNT (sizeof texts / sizeof *texts)
 #define ENTRY_SQL                                                                                            \
-	"SELECT index, wall, bytes, kind, id, agency, service, subject, key_id, request_id, of, usecase, "   \
+	"SELECT index, wall, bytes, also, kind, id, agency, service, subject, key_id, request_id, of, "      \
+	"usecase, "                                                                                          \
 	"verdict, "                                                                                          \
 	"access, domain, action, model, zone FROM haechi.entry WHERE log_id = %" PRId64 " ORDER BY index"
 
@@ -76,7 +77,8 @@ struct walk {
 	struct kept *kept; /* heads from outside */
 	size_t kept_count;
 	struct detached *detached;
-	bool by_hash; /* the leaf comes from the stored tile itself */
+	bool by_hash;       /* the leaf comes from the stored tile itself */
+	struct buffer list; /* scratch */
 };
 
 /* The answer is "no": remember what, and where. Always 1, "stop walking". */
@@ -282,6 +284,28 @@ same_text(struct slice field, struct slice member)
 	return member.size == 0 ? field.data == NULL : slice_equal(field, member);
 }
 
+static bool
+same_list(struct walk *walk, struct slice field, struct slice list)
+{
+	if (list.size == 0)
+		return field.data == NULL;
+	buffer_reset(&walk->list);
+	field_list_write(&walk->list, list);
+	return buffer_ok(&walk->list) && field.data != NULL &&
+	       slice_equal(field, slice_of(walk->list.data + 4, walk->list.size - 4));
+}
+
+/* Cut to what a report holds; a real one is never cut. */
+static void
+id_take(struct walk *walk, struct slice id)
+{
+	const size_t size = id.size < sizeof walk->id ? id.size : sizeof walk->id - 1;
+
+	if (size > 0)
+		memcpy(walk->id, id.data, size);
+	walk->id[size] = '\0';
+}
+
 static int
 columns_compare(struct walk *walk, uint64_t index, const struct slice *fields)
 {
@@ -291,7 +315,6 @@ columns_compare(struct walk *walk, uint64_t index, const struct slice *fields)
 	struct fault why;
 
 	arena_reset(walk->arena);
-	snprintf(walk->id, sizeof walk->id, "%.*s", SLICE_PRINT(fields[TEXTS + 1]));
 	if (entry_read(&columns, fields[BYTES], walk->arena, &why) == -1) {
 		*WHAT(walk) = why;
 		fault_prefix(WHAT(walk), "%" PRIu64 "번 항목의 바이트", "the bytes of entry %" PRIu64, index);
@@ -313,9 +336,11 @@ columns_compare(struct walk *walk, uint64_t index, const struct slice *fields)
 		if (!same_text(fields[TEXTS + 1 + i], member))
 			wrong = texts[i].name;
 	}
+	if (wrong == NULL && !same_list(walk, fields[ALSO], columns.also))
+		wrong = "also";
 	if (wrong == NULL)
 		return 0;
-	snprintf(walk->id, sizeof walk->id, "%.*s", SLICE_PRINT(columns.id));
+	id_take(walk, columns.id);
 	fault_set(WHAT(walk), FAULT_TAMPERED, "%" PRIu64 "번 항목: 열 %s이(가) 항목의 바이트와 다릅니다",
 	          "entry %" PRIu64 ": its column %s differs from the entry's bytes", index, wrong);
 	return broken(walk, true, index, walk->id);
@@ -374,7 +399,7 @@ entry_check(struct walk *walk, const struct slice *fields)
 	struct tree_hash leaf;
 	int result;
 
-	snprintf(walk->id, sizeof walk->id, "%.*s", SLICE_PRINT(fields[TEXTS + 1]));
+	id_take(walk, fields[TEXTS + 1]);
 	if (index < 0 || (uint64_t)index != expected) {
 		const bool twice = index < 0 || (uint64_t)index < expected;
 
@@ -843,6 +868,7 @@ verify_database(struct verify_report *report, const char *conninfo, const struct
 		          VERIFY_ARCHIVES);
 		goto out;
 	}
+	buffer_init(&walk.list, 2 * ENTRY_SIZE_LIMIT);
 	walk.kept_count = options->witness_count;
 	walk.kept =
 	    calloc(options->witness_count + options->archive_count * MANIFEST_LOGS + 1, sizeof *walk.kept);
@@ -878,6 +904,7 @@ out:
 	database_close(walk.side);
 	detached_close(walk.detached);
 	arena_free(walk.arena);
+	buffer_free(&walk.list);
 	free(walk.kept);
 	free(logs);
 	return result == -1 ? -1 : 0;

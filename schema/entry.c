@@ -465,6 +465,22 @@ text_of(struct arena *arena, const json_t *object, const char *name)
 	return arena_slice(arena, slice_of(json_string_value(value), json_string_length(value)));
 }
 
+static void
+read_domains(struct entry_columns *out, const json_t *list, struct arena *arena)
+{
+	const char *also = NULL;
+
+	out->domain = arena_slice(arena, slice_string(json_string_value(json_array_get(list, 0))));
+	for (size_t i = 1; i < json_array_size(list); i++) {
+		const char *const name = json_string_value(json_array_get(list, i));
+
+		if (name != NULL && name[0] != '\0')
+			also = also == NULL ? arena_string(arena, name)
+			                    : arena_printf(arena, "%s,%s", also, name);
+	}
+	out->also = slice_string(also);
+}
+
 static int
 read_columns(struct entry_columns *out, const json_t *entry, struct arena *arena, struct fault *why)
 {
@@ -490,12 +506,7 @@ read_columns(struct entry_columns *out, const json_t *entry, struct arena *arena
 	out->action = text_of(arena, body, out->kind == ENTRY_OUTCOME ? "status" : "action");
 	out->model = text_of(arena, body, "model");
 	out->zone = text_of(arena, body, "zone");
-	{
-		const json_t *first =
-		    json_array_get(json_object_get(json_object_get(body, "assessment"), "domains"), 0);
-
-		out->domain = arena_slice(arena, slice_string(json_string_value(first)));
-	}
+	read_domains(out, json_object_get(json_object_get(body, "assessment"), "domains"), arena);
 	if (out->id.size == 0 || out->log.size == 0)
 		return fault_set(why, FAULT_INVALID, "기록에 id 나 log 가 없습니다", "entry lacks id or log");
 	return arena_ok(arena) ? 0 : fault_memory(why);

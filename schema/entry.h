@@ -156,6 +156,7 @@ struct entry_columns {
 	int64_t         wall_ms;
 	struct slice    id, log, agency, service, subject, key, request_id, of, usecase;
 	struct slice    verdict, access, domain; /* domain: the first of the assessment; "" none */
+	struct slice    also;                    /* its further domains, "water,education"; "" none */
 	struct slice    action;                  /* of review and note entries; status of an outcome */
 	struct slice    model, zone;
 };

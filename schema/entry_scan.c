@@ -5,6 +5,7 @@
 #include "schema/base/clock.h"
 
 #define DEPTH_LIMIT 16 /* entries have 5; deeper ones are the tree's */
+#define ALSO_LIMIT  16 /* there are 11 domains; more are the tree's */
 
 /* Members that are columns, or that columns hang on. */
 enum slot {
@@ -29,9 +30,16 @@ enum slot {
 	SLOTS
 };
 
-static const char *const entry_names[] = {"agency",     "id",      "key",     "kind", "log",    "of",
-                                          "request_id", "service", "subject", "time", "usecase"};
-static const char *const body_names[] = {"access", "action", "model", "status", "verdict", "zone"};
+#define NAME(text)                                                                                           \
+	{                                                                                                    \
+		(const uint8_t *)(text), sizeof(text) - 1                                                    \
+	}
+
+static const struct slice entry_names[] = {NAME("agency"),  NAME("id"),   NAME("key"),        NAME("kind"),
+                                           NAME("log"),     NAME("of"),   NAME("request_id"), NAME("service"),
+                                           NAME("subject"), NAME("time"), NAME("usecase")};
+static const struct slice body_names[] = {NAME("access"), NAME("action"),  NAME("model"),
+                                          NAME("status"), NAME("verdict"), NAME("zone")};
 
 enum where { ELSEWHERE, ENTRY, BODY, ASSESSMENT, DOMAINS };
 
@@ -41,6 +49,8 @@ struct scan {
 	struct slice text[SLOTS]; /* without quotes; data == NULL: not there, or no string */
 	bool plain[SLOTS];        /* no escapes: the bytes are the text */
 	bool body, format;
+	struct slice also[ALSO_LIMIT]; /* domains behind the first */
+	size_t also_count;
 };
 
 static bool value(struct scan *scan, enum where where);
@@ -78,6 +88,20 @@ escape(struct scan *scan)
 	return true;
 }
 
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Is any of eight bytes a control character, a quote, a backslash or beyond ASCII? Those are looked at one by one. */
+static bool
+eight_special(const uint8_t *at)
+{
+	uint64_t word, quote, backslash;
+
+	memcpy(&word, at, sizeof word);
+	quote = word ^ EACH('"');
+	backslash = word ^ EACH('\\');
+	return ((word | (word - EACH(0x20)) | (quote - EACH(1)) | (backslash - EACH(1))) & EACH(0x80)) != 0;
+}
+
 static bool
 string(struct scan *scan, struct slice *out, bool *plain, bool *ascii)
 {
@@ -91,6 +115,8 @@ string(struct scan *scan, struct slice *out, bool *plain, bool *ascii)
 		uint32_t code;
 		size_t size;
 
+		while (scan->end - scan->at >= 8 && !eight_special(scan->at))
+			scan->at += 8;
 		while (scan->at < scan->end && *scan->at >= 0x20 && *scan->at < 0x80 && *scan->at != '"' &&
 		       *scan->at != '\\')
 			scan->at++;
@@ -149,13 +175,13 @@ word(struct scan *scan, const char *text)
 static void
 keep(struct scan *scan, enum where where, struct slice name, struct slice text, bool plain)
 {
-	const char *const *names = where == ENTRY ? entry_names : body_names;
+	const struct slice *names = where == ENTRY ? entry_names : body_names;
 	const size_t first = where == ENTRY ? AGENCY : ACCESS;
 	const size_t count = where == ENTRY ? sizeof entry_names / sizeof *entry_names
 	                                    : sizeof body_names / sizeof *body_names;
 
 	for (size_t i = 0; i < count; i++) {
-		if (!slice_is(name, names[i]))
+		if (name.size != names[i].size || memcmp(name.data, names[i].data, name.size) != 0)
 			continue;
 		scan->text[first + i] = text;
 		scan->plain[first + i] = plain;
@@ -220,6 +246,20 @@ object(struct scan *scan, enum where where)
 	return true;
 }
 
+/* A domain behind the first. */
+static bool
+further(struct scan *scan)
+{
+	struct slice text;
+	bool plain, ascii;
+
+	if (scan->also_count == ALSO_LIMIT || !string(scan, &text, &plain, &ascii) || !plain)
+		return false;
+	if (text.size > 0)
+		scan->also[scan->also_count++] = text;
+	return true;
+}
+
 static bool
 array(struct scan *scan, enum where where)
 {
@@ -235,7 +275,9 @@ array(struct scan *scan, enum where where)
 			return false;
 		}
 		while (byte(scan, ','))
-			if (!value(scan, ELSEWHERE))
+			if (where == DOMAINS && scan->at < scan->end && *scan->at == '"'
+			        ? !further(scan)
+			        : !value(scan, ELSEWHERE))
 				return false;
 		if (!byte(scan, ']'))
 			return false;
@@ -268,6 +310,27 @@ value(struct scan *scan, enum where where)
 	default:
 		return number(scan, &plain);
 	}
+}
+
+static bool
+also(struct entry_columns *out, const struct scan *scan, struct arena *arena)
+{
+	size_t size = 0;
+	uint8_t *text;
+
+	if (scan->also_count == 0)
+		return true;
+	for (size_t i = 0; i < scan->also_count; i++)
+		size += scan->also[i].size + 1;
+	if ((text = arena_alloc(arena, size)) == NULL)
+		return false;
+	out->also = slice_of(text, size - 1);
+	for (size_t i = 0; i < scan->also_count; i++) {
+		memcpy(text, scan->also[i].data, scan->also[i].size);
+		text += scan->also[i].size;
+		*text++ = ',';
+	}
+	return true;
 }
 
 static bool
@@ -312,7 +375,7 @@ columns(struct entry_columns *out, const struct scan *scan, struct arena *arena)
 		*copies[i].to =
 		    scan->text[from].size == 0 ? slice_of(NULL, 0) : arena_slice(arena, scan->text[from]);
 	}
-	return arena_ok(arena);
+	return also(out, scan, arena) && arena_ok(arena);
 }
 
 bool

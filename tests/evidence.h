@@ -240,8 +240,13 @@ test_log_store(struct test_log *log, uint64_t index, struct slice bytes)
 		test_die("entry_read", &why);
 	snprintf(time, sizeof time, "to_timestamp(%" PRId64 ") + %d * interval '1 ms'",
 	         columns.wall_ms / 1000, (int)(columns.wall_ms % 1000));
-	buffer_printf(&sql, "INSERT INTO haechi.entry VALUES (%" PRId64 ", %" PRIu64 ", %s", log->log_id,
-	              index, time);
+	buffer_printf(
+	    &sql,
+	    "INSERT INTO haechi.entry (log_id, index, wall, id, kind, agency, service, subject, key_id, "
+	    "request_id, "
+	    "of, usecase, verdict, access, domain, action, model, zone, bytes, also) VALUES (%" PRId64
+	    ", %" PRIu64 ", %s",
+	    log->log_id, index, time);
 	test_text(&sql, log->database, columns.id);
 	test_text(&sql, log->database, slice_string(entry_kind_name(columns.kind)));
 	test_text(&sql, log->database, columns.agency);
@@ -259,7 +264,7 @@ test_log_store(struct test_log *log, uint64_t index, struct slice bytes)
 	test_text(&sql, log->database, columns.zone);
 	buffer_string(&sql, ", ");
 	test_hex(&sql, bytes);
-	buffer_string(&sql, ")");
+	buffer_printf(&sql, ", string_to_array(nullif('%.*s', ''), ','))", SLICE_PRINT(columns.also));
 	if (buffer_text(&sql) == NULL || database_run(log->database, buffer_text(&sql), &why) == -1)
 		test_die("insert", &why);
 	buffer_free(&sql);
@@ -423,6 +428,10 @@ test_log_request(struct test_log *log, unsigned n)
 		assessment.verdict = VERDICT_HIGH_IMPACT;
 		assessment.domains[0] = DOMAIN_PUBLIC_SERVICE;
 		assessment.domain_count = 1;
+		if (n % 36 == 0) { /* a second domain */
+			assessment.domains[1] = DOMAIN_EDUCATION;
+			assessment.domain_count = 2;
+		}
 		if (log->varied) {
 			assessment.domains[0] = (enum domain)(1 + n / 4 % (DOMAIN_KINDS - 1));
 			assessment.domains[1] = (enum domain)(1 + n / 4 * 7 % (DOMAIN_KINDS - 1));

@@ -17,6 +17,22 @@ member(struct buffer *out, const char *name, const char *text)
 	json_quote(out, slice_string(text));
 }
 
+/* "first", and a list "second,third". */
+static void
+list(struct buffer *out, const char *name, const char *first, const char *rest)
+{
+	buffer_printf(out, ",\"%s\":[", name);
+	json_quote(out, slice_string(first));
+	while (*rest != '\0') {
+		const size_t size = strcspn(rest, ",");
+
+		buffer_byte(out, ',');
+		json_quote(out, slice_of(rest, size));
+		rest += size + (rest[size] == ',');
+	}
+	buffer_byte(out, ']');
+}
+
 void
 audit_row_json(struct buffer *out, const struct query_row *row)
 {
@@ -38,6 +54,8 @@ audit_row_json(struct buffer *out, const struct query_row *row)
 	member(out, "verdict", row->verdict);
 	member(out, "decision", row->access);
 	member(out, "domain", row->domain);
+	if (row->also[0] != '\0')
+		list(out, "domains", row->domain, row->also);
 	member(out, "action", row->action);
 	member(out, "model", row->model);
 	member(out, "zone", row->zone);
@@ -128,6 +146,20 @@ domain_korean(const char *name)
 	return domain_parse(&domain, name) ? domain_title(domain) : name;
 }
 
+/* The first, and how many more. */
+static const char *
+domains_korean(char out[96], const struct query_row *row)
+{
+	size_t more = row->also[0] != '\0';
+
+	if (more == 0)
+		return domain_korean(row->domain);
+	for (const char *at = row->also; *at != '\0'; at++)
+		more += *at == ',';
+	snprintf(out, 96, "%s +%zu", domain_korean(row->domain), more);
+	return out;
+}
+
 void
 audit_table_init(struct table *table)
 {
@@ -142,14 +174,14 @@ audit_table_init(struct table *table)
 void
 audit_row_table(struct table *table, const struct query_row *row)
 {
-	char index[24], time[COMMAND_TIME_SIZE];
+	char index[24], time[COMMAND_TIME_SIZE], domains[96];
 	const char *cells[] = {index,
 	                       time,
 	                       KOREAN(kinds, row->kind),
 	                       KOREAN(accesses, row->access),
 	                       verdict_korean(row->verdict),
 	                       KOREAN(actions, row->action),
-	                       domain_korean(row->domain),
+	                       domains_korean(domains, row),
 	                       row->agency,
 	                       row->usecase,
 	                       row->id};

@@ -12,7 +12,7 @@ same(const struct entry_columns *a, const struct entry_columns *b)
 	       slice_equal(a->key, b->key) && slice_equal(a->request_id, b->request_id) &&
 	       slice_equal(a->of, b->of) && slice_equal(a->usecase, b->usecase) &&
 	       slice_equal(a->verdict, b->verdict) && slice_equal(a->access, b->access) &&
-	       slice_equal(a->domain, b->domain) && slice_equal(a->action, b->action) &&
+	       slice_equal(a->domain, b->domain) && slice_equal(a->also, b->also) && slice_equal(a->action, b->action) &&
 	       slice_equal(a->model, b->model) && slice_equal(a->zone, b->zone);
 }
 

@@ -331,8 +331,8 @@ selections_by_filter_hold(void **state)
 	    {.agency = "nobody"           },
 	    {.kind = "review",              .log = "haechi.bada/node1"},
 	    {.usecase = "minwon-guide",                             .verdict = "NOT_HIGH_IMPACT"},
-	    {.domain = "public_service"},
-	    {.has_to = true,    .to_ms = 0},
+	    {.domain = "education"},
+	    {.has_to = true,         .to_ms = 0},
 	    {.has_from = true,                .from_ms = 4000000000000},
 	    {.request_id = "req-000003"                            },
 	    {0},
@@ -537,6 +537,39 @@ pages_neither_skip_nor_repeat(void **state)
 	assert_int_equal(database_run(database, "ROLLBACK", &why), 0);
 }
 
+/* An entry of two domains is found by each, once, and in its place among the others. */
+static void
+every_domain_finds_its_entries(void **state)
+{
+	const struct {
+		const char *domain, *sql;
+	} domains[] = {
+	    {"education", "SELECT count(*) FROM haechi.entry WHERE bytes::text LIKE '%' || "
+             "encode('\"education\"]', 'hex') || '%'"},
+	    {"public_service", "SELECT count(*) FROM haechi.entry WHERE domain = 'public_service'"},
+	    {"energy",         "SELECT 0::bigint"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof domains / sizeof *domains; i++) {
+		const struct filter filter = {.domain = domains[i].domain};
+		struct database_rows *rows = NULL;
+		struct seen seen = {0};
+		uint64_t count, few;
+		struct fault why;
+
+		if (query_run(database, &filter, 0, false, look, &seen, &count, &why) == -1 ||
+		    database_ask(&rows, database, domains[i].sql, 0, NULL, &why) == -1)
+			fail_msg("%s", why.en);
+		assert_int_equal(count, database_integer(rows, 0, 0));
+		assert_int_equal(count > 0, i < 2);
+		assert_false(seen.disorder);
+		assert_int_equal(query_run(database, &filter, 3, true, look, &seen, &few, &why), 0);
+		assert_int_equal(few, count < 3 ? count : 3);
+		database_rows_free(rows);
+	}
+}
+
 static void
 every_read_leaves_a_trace(void **state)
 {
@@ -569,6 +602,7 @@ main(void)
 	    cmocka_unit_test(receipts_of_any_entry_hold),
 	    cmocka_unit_test(consistency_from_stored_tiles_holds),
 	    cmocka_unit_test(pages_neither_skip_nor_repeat),
+	    cmocka_unit_test(every_domain_finds_its_entries),
 	    cmocka_unit_test(every_read_leaves_a_trace),
 	};
 

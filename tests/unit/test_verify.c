@@ -198,6 +198,16 @@ static const struct tampering tamperings[] = {
      "column access"                                                                                                                                                                          },
     {"column domain",                                           "UPDATE haechi.entry SET domain = 'water' WHERE log_id = 1 AND index = 50",              50,
      "column domain"                                                                                                                                                                          },
+    {"column also filled",                                      "UPDATE haechi.entry SET also = '{water}' WHERE log_id = 1 AND index = 50",              50,
+     "column also"                                                                                                                                                                            },
+    {"column also emptied",
+     "UPDATE haechi.entry SET also = NULL WHERE log_id = 1 AND index = (SELECT max(index) FROM haechi.entry "
+     "WHERE log_id = 1 AND "
+     "also IS NOT NULL)",                                                                                                                                -2,  "column also"                   },
+    {"column also, another list",
+     "UPDATE haechi.entry SET also = also || '{energy}' WHERE log_id = 1 AND index = (SELECT min(index) FROM "
+     "haechi.entry WHERE "
+     "log_id = 1 AND also IS NOT NULL)",                                                                                                                 -2,  "column also"                   },
     {"column action",                                           "UPDATE haechi.entry SET action = 'x' WHERE log_id = 1 AND index = 51",                  51,
      "column action"                                                                                                                                                                          },
     {"column model",                                            "UPDATE haechi.entry SET model = 'x' WHERE log_id = 1 AND index = 50",                   50,
