@@ -162,6 +162,30 @@ static const cyaml_schema_field_t drift_fields[] = {
 	CYAML_FIELD_END
 };
 
+static const cyaml_schema_field_t redaction_kind_fields[] = {
+	TEXT(NEEDED, config_redaction_kind, kind),
+	TEXT(NEEDED, config_redaction_kind, mode),
+	CYAML_FIELD_END
+};
+static const cyaml_schema_value_t redaction_kind_value = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_redaction_kind, redaction_kind_fields),
+};
+static const cyaml_schema_field_t redaction_use_fields[] = {
+	TEXT(NEEDED, config_redaction_use, usecase),
+	TEXT(OPTIONAL, config_redaction_use, mode),
+	CYAML_FIELD_SEQUENCE("kinds", OPTIONAL, struct config_redaction_use, kinds, &redaction_kind_value, 0, 32),
+	CYAML_FIELD_END
+};
+static const cyaml_schema_value_t redaction_use_value = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_redaction_use, redaction_use_fields),
+};
+static const cyaml_schema_field_t redaction_fields[] = {
+	TEXT(OPTIONAL, config_redaction, mode),
+	CYAML_FIELD_SEQUENCE("kinds", OPTIONAL, struct config_redaction, kinds, &redaction_kind_value, 0, 32),
+	CYAML_FIELD_SEQUENCE("usecases", OPTIONAL, struct config_redaction, usecases, &redaction_use_value, 0, 1024),
+	CYAML_FIELD_END
+};
+
 static const cyaml_schema_field_t label_fields[] = {
 	TEXT(OPTIONAL, config_label, notice_ko),
 	TEXT(OPTIONAL, config_label, notice_en),
@@ -211,6 +235,7 @@ static const cyaml_schema_field_t config_fields[] = {
 	CYAML_FIELD_MAPPING("limits", NUMBER, struct config, limits, limits_fields),
 	CYAML_FIELD_MAPPING("review", NUMBER, struct config, review, review_fields),
 	CYAML_FIELD_MAPPING("drift", NUMBER, struct config, drift, drift_fields),
+	CYAML_FIELD_MAPPING("redaction", NUMBER, struct config, redaction, redaction_fields),
 	CYAML_FIELD_MAPPING("label", NUMBER, struct config, label, label_fields),
 	CYAML_FIELD_MAPPING_PTR("witness", OPTIONAL, struct config, witness, witness_fields),
 	CYAML_FIELD_MAPPING_PTR("timestamp", OPTIONAL, struct config, timestamp, timestamp_fields),
@@ -738,6 +763,59 @@ understand_oversight(struct config *config, struct fault *why)
 	return 0;
 }
 
+/* Modes of the kinds listed, over `modes`, which hold what is usual. */
+static int
+understand_modes(enum redaction_mode modes[IDENTIFIER_KINDS], const char *mode,
+                 const struct config_redaction_kind *kinds, uint32_t count, struct fault *why)
+{
+	enum redaction_mode usual;
+	enum identifier_kind kind;
+
+	if (mode != NULL) {
+		if (!redaction_mode_parse(&usual, mode))
+			return fault_set(why, FAULT_INVALID,
+			                 "redaction: mode는 title, token, length 가운데 하나입니다: %s",
+			                 "redaction: mode is title, token or length: %s", mode);
+		for (unsigned i = 0; i < IDENTIFIER_KINDS; i++)
+			modes[i] = usual;
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		if (!identifier_parse(&kind, kinds[i].kind))
+			return fault_set(why, FAULT_INVALID, "redaction: 모르는 종류입니다: %s",
+			                 "redaction: an unknown kind: %s", kinds[i].kind);
+		if (!redaction_mode_parse(&modes[kind], kinds[i].mode))
+			return fault_set(why, FAULT_INVALID,
+			                 "redaction: mode는 title, token, length 가운데 하나입니다: %s",
+			                 "redaction: mode is title, token or length: %s", kinds[i].mode);
+	}
+	return 0;
+}
+
+static int
+understand_redaction(struct config_redaction *redaction, struct fault *why)
+{
+	if (understand_modes(redaction->modes, redaction->mode, redaction->kinds, redaction->kinds_count,
+	                     why) == -1)
+		return -1;
+	for (uint32_t i = 0; i < redaction->usecases_count; i++) {
+		struct config_redaction_use *use = &redaction->usecases[i];
+
+		memcpy(use->modes, redaction->modes, sizeof use->modes);
+		if (understand_modes(use->modes, use->mode, use->kinds, use->kinds_count, why) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+const enum redaction_mode *
+config_redaction_modes(const struct config *config, const char *usecase)
+{
+	for (uint32_t i = 0; i < config->redaction.usecases_count; i++)
+		if (strcmp(config->redaction.usecases[i].usecase, usecase) == 0)
+			return config->redaction.usecases[i].modes;
+	return config->redaction.modes;
+}
+
 static int
 understand_bundles(struct config *config, struct fault *why)
 {
@@ -791,7 +869,7 @@ understand(struct config *config, const char *state, struct fault *why)
 		                 "ledger: max_unshipped and reserve are 0 to %lld", BYTES_MOST);
 	number_default(&config->review.hold_seconds, 24 * 3600);
 	number_default(&config->review.answer_seconds, 3600);
-	if (understand_oversight(config, why) == -1)
+	if (understand_oversight(config, why) == -1 || understand_redaction(&config->redaction, why) == -1)
 		return -1;
 	for (uint32_t i = 0; i < config->engines_count; i++)
 		if (understand_engine(config, &config->engines[i], why) == -1)

@@ -14,6 +14,7 @@
 #include "gateway/limits.h"
 #include "gateway/openai.h"
 #include "schema/base/fault.h"
+#include "policy/policy.h"
 #include "schema/finding.h"
 #include "schema/verdict.h"
 
@@ -143,6 +144,26 @@ struct config_timestamp {
 	struct buffer *roots_pem; /* understood */
 };
 
+/* What stands in the place of identifiers, by kind and use case; see struct redaction in policy/policy.h. */
+struct config_redaction_kind {
+	char *kind, *mode;
+};
+struct config_redaction_use {
+	char *usecase;
+	char *mode; /* of the kinds not listed; absent: as elsewhere */
+	struct config_redaction_kind *kinds;
+	uint32_t kinds_count;
+	enum redaction_mode modes[IDENTIFIER_KINDS]; /* understood */
+};
+struct config_redaction {
+	char *mode; /* "title" "token" "length" */
+	struct config_redaction_kind *kinds;
+	uint32_t kinds_count;
+	struct config_redaction_use *usecases;
+	uint32_t usecases_count;
+	enum redaction_mode modes[IDENTIFIER_KINDS]; /* understood */
+};
+
 struct config_log {
 	char *level; /* "debug" "info" "warn" "error" */
 };
@@ -163,6 +184,7 @@ struct config {
 	struct config_limits limits;
 	struct config_review review;
 	struct config_drift drift;
+	struct config_redaction redaction;
 	struct config_label label;
 	struct config_witness *witness;     /* NULL: nobody cosigns */
 	struct config_timestamp *timestamp; /* NULL: nobody stamps */
@@ -196,6 +218,8 @@ struct config *config_hold(struct config *config);
 void config_release(struct config *config); /* NULL is fine */
 /* What was understood, as YAML, secrets absent. */
 MUST_CHECK int config_print(const struct config *config, FILE *to, struct fault *why);
+/* How each kind of identifier is masked for this use case ("": none). */
+const enum redaction_mode *config_redaction_modes(const struct config *config, const char *usecase);
 /* The first route of a model; NULL when none serves it. */
 const struct config_route *config_route(const struct config *config, const char *model);
 /* The next one of the same model, zone and grade behind `route`; NULL when none. */

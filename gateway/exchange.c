@@ -45,6 +45,7 @@ exchange_free(struct exchange *x)
 	if (x == NULL)
 		return;
 	labelling_free(x->labelling);
+	redaction_close(x->redaction);
 	review_forget(x->ticket);
 	stream_free(x->answer.stream);
 	openai_free(x->request);

@@ -76,6 +76,7 @@ struct exchange {
 	uint32_t found[IDENTIFIER_KINDS];
 	enum grade declared; /* of the use case; facts.grade is that, raised */
 	struct drift_evidence drift_evidence;
+	struct redaction *redaction; /* what stands for identifiers, and behind; NULL: their titles */
 	uint32_t masked_kinds; /* bits that were masked in the prompt */
 	const struct config_route
 	    *route; /* engine and model that would serve it; NULL: nobody serves that model */

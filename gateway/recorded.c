@@ -228,6 +228,8 @@ read_duties(struct duties *duties, struct reading *reading, const json_t *from)
 	duties->notify = flag(reading, from, "notify");
 	duties->log_full = flag(reading, from, "log_full");
 	duties->redact_answer = flag(reading, from, "redact_answer");
+	duties->restore_answer = json_object_get(from, "restore_answer") != NULL &&
+	                         flag(reading, from, "restore_answer");
 	duties->redact_kinds = kinds(reading, from, "redact_kinds");
 	if (json_object_get(from, "approver_role") != NULL)
 		duties->approver_role = text(reading, from, "approver_role");

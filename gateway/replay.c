@@ -95,6 +95,7 @@ same_duties(const struct duties *a, const struct duties *b)
 {
 	return a->label == b->label && a->notify == b->notify && a->retention_days == b->retention_days &&
 	       a->log_full == b->log_full && a->redact_answer == b->redact_answer &&
+	       a->restore_answer == b->restore_answer &&
 	       a->redact_kinds == b->redact_kinds && a->hold_seconds == b->hold_seconds &&
 	       same_text(a->approver_role, b->approver_role);
 }

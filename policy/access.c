@@ -323,6 +323,7 @@ duties_merge(struct duties *into, const struct duties *from)
 	    from->retention_days > into->retention_days ? from->retention_days : into->retention_days;
 	into->log_full |= from->log_full;
 	into->redact_answer |= from->redact_answer;
+	into->restore_answer |= from->restore_answer;
 }
 
 static uint32_t

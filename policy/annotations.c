@@ -24,8 +24,8 @@ struct word {
 	const char *name;
 	unsigned dialects;
 	enum value_type type;
-	const char *choices[6];
-	const char *needs[6]; /* word that the choice at this place asks for beside it */
+	const char *choices[8];
+	const char *needs[8]; /* word that the choice at this place asks for beside it */
 	const char *beside;   /* a word that must be there too ... */
 	const char *value;    /* ... with this value, when not NULL */
 	unsigned required;    /* in these dialects */
@@ -49,7 +49,7 @@ static const struct word words[] = {
 	{.name = "approver",    .dialects = AGENCY, .type = VALUE_ID,    .beside = "remedy", .value = "hold"},
 	{.name = "hold_ttl",    .dialects = AGENCY, .type = VALUE_SPAN,  .beside = "remedy", .value = "hold"},
 	{.name = "duty",        .dialects = AGENCY, .type = VALUE_CHOICE, .effect = "permit",
-	 .choices = {"label", "retain", "log", "notify", "redact-answer"}, .needs = {"label", "retain", "log"}},
+	 .choices = {"label", "retain", "log", "notify", "redact-answer", "restore-answer"}, .needs = {"label", "retain", "log"}},
 	{.name = "label",       .dialects = AGENCY, .type = VALUE_CHOICE, .choices = {"metadata", "notice"},
 	 .beside = "duty", .value = "label"},
 	{.name = "retain",      .dialects = AGENCY, .type = VALUE_DAYS, .beside = "duty", .value = "retain"},

@@ -54,6 +54,8 @@ duty_read(struct meaning *out, const struct cedar_policies *policies, uint32_t n
 		out->duties.log_full = strcmp(word(policies, number, "log"), "full") == 0;
 	else if (strcmp(duty, "redact-answer") == 0)
 		out->duties.redact_answer = true;
+	else if (strcmp(duty, "restore-answer") == 0)
+		out->duties.restore_answer = true;
 }
 
 void

@@ -136,11 +136,53 @@ enum drift detection_drift_evidence(const struct detection *detection, const str
                                     struct drift_evidence *evidence);
 
 /*
+ * What stands in the place of an identifier. TITLE: "[전화번호]". TOKEN: "[전화번호-KQWZRB]", the same for the same value
+ * (however it is written) throughout one conversation, another in every other one, and nothing that tells of the value:
+ * letters of SipHash under the conversation's key. LENGTH: as many characters and bytes, separators kept.
+ *
+ * A redaction is one request's: it remembers the values behind its tokens until it is closed, in memory alone, so that the
+ * answer can be restored for those who may see them. No lock: one thread at a time.
+ */
+enum redaction_mode { REDACTION_TITLE = 0, REDACTION_TOKEN, REDACTION_LENGTH };
+#define REDACTION_KEY 16
+
+struct redaction;
+const char *redaction_mode_name(enum redaction_mode mode);
+bool        redaction_mode_parse(enum redaction_mode *mode, const char *name);
+MUST_CHECK int redaction_open(struct redaction **out, const uint8_t key[REDACTION_KEY],
+                              const enum redaction_mode modes[IDENTIFIER_KINDS], struct fault *why);
+void           redaction_close(struct redaction *redaction); /* NULL is fine; values are wiped */
+/* What stands for `value`; NULL redaction: its title. */
+void redaction_put(struct redaction *redaction, struct buffer *out, enum identifier_kind kind, struct slice value);
+/* Did any value get a token? NULL: no. */
+bool redaction_restores(const struct redaction *redaction);
+/*
+ * Tokens of this request become their values again; other text in brackets stays. `json`: the text stands inside a JSON string, values
+ * that would end it stay tokens. `restored` counts by kind.
+ */
+void redaction_restore(struct redaction *redaction, struct slice text, bool json, struct buffer *out,
+                       uint32_t restored[IDENTIFIER_KINDS]);
+/* The same for a text that is still coming: at most a token's length is held back. */
+struct restorer {
+	struct redaction *redaction; /* borrowed */
+	bool              json;
+	struct buffer     held;
+};
+void           restorer_init(struct restorer *restorer, struct redaction *redaction, bool json);
+MUST_CHECK int restorer_write(struct restorer *restorer, struct slice text, bool last, struct buffer *out,
+                              uint32_t restored[IDENTIFIER_KINDS], struct fault *why);
+void           restorer_end(struct restorer *restorer);
+/* detection_redact() with other things in the place of identifiers than their titles. */
+void detection_mask(struct buffer *out, struct slice text, const struct finding *findings, size_t count,
+                    uint32_t kinds, struct redaction *redaction);
+
+/*
  * Masking while an answer streams: bytes go in as they come, masked bytes come out, held back only as far as an
  * identifier might still be in the making (a bounded window). *masked counts replacements by kind.
  */
 struct redactor;
 MUST_CHECK int redactor_open(struct redactor **out, struct detector *detector, uint32_t kinds, struct fault *why);
+void           redactor_use(struct redactor *redactor, struct redaction *redaction); /* borrowed; else titles */
 void           redactor_close(struct redactor *redactor); /* NULL is fine */
 MUST_CHECK int redactor_write(struct redactor *redactor, struct slice text, bool last, struct buffer *out,
                               uint32_t masked[IDENTIFIER_KINDS], struct fault *why);

@@ -40,6 +40,7 @@ struct duties {
 	uint32_t    retention_days; /* 1826 = five years, Decree 27(2); the longest wins */
 	bool        log_full;       /* seal prompt and answer; otherwise commitments only */
 	bool        redact_answer;  /* identifiers in the answer are masked too */
+	bool        restore_answer; /* who asks may see the values behind tokens; redact_answer is stricter and wins */
 	uint32_t    redact_kinds;   /* bit per identifier_kind to mask in the prompt */
 	const char *approver_role;  /* of a hold; NULL when none */
 	uint32_t    hold_seconds;   /* of a hold: the ticket's life */

@@ -198,6 +198,8 @@ put_duties(struct json_writer *writer, const struct duties *duties)
 	flag(writer, "notify", duties->notify);
 	flag(writer, "redact_answer", duties->redact_answer);
 	kinds(writer, "redact_kinds", duties->redact_kinds);
+	if (duties->restore_answer)
+		flag(writer, "restore_answer", true);
 	number(writer, "retention_days", duties->retention_days);
 	json_object_end(writer);
 }
@@ -400,6 +402,11 @@ entry_write_outcome(struct buffer *out, const struct entry_head *head, const str
 	number(&writer, "prompt_tokens", body->prompt_tokens);
 	member(&writer, "reason", body->reason);
 	number(&writer, "record_us", body->record_us);
+	for (unsigned kind = 0; kind < IDENTIFIER_KINDS; kind++)
+		if (body->restored[kind] > 0) {
+			counts(&writer, "restored", body->restored);
+			break;
+		}
 	member(&writer, "status", outcome_status_name(body->status));
 	number(&writer, "total_us", body->total_us);
 	member(&writer, "verdict", verdict_name(body->verdict));

@@ -112,6 +112,7 @@ struct entry_outcome {
 	struct commitment   answer;
 	int64_t             prompt_tokens, completion_tokens; /* -1 unknown */
 	uint32_t            masked[IDENTIFIER_KINDS];         /* in the answer */
+	uint32_t            restored[IDENTIFIER_KINDS];       /* tokens in the answer that became values again */
 	uint32_t            found[IDENTIFIER_KINDS];          /* in what went out: not masked */
 	enum grade          grade; /* of the exchange: the decision's, raised by what the answer brought */
 	int64_t             decide_us, record_us, first_byte_us, total_us; /* -1 did not happen */

@@ -167,6 +167,8 @@ duties_json(const struct duties *duties)
 	    "retention_days", (json_int_t)duties->retention_days, "log_full", duties->log_full,
 	    "redact_answer", duties->redact_answer, "redact_kinds", kinds_json(duties->redact_kinds));
 
+	if (duties->restore_answer)
+		json_object_set_new(out, "restore_answer", json_true());
 	if (duties->approver_role != NULL) {
 		json_object_set_new(out, "approver_role", json_string(duties->approver_role));
 		json_object_set_new(out, "hold_seconds", json_integer(duties->hold_seconds));

@@ -374,6 +374,9 @@ put_duties(struct buffer *out, const json_t *explanation)
 		              "  · 입력과 출력을 봉인하여 보관 / input and output are sealed and kept\n");
 	if (json_get_bool(duties, "redact_answer", false))
 		buffer_string(out, "  · 답의 개인식별자를 가림 / identifiers in the answer are masked\n");
+	if (json_get_bool(duties, "restore_answer", false))
+		buffer_string(out, "  · 답의 가린 표시를 이 업무에는 원래 값으로 되돌림 / tokens in the answer are "
+		                   "restored for this service\n");
 	list(out, "· 요청에서 가림 / masked in the request:", json_object_get(duties, "redact_kinds"),
 	     kind_title);
 	if (text(duties, "approver_role")[0] != '\0')

@@ -6,6 +6,7 @@
 #include "gateway/metrics.h"
 #include "gateway/review.h"
 #include "gateway/shadow.h"
+#include "gateway/steps/masking.h"
 #include "gateway/steps/steps.h"
 #include "schema/base/clock.h"
 #include "schema/base/log.h"
@@ -38,7 +39,7 @@ static int
 mask_texts(struct exchange *x, uint32_t kinds)
 {
 	struct buffer masked;
-	int result = 0;
+	int result = masking_open(x, &x->why);
 
 	buffer_init(&masked, 2 * x->view->config->openai.text_bytes + 4096);
 	for (size_t i = 0; result == 0 && i < x->request->text_count; i++) {
@@ -51,8 +52,8 @@ mask_texts(struct exchange *x, uint32_t kinds)
 		if (!any)
 			continue;
 		buffer_reset(&masked);
-		detection_redact(&masked, x->request->texts[i].text, detection->findings,
-		                 detection->finding_count, kinds);
+		detection_mask(&masked, x->request->texts[i].text, detection->findings,
+		               detection->finding_count, kinds, x->redaction);
 		if (!buffer_ok(&masked))
 			result = fault_set(&x->why, FAULT_TOO_LARGE, "가린 글이 너무 깁니다",
 			                   "the masked text is too long");

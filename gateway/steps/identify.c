@@ -5,6 +5,7 @@
 #include "gateway/gateway.h"
 #include "gateway/identity.h"
 #include "gateway/registry.h"
+#include "gateway/steps/masking.h"
 #include "gateway/steps/steps.h"
 #include "schema/base/clock.h"
 
@@ -83,6 +84,13 @@ identify(struct exchange *x)
 	if (x->request_id_malformed) {
 		exchange_request_id_fault(&x->early);
 		x->early_param = "X-Request-ID";
+		deny_early(x, "gateway.malformed-request");
+	}
+	if (x->early_reason == NULL && arrival_field(x->arrival, "X-Haechi-Conversation").data != NULL &&
+	    !masking_conversation_good(arrival_field(x->arrival, "X-Haechi-Conversation"))) {
+		fault_set(&x->early, FAULT_INVALID, "X-Haechi-Conversation은 [A-Za-z0-9._-] 1-128자입니다",
+		          "X-Haechi-Conversation is 1-128 of [A-Za-z0-9._-]");
+		x->early_param = "X-Haechi-Conversation";
 		deny_early(x, "gateway.malformed-request");
 	}
 	/* A ticket brings its use case and its request, as approved. */

@@ -9,6 +9,7 @@
 #include "gateway/pipeline.h"
 #include "gateway/registry.h"
 #include "gateway/sse.h"
+#include "gateway/steps/masking.h"
 #include "gateway/stream.h"
 #include "schema/base/clock.h"
 #include "schema/base/log.h"
@@ -34,6 +35,7 @@ enum place { PLACE_MEMBER = 0, PLACE_APPEND, PLACE_PREPEND };
 struct channel {
 	int64_t choice, slot;      /* slot: one of the above, or the call's index */
 	struct redactor *redactor; /* NULL: nothing is masked */
+	struct restorer restorer;  /* when tokens are restored */
 	struct buffer text;        /* as it went out */
 	char name[65];             /* of a call's function */
 	struct channel *next;
@@ -43,6 +45,7 @@ struct labelling {
 	struct exchange *x;
 	struct openai_mark mark;
 	uint32_t kinds; /* to mask; 0: none */
+	bool restore;   /* tokens become values again: who asks may see them */
 	uint32_t masked[IDENTIFIER_KINDS];
 	enum place place;
 	struct buffer notice;  /* the words that go into the answer */
@@ -129,6 +132,10 @@ labelling_begin(struct exchange *x, struct fault *why)
 	if (x->decision.duties.redact_answer) {
 		labelling->kinds = x->decision.duties.redact_kinds | MASKED_IN_ANSWERS;
 		labelling->mark.masked = labelling->masked;
+		if (masking_open(x, why) == -1)
+			return -1;
+	} else {
+		labelling->restore = x->decision.duties.restore_answer && redaction_restores(x->redaction);
 	}
 	buffer_init(&labelling->notice, 16 * 1024);
 	buffer_init(&labelling->content, (size_t)x->view->config->limits.answer);
@@ -159,6 +166,7 @@ labelling_free(struct labelling *labelling)
 
 		labelling->channels = gone->next;
 		redactor_close(gone->redactor);
+		restorer_end(&gone->restorer);
 		buffer_wipe(&gone->text);
 		free(gone);
 	}
@@ -231,21 +239,40 @@ content_text(struct buffer *out, const char *name, struct slice text)
 
 /* ---- whole answers ----------------------------------------------------------------------------------------------------- */
 
-/* Mask one text; the masked copy lives in the exchange's arena. */
 static int
-mask(struct labelling *labelling, struct slice *text, struct fault *why)
+restore(struct labelling *labelling, struct slice *text, bool json, struct fault *why)
+{
+	struct exchange *x = labelling->x;
+	struct buffer whole;
+	int result;
+
+	buffer_init(&whole, (size_t)x->view->config->limits.answer);
+	redaction_restore(x->redaction, *text, json, &whole, x->outcome.restored);
+	*text = arena_slice(x->arena, buffer_view(&whole));
+	result = buffer_ok(&whole) && (whole.size == 0 || text->data != NULL) ? 0 : fault_memory(why);
+	buffer_wipe(&whole);
+	return result;
+}
+
+/* Mask one text, or restore it; `json`: it stands inside a JSON string. The masked copy lives in the exchange's arena. */
+static int
+mask(struct labelling *labelling, struct slice *text, bool json, struct fault *why)
 {
 	struct exchange *x = labelling->x;
 	struct detection found;
 	struct buffer masked;
 	int result = -1;
 
-	if (labelling->kinds == 0 || text->size == 0)
+	if (text->size == 0)
+		return 0;
+	if (labelling->restore)
+		return restore(labelling, text, json, why);
+	if (labelling->kinds == 0)
 		return 0;
 	if (detector_scan(x->bench->detector, *text, 0, x->arena, &found, why) == -1)
 		return -1;
 	buffer_init(&masked, 2 * text->size + 4096);
-	detection_redact(&masked, *text, found.findings, found.finding_count, labelling->kinds);
+	detection_mask(&masked, *text, found.findings, found.finding_count, labelling->kinds, x->redaction);
 	for (size_t i = 0; i < found.finding_count; i++)
 		if (found.findings[i].confidence >= FINDING_CONFIDENT &&
 		    (labelling->kinds >> found.findings[i].kind & 1) != 0)
@@ -290,16 +317,17 @@ label_choice(struct labelling *labelling, struct openai_choice *choice, struct f
 	struct arena *arena = labelling->x->arena;
 	const struct slice notice = buffer_view(&labelling->notice);
 
-	if (mask(labelling, &choice->content, why) == -1 || mask(labelling, &choice->reasoning, why) == -1)
+	if (mask(labelling, &choice->content, labelling->x->request->json_output, why) == -1 ||
+	    mask(labelling, &choice->reasoning, false, why) == -1)
 		return -1;
 	for (size_t i = 0; i < choice->call_count; i++)
-		if (mask(labelling, &choice->calls[i].arguments, why) == -1 ||
+		if (mask(labelling, &choice->calls[i].arguments, true, why) == -1 ||
 		    count_found(labelling, choice->calls[i].arguments, arena, why) == -1)
 			return -1;
 	if (count_found(labelling, choice->content, arena, why) == -1 ||
 	    count_found(labelling, choice->reasoning, arena, why) == -1)
 		return -1;
-	if (labelling->kinds != 0)
+	if (labelling->kinds != 0 || labelling->restore)
 		choice->logprobs = NULL; /* they spell the text once more */
 	if (notice_fits(labelling, choice->finish_reason, choice->has_content, choice->call_count > 0)) {
 		const struct slice before = labelling->place == PLACE_PREPEND ? notice : choice->content;
@@ -403,6 +431,10 @@ channel_of(struct labelling *labelling, int64_t choice, int64_t slot, struct fau
 		free(channel);
 		return NULL;
 	}
+	if (channel->redactor != NULL)
+		redactor_use(channel->redactor, labelling->x->redaction);
+	restorer_init(&channel->restorer, labelling->x->redaction,
+	              slot >= 0 || (slot == SLOT_CONTENT && labelling->x->request->json_output));
 	channel->next = labelling->channels;
 	labelling->channels = channel;
 	labelling->channel_count++;
@@ -413,10 +445,12 @@ channel_of(struct labelling *labelling, int64_t choice, int64_t slot, struct fau
 static int
 pass(struct labelling *labelling, struct channel *channel, struct slice *text, bool last, struct fault *why)
 {
-	if (channel->redactor != NULL) {
+	if (channel->redactor != NULL || labelling->restore) {
 		buffer_reset(&labelling->made);
-		if (redactor_write(channel->redactor, *text, last, &labelling->made, labelling->masked,
-		                   why) == -1)
+		if ((labelling->restore ? restorer_write(&channel->restorer, *text, last, &labelling->made,
+		                                         labelling->x->outcome.restored, why)
+		                        : redactor_write(channel->redactor, *text, last, &labelling->made,
+		                                         labelling->masked, why)) == -1)
 			return -1;
 		if (!buffer_ok(&labelling->made))
 			return fault_memory(why);
@@ -481,7 +515,7 @@ end_choice(struct labelling *labelling, int64_t index, struct fault *why)
 	for (struct channel *channel = labelling->channels; channel != NULL; channel = channel->next) {
 		struct slice text = {0};
 
-		if (channel->choice != index || channel->redactor == NULL)
+		if (channel->choice != index || (channel->redactor == NULL && !labelling->restore))
 			continue;
 		if (pass(labelling, channel, &text, true, why) == -1)
 			return -1;
@@ -541,7 +575,7 @@ pass_choice(struct labelling *labelling, struct openai_choice *choice, struct fa
 	struct channel *channel;
 
 	choice->finish_reason = NULL;
-	if (labelling->kinds != 0)
+	if (labelling->kinds != 0 || labelling->restore)
 		choice->logprobs = NULL;
 	if (choice->has_content) {
 		if (pass_content(labelling, choice, why) == -1)

@@ -8,6 +8,13 @@ void
 detection_redact(struct buffer *out, struct slice text, const struct finding *findings, size_t count,
                  uint32_t kinds)
 {
+	detection_mask(out, text, findings, count, kinds, NULL);
+}
+
+void
+detection_mask(struct buffer *out, struct slice text, const struct finding *findings, size_t count,
+               uint32_t kinds, struct redaction *redaction)
+{
 	size_t at = 0;
 
 	for (size_t i = 0; i < count; i++) {
@@ -17,9 +24,8 @@ detection_redact(struct buffer *out, struct slice text, const struct finding *fi
 		    finding->start < at || finding->end > text.size)
 			continue;
 		buffer_append(out, text.data + at, finding->start - at);
-		buffer_byte(out, '[');
-		buffer_string(out, identifier_title(finding->kind));
-		buffer_byte(out, ']');
+		redaction_put(redaction, out, finding->kind,
+		              slice_of(text.data + finding->start, finding->end - finding->start));
 		at = finding->end;
 	}
 	buffer_append(out, text.data + at, text.size - at);
@@ -34,6 +40,7 @@ detection_redact(struct buffer *out, struct slice text, const struct finding *fi
 
 struct redactor {
 	struct detector *detector; /* borrowed */
+	struct redaction *redaction; /* borrowed; NULL: titles */
 	uint32_t kinds;
 	struct arena *arena;
 	struct buffer held; /* context, then what has not been let go */
@@ -54,6 +61,12 @@ redactor_open(struct redactor **out, struct detector *detector, uint32_t kinds, 
 	buffer_init(&redactor->held, REDACTOR_CONTEXT + REDACTOR_HOLD + REDACTOR_PENDING);
 	*out = redactor;
 	return 0;
+}
+
+void
+redactor_use(struct redactor *redactor, struct redaction *redaction)
+{
+	redactor->redaction = redaction;
 }
 
 void
@@ -192,9 +205,8 @@ redactor_write(struct redactor *redactor, struct slice text, bool last, struct b
 			break;
 		}
 		buffer_append(out, all.data + at, finding->start - at);
-		buffer_byte(out, '[');
-		buffer_string(out, identifier_title(finding->kind));
-		buffer_byte(out, ']');
+		redaction_put(redactor->redaction, out, finding->kind,
+		              slice_of(all.data + finding->start, finding->end - finding->start));
 		masked[finding->kind]++;
 		at = finding->end;
 	}

@@ -33,6 +33,7 @@ class Engine(http.server.BaseHTTPRequestHandler):
         seen = json.dumps(asked, ensure_ascii=False)
         with open(sys.argv[2], "a") as log:
             log.write(seen + "\n")
+        says = asked["messages"][-1]["content"] if part == "echoes" else SAYS
         fingerprint = "sha256:" + ("ab" if part == "other-weights" else "cd") * 32
         usage = {"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8}
         if part == "fails":
@@ -44,7 +45,7 @@ class Engine(http.server.BaseHTTPRequestHandler):
         if not stream:
             body = {"id": "x", "object": "chat.completion", "model": part, "system_fingerprint": fingerprint, "usage": usage,
                     "evil": seen, "choices": [{"index": 0, "finish_reason": "stop",
-                                               "message": {"role": "assistant", "content": SAYS, "evil": 1}}]}
+                                               "message": {"role": "assistant", "content": says, "evil": 1}}]}
             return self.send(200, "application/json", json.dumps(body).encode())
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
@@ -57,7 +58,7 @@ class Engine(http.server.BaseHTTPRequestHandler):
             self.chunk("data: " + json.dumps(one, ensure_ascii=False) + "\n\n")
 
         event({"role": "assistant", "content": ""})
-        for i, letter in enumerate(SAYS):
+        for i, letter in enumerate(says):
             if part == "breaks-off" and i == 8:
                 self.close_connection = True
                 return
