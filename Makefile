@@ -54,6 +54,17 @@ FUZZ      = $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.
 BENCH     = $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
 TOOLS     = $(patsubst tests/tools/%.c,$(B)/tools/%,$(wildcard tests/tools/*.c))
 PRELOADS  = $(patsubst tests/preload/%.c,$(B)/tools/%.so,$(wildcard tests/preload/*.c))
+# The GPU's part is compiled where nvcc is (`make NVCC=` leaves it out); the program then still runs without a GPU.
+NVCC      ?= $(firstword $(wildcard /usr/local/cuda/bin/nvcc) $(shell command -v nvcc 2>/dev/null))
+CUDA      = $(if $(VARIANT),,$(NVCC))
+CUDA_ARCH ?= -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=[sm_90,compute_90]
+ifneq ($(CUDA),)
+OBJECTS  += $(B)/obj/inference/forward_cuda.o
+UNIT     += $(B)/tests/test_cuda
+LDLIBS   += -L$(dir $(CUDA))../lib64 -lcudart_static -ldl -lrt
+$(B)/obj/inference/device.o: CFLAGS += -DHAVE_CUDA
+endif
+UNIT     += $(B)/tests/test_cuda_emulated
 BUILT     = $(foreach p,$(PROGRAMS),$(if $(wildcard $(MAIN_$(p))),$(B)/$(p)))
 
 .PHONY: all help run test bench fuzz asan tsan coverage lint format floors install clean programs tests
@@ -78,6 +89,12 @@ $(B)/obj/%.o: %.c
 	$(if $(V),,@echo "  compile $<")
 	$(Q)$(CC) $(CFLAGS) $(CFLAGS_$(firstword $(subst /, ,$<))) -c -o $@ $<
 
+$(B)/obj/inference/forward_cuda.o: inference/forward_cuda.cu inference/kernel_cuda.cuh inference/model.h
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  compile $<")
+	$(Q)$(NVCC) -std=c++20 -O2 -lineinfo $(CUDA_ARCH) -I. \
+		-Xcompiler -fPIE,-fno-exceptions,-fno-rtti,-fno-threadsafe-statics,-Wall,-Wextra,-fstack-protector-strong -c -o $@ $<
+
 # The assembler takes the weights in; make must know.
 $(B)/obj/policy/detect/model.o: policy/detect/model.weights
 
@@ -100,6 +117,24 @@ $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
 
 # ---- tests ------------------------------------------------------------------------------------------------------------
 $(B)/tests/%: tests/unit/%.c $(LIBRARY)
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  link    $@")
+	$(Q)$(CC) $(CFLAGS) -o $@ $< $(LIBRARY) $(LDFLAGS) -lcmocka $(LDLIBS)
+
+# The GPU's graph on a processor: each kernel thread a context (tests/cuda/emulation.h).
+$(B)/obj/tests/forward_cuda_emulated.o: inference/forward_cuda.cu inference/kernel_cuda.cuh inference/model.h \
+		tests/cuda/emulation.h
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  compile $< (emulated)")
+	$(Q)$(CXX) -x c++ -std=c++20 -O2 -g -DCUDA_EMULATED -Wall -Wextra -Wno-unknown-pragmas -Wno-clobbered $(ERRORS) \
+		-fPIE -I. -c -o $@ $<
+
+$(B)/tests/test_cuda_emulated: tests/cuda/test_cuda.c $(B)/obj/tests/forward_cuda_emulated.o $(LIBRARY)
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  link    $@")
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) -lcmocka $(LDLIBS) -lstdc++
+
+$(B)/tests/test_cuda: tests/cuda/test_cuda.c $(LIBRARY)
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  link    $@")
 	$(Q)$(CC) $(CFLAGS) -o $@ $< $(LIBRARY) $(LDFLAGS) -lcmocka $(LDLIBS)

@@ -722,13 +722,8 @@ engine_open(struct engine **out, const struct engine_options *options, struct fa
 	pthread_cond_init(&engine->wake, NULL);
 	engine->submitted_end = &engine->submitted;
 	engine->queue_end = &engine->queue;
-	engine->kind = &runner_cpu;
-	if (options->device != NULL && strcmp(options->device, "cpu") != 0) {
-		fault_set(why, FAULT_UNSUPPORTED,
-		          "장치 '%s'을(를) 쓸 수 없습니다: 이 빌드에는 cpu만 있습니다",
-		          "device '%s' is not available: this build has only cpu", options->device);
+	if ((engine->kind = runner_named(options->device, why)) == NULL)
 		goto out;
-	}
 	if (model_open(&engine->model, options->model, why) == -1)
 		goto out;
 	engine->parallel = options->parallel == 0 ? 8 : options->parallel;

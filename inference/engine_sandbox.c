@@ -55,8 +55,23 @@ folder_of(const char *path, char *out)
 		slash[slash == out ? 1 : 0] = '\0';
 }
 
+/* What a driver opens: devices, itself and what it needs, facts about the machine. */
+static const struct {
+	const char *path;
+	uint64_t access;
+} of_gpu[] = {
+    {"/dev",   READ_FILES | LANDLOCK_ACCESS_FS_WRITE_FILE},
+    {"/sys",   READ_FILES                                },
+    {"/etc",   READ_FILES                                },
+    {"/run",   READ_FILES                                },
+    {"/usr",   READ_FILES | LANDLOCK_ACCESS_FS_EXECUTE   },
+    {"/opt",   READ_FILES | LANDLOCK_ACCESS_FS_EXECUTE   },
+    {"/lib",   READ_FILES | LANDLOCK_ACCESS_FS_EXECUTE   },
+    {"/lib64", READ_FILES | LANDLOCK_ACCESS_FS_EXECUTE   },
+};
+
 static int
-restrict_files(int version, const char *model, const char *listen, struct fault *why)
+restrict_files(int version, const char *model, const char *listen, bool gpu, struct fault *why)
 {
 	struct landlock_ruleset_attr attributes = {.handled_access_fs = ALL_FILES};
 	char folder[4096], cache[1024], real[4096];
@@ -93,6 +108,9 @@ restrict_files(int version, const char *model, const char *listen, struct fault 
 	if (allow(rules, "/sys/devices/system/cpu", READ_FILES, why) == -1 ||
 	    allow(rules, "/proc", READ_FILES, why) == -1)
 		goto out;
+	for (size_t i = 0; gpu && i < sizeof of_gpu / sizeof *of_gpu; i++)
+		if (allow(rules, of_gpu[i].path, of_gpu[i].access, why) == -1)
+			goto out;
 	if (syscall(SYS_landlock_restrict_self, rules, 0) == -1) {
 		fault_errno(why, "격리: Landlock", "confinement: Landlock");
 		goto out;
@@ -104,11 +122,13 @@ out:
 }
 
 int
-engine_sandbox_files(struct engine_sandbox *out, const char *model, const char *listen, struct fault *why)
+engine_sandbox_files(struct engine_sandbox *out, const char *model, const char *listen, bool gpu,
+                     struct fault *why)
 {
 	int version;
 
 	memset(out, 0, sizeof *out);
+	out->gpu = gpu;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
 		return fault_errno(why, "격리: no_new_privs", "confinement: no_new_privs");
 	if (strncmp(listen, "unix:", 5) == 0)
@@ -116,7 +136,7 @@ engine_sandbox_files(struct engine_sandbox *out, const char *model, const char *
 	version = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 	if (version < 1)
 		return 0;
-	if (restrict_files(version, model, listen, why) == -1)
+	if (restrict_files(version, model, listen, gpu, why) == -1)
 		return -1;
 	out->landlock = version;
 	return 0;
@@ -179,9 +199,13 @@ engine_sandbox_calls(struct engine_sandbox *sandbox, struct fault *why)
 	                            SCMP_SYS(rseq),
 	                            SCMP_SYS(unlink),
 	                            SCMP_SYS(unlinkat)};
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-	int failed = filter == NULL ? -ENOMEM : 0;
+	scmp_filter_ctx filter;
+	int failed;
 
+	if (sandbox->gpu)
+		return 0;
+	filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	failed = filter == NULL ? -ENOMEM : 0;
 	if (failed == 0)
 		failed = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
 	for (size_t i = 0; failed == 0 && i < sizeof calls / sizeof *calls; i++)

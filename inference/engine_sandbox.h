@@ -17,13 +17,16 @@ struct engine_sandbox {
 	int landlock;    /* version of the kernel's Landlock; 0: not there */
 	bool no_network; /* in an empty network namespace */
 	bool seccomp;
+	bool gpu;
 };
 
 /*
  * First stage. `listen` as for engine_http_open(). What the kernel lacks is left out and shows in *out; -1 only when
- * something that is there fails.
+ * something that is there fails. With a `gpu` its devices, libraries and caches stay within reach, and the second stage
+ * is left out: what a driver asks of the kernel is its own affair and changes with its version. Network and the rest of
+ * the files are closed all the same.
  */
-MUST_CHECK int engine_sandbox_files(struct engine_sandbox *out, const char *model, const char *listen,
+MUST_CHECK int engine_sandbox_files(struct engine_sandbox *out, const char *model, const char *listen, bool gpu,
                                     struct fault *why);
 /* Second stage, once everything is open and every thread runs. */
 MUST_CHECK int engine_sandbox_calls(struct engine_sandbox *sandbox, struct fault *why);

@@ -18,7 +18,7 @@ struct model;      /* model.h */
 
 struct engine_options {
 	const char *model;   /* path of a GGUF file */
-	const char *device;  /* "cpu"; NULL is cpu */
+	const char *device;  /* "cpu" or "cuda"; NULL is cpu */
 	size_t threads;      /* 0: as many as are good for this model on this machine */
 	size_t parallel;     /* answers computed together; 0: 8 */
 	size_t context;      /* tokens of one answer with its prompt; 0: the model's, at most 8192 */

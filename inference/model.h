@@ -106,11 +106,15 @@ struct runner_kind {
 
 extern const struct runner_kind runner_cpu;
 
+/* "cpu" (or NULL), "cuda" where the program was built with nvcc. NULL with the fault: no such device here. */
+MUST_CHECK const struct runner_kind *runner_named(const char *name, struct fault *why);
+
 /* Map `path` (and its further parts), check everything, read the tokenizer. *out is the caller's, to model_close(). */
 MUST_CHECK int model_open(struct model **out, const char *path, struct fault *why);
 void model_close(struct model *model); /* NULL is fine */
 
-/* The matrix has been repacked: its mapped bytes may leave memory; they come back from the file when read. */
+/* The matrix has been repacked: its mapped bytes may leave memory; they come back from the file when read. Nothing
+ * happens to a model that is of no file. */
 void model_forget(struct model *model, const struct matrix *matrix);
 
 #endif

@@ -12,6 +12,7 @@
 static const struct option options[] = {
     {"model",    required_argument, NULL, 'm'},
     {"parallel", required_argument, NULL, 'P'},
+    {"device",   required_argument, NULL, 'd'},
     {"threads",  required_argument, NULL, 'j'},
     {"cache",    required_argument, NULL, 'b'},
     {"plain",    no_argument,       NULL, 'c'},
@@ -30,6 +31,7 @@ usage(FILE *to)
 	    "    -n N            답 토큰                       tokens of an answer\n"
 	    "    -r N            되풀이, 가장 빠른 것을 적음    repetitions; the fastest counts\n"
 	    "    --parallel LIST 함께 계산할 답의 수           answers computed together\n"
+	    "    --device NAME   cpu 또는 cuda                 cpu or cuda\n"
 	    "    --threads N --cache 16|32 --plain             serve의 것과 같음 (as for serve)\n",
 	    PROGRAM);
 }
@@ -220,6 +222,9 @@ tool_bench(int count, char **arguments)
 			break;
 		case 'r':
 			result = tool_number("-r", optarg, 1, 100, &job.repeat, &why);
+			break;
+		case 'd':
+			job.engine.device = optarg;
 			break;
 		case 'P':
 			result = tool_tokens(optarg, &job.parallel, &why);

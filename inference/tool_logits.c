@@ -14,6 +14,7 @@ static const struct option options[] = {
     {"steps",   required_argument, NULL, 's'},
     {"threads", required_argument, NULL, 'j'},
     {"batch",   required_argument, NULL, 'b'},
+    {"device",  required_argument, NULL, 'd'},
     {"cache",   required_argument, NULL, 'c'},
     {"plain",   no_argument,       NULL, 'p'},
     {"json",    no_argument,       NULL, 'J'},
@@ -32,13 +33,14 @@ usage(FILE *to)
 	        "    --force LIST    생성 대신 이 토큰을 넣음      feed these instead of the greedy ones\n"
 	        "    --batch N       한 번에 계산할 토큰 수        tokens computed together (512)\n"
 	        "    --cache 16|32   KV 캐시의 비트                bits of the cache\n"
+	        "    --device NAME   cpu 또는 cuda                 cpu or cuda\n"
 	        "    --threads N     스레드 수                     threads\n"
 	        "    --plain         순수 C 커널만 사용            kernels in plain C only\n",
 	        PROGRAM);
 }
 
 struct job {
-	const char *path;
+	const char *path, *device;
 	struct token_list tokens, force;
 	long top, steps, batch;
 	struct runner_options runner;
@@ -79,6 +81,7 @@ static int
 run(struct job *job, struct fault *why)
 {
 	struct model *model = NULL;
+	const struct runner_kind *kind = NULL;
 	struct runner *runner = NULL;
 	struct step_row *rows = NULL;
 	float *logits = NULL;
@@ -98,7 +101,8 @@ run(struct job *job, struct fault *why)
 	job->runner.rows = (size_t)job->batch;
 	job->runner.pages = total / CACHE_PAGE + 1;
 	job->runner.context = total;
-	if (runner_cpu.open(&runner, model, &job->runner, why) == -1)
+	if ((kind = runner_named(job->device, why)) == NULL ||
+	    kind->open(&runner, model, &job->runner, why) == -1)
 		goto out;
 	rows = calloc(job->runner.rows, sizeof *rows);
 	logits = calloc(job->runner.rows * vocabulary, sizeof *logits);
@@ -124,7 +128,7 @@ run(struct job *job, struct fault *why)
 			    .token = token, .position = (uint32_t)(at + i), .pages = pages, .wanted = true};
 		}
 		step.count = many;
-		runner_cpu.forward(runner, &step);
+		kind->forward(runner, &step);
 		for (size_t i = 0; i < many; i++) {
 			print_position(at + i, rows[i].token, logits + i * vocabulary, vocabulary,
 			               (size_t)job->top, &next);
@@ -144,7 +148,7 @@ out:
 	free(pages);
 	free(greedy);
 	if (runner != NULL)
-		runner_cpu.close(runner);
+		kind->close(runner);
 	model_close(model);
 	return result;
 }
@@ -178,6 +182,9 @@ tool_logits(int count, char **arguments)
 			break;
 		case 'b':
 			result = tool_number("--batch", optarg, 1, 4096, &job.batch, &why);
+			break;
+		case 'd':
+			job.device = optarg;
 			break;
 		case 'j':
 			if ((result = tool_number("--threads", optarg, 1, 1024, &number, &why)) == 0)

@@ -31,7 +31,7 @@ usage(FILE *to)
 	fprintf(to,
 	        "사용법 (usage): %s serve --model M.gguf [--listen tcp:127.0.0.1:8081]\n"
 	        "    --listen unix:PATH | tcp:HOST:PORT\n"
-	        "    --device cpu         장치                              device\n"
+	        "    --device NAME        cpu 또는 cuda                     cpu or cuda\n"
 	        "    --threads N          계산 스레드 수                    threads that compute\n"
 	        "    --parallel N         함께 계산할 답 (8)                answers computed together\n"
 	        "    --context N          답 하나의 토큰 (모델값, 최대 8192) tokens of one answer with its "
@@ -69,11 +69,12 @@ serve(const struct job *job, struct fault *why)
 	struct engine_sandbox sandbox;
 	int64_t start = clock_monotonic_ns();
 	char address[256];
+	const bool gpu = job->engine.device != NULL && strcmp(job->engine.device, "cuda") == 0;
 	bool guessed;
 	int result = -1;
 
 	log_info("engine", "event=loading model=%s", job->engine.model);
-	if (engine_sandbox_files(&sandbox, job->engine.model, job->listen, why) == -1)
+	if (engine_sandbox_files(&sandbox, job->engine.model, job->listen, gpu, why) == -1)
 		goto out;
 	if (engine_open(&engine, &job->engine, why) == -1)
 		goto out;

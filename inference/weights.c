@@ -683,7 +683,6 @@ model_forget(struct model *model, const struct matrix *matrix)
 	uintptr_t first = ((uintptr_t)matrix->data + 4095) & ~(uintptr_t)4095;
 	uintptr_t last = ((uintptr_t)matrix->data + matrix->rows * matrix->row_size) & ~(uintptr_t)4095;
 
-	(void)model;
-	if (last > first)
+	if (model->weights != NULL && last > first)
 		madvise((void *)first, last - first, MADV_DONTNEED);
 }

@@ -41,6 +41,7 @@ one floors tests/floors.sh
 for program in "$BUILD"/tests/test_*; do
 	[ -x "$program" ] && [[ $program != *.d ]] && one "unit/${program##*/test_}" "$program"
 done
+[ -x "$BUILD/tests/test_cuda" ] || one unit/cuda sh -c 'echo "nvcc is not here"; exit 77'
 for program in "$BUILD"/tests/replay_fuzz_*; do
 	[ -x "$program" ] && [[ $program != *.d ]] || continue
 	name=${program##*/replay_fuzz_}
