@@ -43,7 +43,6 @@ struct answer {
 struct engine_api {
 	struct engine *engine;
 	const struct chat_template *chat_template;
-	bool template_guessed;
 	struct http_server *http;
 	int64_t started;
 	pthread_mutex_t lock; /* of the list */
@@ -110,6 +109,7 @@ static void
 answer_models(struct engine_api *api, struct http_call *call, bool one)
 {
 	const struct model *model = engine_model(api->engine);
+	const struct fault *problem;
 	struct buffer out;
 
 	buffer_init(&out, 16384);
@@ -129,7 +129,8 @@ answer_models(struct engine_api *api, struct http_call *call, bool one)
 	              ",\"weights_sha256\":\"%s\",\"context_length\":%zu,\"parameters\":%llu,\"chat_"
 	              "template\":\"%s%s\",\"device\":",
 	              model->sha256, engine_context(api->engine), (unsigned long long)model->parameters,
-	              template_name(api->chat_template), api->template_guessed ? " (guessed)" : "");
+	              template_name(api->chat_template),
+	              template_guessed(api->chat_template, &problem) ? " (guessed)" : "");
 	json_quote(&out, slice_string(engine_describe(api->engine)));
 	buffer_string(&out, one ? "}" : "}]}");
 	engine_http_answer(call, 200, "application/json", buffer_view(&out), NULL);
@@ -737,7 +738,7 @@ handle(void *context, struct http_call *call)
 
 int
 engine_api_open(struct engine_api **out, struct engine *engine, const struct chat_template *chat_template,
-                bool template_guessed, const char *listen, char address[256], struct fault *why)
+                const char *listen, char address[256], struct fault *why)
 {
 	struct engine_api *api = calloc(1, sizeof *api);
 	struct http_callbacks callbacks = {.context = api, .request = handle, .woken = woken};
@@ -746,7 +747,6 @@ engine_api_open(struct engine_api **out, struct engine *engine, const struct cha
 		return fault_memory(why);
 	api->engine = engine;
 	api->chat_template = chat_template;
-	api->template_guessed = template_guessed;
 	api->started = clock_wall_ms();
 	pthread_mutex_init(&api->lock, NULL);
 	if (engine_http_open(&api->http, listen, &callbacks, address, why) == -1) {

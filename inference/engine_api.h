@@ -14,8 +14,8 @@ struct engine_api;
  * engine_api_close() before the engine is closed.
  */
 MUST_CHECK int engine_api_open(struct engine_api **out, struct engine *engine,
-                               const struct chat_template *chat_template, bool template_guessed,
-                               const char *listen, char address[256], struct fault *why);
+                               const struct chat_template *chat_template, const char *listen,
+                               char address[256], struct fault *why);
 void engine_api_run(struct engine_api *api);  /* until engine_api_stop() */
 void engine_api_stop(struct engine_api *api); /* safe in a signal handler */
 void engine_api_close(struct engine_api *api);

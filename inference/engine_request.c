@@ -7,16 +7,16 @@
 #define BODY_DEPTH 32
 #define TEXT_LIMIT ((size_t)32 << 20)
 
-static int
-wrong(struct engine_request *request, const char *param, struct fault *why)
+int
+engine_request_wrong(struct engine_request *request, const char *param, struct fault *why)
 {
 	snprintf(request->param, sizeof request->param, "%s", param);
 	return fault_set(why, FAULT_INVALID, "'%s'의 값이 올바르지 않습니다", "'%s' has an invalid value",
 	                 param);
 }
 
-static int
-unsupported(struct engine_request *request, const char *param, struct fault *why)
+int
+engine_request_unsupported(struct engine_request *request, const char *param, struct fault *why)
 {
 	snprintf(request->param, sizeof request->param, "%s", param);
 	return fault_set(why, FAULT_UNSUPPORTED, "'%s'은(는) 이 엔진에서 지원하지 않습니다",
@@ -40,7 +40,7 @@ read_number(struct engine_request *request, const char *name, double least, doub
 		return 0;
 	if (!json_is_number(value) ||
 	    !(json_number_value(value) >= least && json_number_value(value) <= most))
-		return wrong(request, name, why);
+		return engine_request_wrong(request, name, why);
 	*out = json_number_value(value);
 	return 0;
 }
@@ -54,7 +54,7 @@ read_whole(struct engine_request *request, const char *name, int64_t least, int6
 	if (value == NULL || json_is_null(value))
 		return 0;
 	if (!json_is_integer(value) || json_integer_value(value) < least || json_integer_value(value) > most)
-		return wrong(request, name, why);
+		return engine_request_wrong(request, name, why);
 	*out = json_integer_value(value);
 	return 0;
 }
@@ -67,7 +67,7 @@ read_flag(struct engine_request *request, const char *name, bool *out, struct fa
 	if (value == NULL || json_is_null(value))
 		return 0;
 	if (!json_is_boolean(value))
-		return wrong(request, name, why);
+		return engine_request_wrong(request, name, why);
 	*out = json_is_true(value);
 	return 0;
 }
@@ -85,7 +85,7 @@ refuse_unknown(struct engine_request *request, struct fault *why)
 
 		if (value != NULL && !json_is_null(value) &&
 		    !(json_is_array(value) && json_array_size(value) == 0))
-			return unsupported(request, refused[i], why);
+			return engine_request_unsupported(request, refused[i], why);
 	}
 	return 0;
 }
@@ -100,7 +100,7 @@ read_bias(struct engine_request *request, uint32_t vocabulary, struct fault *why
 	if (bias == NULL || json_is_null(bias))
 		return 0;
 	if (!json_is_object(bias) || json_object_size(bias) > SAMPLER_BIAS_LIMIT)
-		return wrong(request, "logit_bias", why);
+		return engine_request_wrong(request, "logit_bias", why);
 	if (json_object_size(bias) == 0)
 		return 0;
 	if ((sampling->bias = calloc(json_object_size(bias), sizeof *sampling->bias)) == NULL)
@@ -112,7 +112,7 @@ read_bias(struct engine_request *request, uint32_t vocabulary, struct fault *why
 
 		if (end == name || *end != '\0' || name[0] < '0' || name[0] > '9' || token >= vocabulary ||
 		    !json_is_number(value) || !(fabs(json_number_value(value)) <= 100))
-			return wrong(request, "logit_bias", why);
+			return engine_request_wrong(request, "logit_bias", why);
 		sampling->bias[sampling->bias_count].token = (uint32_t)token;
 		sampling->bias[sampling->bias_count++].bias = (float)json_number_value(value);
 	}
@@ -157,12 +157,12 @@ read_stops(struct engine_request *request, struct fault *why)
 	if (stop == NULL || json_is_null(stop))
 		return 0;
 	if (count > REQUEST_STOPS_LIMIT)
-		return wrong(request, "stop", why);
+		return engine_request_wrong(request, "stop", why);
 	for (size_t i = 0; i < count; i++) {
 		const json_t *one = json_is_array(stop) ? json_array_get(stop, i) : stop;
 
 		if (!json_is_string(one) || json_string_length(one) == 0 || json_string_length(one) > 512)
-			return wrong(request, "stop", why);
+			return engine_request_wrong(request, "stop", why);
 		request->generation.stops[request->generation.stop_count++] = string_of(one);
 	}
 	return 0;
@@ -188,7 +188,7 @@ read_logprobs(struct engine_request *request, struct fault *why)
 	if (wanted)
 		request->generation.logprobs = (int)top;
 	else if (top > 0)
-		return wrong(request, "top_logprobs", why);
+		return engine_request_wrong(request, "top_logprobs", why);
 	return 0;
 }
 
@@ -213,30 +213,30 @@ read_common(struct engine_request *request, uint32_t vocabulary, struct fault *w
 	                       read_whole(request, "best_of", 1, REQUEST_CHOICES_LIMIT, &best, why) == -1))
 		return -1;
 	if (echo)
-		return unsupported(request, "echo", why);
+		return engine_request_unsupported(request, "echo", why);
 	if (best > choices)
-		return unsupported(request, "best_of", why);
+		return engine_request_unsupported(request, "best_of", why);
 	if (!request->chat && most == 0 && json_object_get(request->json, "max_tokens") == NULL)
 		most = 16; /* OpenAI's default for completions */
 	if (options != NULL && !json_is_null(options)) {
 		if (!json_is_object(options) || !request->stream)
-			return wrong(request, "stream_options", why);
+			return engine_request_wrong(request, "stream_options", why);
 		request->include_usage = json_is_true(json_object_get(options, "include_usage"));
 	}
 	if (format != NULL && !json_is_null(format)) {
 		const char *type = json_get_string(format, "type");
 
 		if (type == NULL)
-			return wrong(request, "response_format", why);
+			return engine_request_wrong(request, "response_format", why);
 		if (strcmp(type, "json_object") == 0) {
 			request->constrained = true;
 		} else if (strcmp(type, "json_schema") == 0) {
 			request->constrained = true;
 			request->schema = json_object_get(json_object_get(format, "json_schema"), "schema");
 			if (request->schema == NULL)
-				return wrong(request, "response_format", why);
+				return engine_request_wrong(request, "response_format", why);
 		} else if (strcmp(type, "text") != 0) {
-			return unsupported(request, "response_format", why);
+			return engine_request_unsupported(request, "response_format", why);
 		}
 	}
 	request->choices = (unsigned)choices;
@@ -244,122 +244,7 @@ read_common(struct engine_request *request, uint32_t vocabulary, struct fault *w
 	return 0;
 }
 
-/* ---- messages --------------------------------------------------------------------------------------------------- */
-
-/* A message's words: a string, or an array of text parts, which are joined into `parts`. */
-static int
-read_content(struct engine_request *request, const json_t *content, struct buffer *parts, struct slice *out,
-             size_t index, struct fault *why)
-{
-	char param[64];
-	size_t start = parts->size;
-
-	snprintf(param, sizeof param, "messages[%zu].content", index);
-	if (content == NULL || json_is_null(content)) {
-		*out = slice_of(NULL, 0);
-		return 0;
-	}
-	if (json_is_string(content)) {
-		*out = string_of(content);
-		return 0;
-	}
-	if (!json_is_array(content))
-		return wrong(request, param, why);
-	for (size_t i = 0; i < json_array_size(content); i++) {
-		const json_t *part = json_array_get(content, i);
-		const char *type = json_get_string(part, "type");
-		const json_t *text = json_object_get(part, "text");
-
-		if (type == NULL)
-			return wrong(request, param, why);
-		if (strcmp(type, "text") != 0 && strcmp(type, "refusal") != 0)
-			return unsupported(request, param, why);
-		if (!json_is_string(text))
-			return wrong(request, param, why);
-		buffer_slice(parts, string_of(text));
-	}
-	if (!buffer_ok(parts))
-		return fault_memory(why);
-	/* Only how far: the buffer may still move. */
-	*out = slice_of(NULL, parts->size - start);
-	return 0;
-}
-
-static int
-read_role(struct engine_request *request, const json_t *message, size_t index, enum chat_role *out,
-          struct fault *why)
-{
-	static const struct {
-		const char *name;
-		enum chat_role role;
-	} roles[] = {
-	    {"system",    CHAT_SYSTEM   },
-	    {"developer", CHAT_SYSTEM   },
-	    {"user",      CHAT_USER     },
-	    {"assistant", CHAT_ASSISTANT},
-	    {"tool",      CHAT_TOOL     }
-        };
-	const char *role = json_get_string(message, "role");
-	char param[64];
-
-	for (size_t i = 0; role != NULL && i < sizeof roles / sizeof *roles; i++)
-		if (strcmp(role, roles[i].name) == 0) {
-			*out = roles[i].role;
-			return 0;
-		}
-	snprintf(param, sizeof param, "messages[%zu].role", index);
-	return wrong(request, param, why);
-}
-
-static int
-read_messages(struct engine_request *request, const struct tokenizer *tokenizer,
-              const struct chat_template *chat_template, struct fault *why)
-{
-	const json_t *list = json_object_get(request->json, "messages");
-	size_t count = json_array_size(list), at = 0;
-	struct chat_message *messages = NULL;
-	struct buffer parts;
-	struct prompt prompt;
-	int result = -1;
-
-	if (!json_is_array(list) || count == 0 || count > REQUEST_MESSAGES_LIMIT)
-		return wrong(request, "messages", why);
-	buffer_init(&parts, TEXT_LIMIT);
-	prompt_init(&prompt, 2 * TEXT_LIMIT);
-	if ((messages = calloc(count, sizeof *messages)) == NULL) {
-		fault_memory(why);
-		goto out;
-	}
-	for (size_t i = 0; i < count; i++) {
-		const json_t *message = json_array_get(list, i),
-		             *calls = json_object_get(message, "tool_calls");
-
-		if (!json_is_object(message)) {
-			wrong(request, "messages", why);
-			goto out;
-		}
-		if (calls != NULL && json_array_size(calls) > 0) {
-			unsupported(request, "tool_calls", why);
-			goto out;
-		}
-		if (read_role(request, message, i, &messages[i].role, why) == -1 ||
-		    read_content(request, json_object_get(message, "content"), &parts, &messages[i].content,
-		                 i, why) == -1)
-			goto out;
-	}
-	for (size_t i = 0; i < count; i++)
-		if (messages[i].content.data == NULL && messages[i].content.size > 0) {
-			messages[i].content.data = parts.data + at;
-			at += messages[i].content.size;
-		}
-	template_render(chat_template, messages, count, &prompt);
-	result = tokenizer_encode_prompt(tokenizer, &prompt, &request->prompt, why);
-out:
-	free(messages);
-	buffer_free(&parts);
-	prompt_free(&prompt);
-	return result;
-}
+/* ---- prompts ---- */
 
 /* A text, one text in an array, or tokens. */
 static int
@@ -376,17 +261,17 @@ read_prompt(struct engine_request *request, const struct tokenizer *tokenizer, s
 			const json_t *token = json_array_get(value, i);
 
 			if (json_is_string(token) || json_is_array(token))
-				return unsupported(request, "prompt", why);
+				return engine_request_unsupported(request, "prompt", why);
 			if (!json_is_integer(token) || json_integer_value(token) < 0 ||
 			    json_integer_value(token) >= tokenizer_count(tokenizer))
-				return wrong(request, "prompt", why);
+				return engine_request_wrong(request, "prompt", why);
 			if (token_list_add(&request->prompt, (uint32_t)json_integer_value(token), why) == -1)
 				return -1;
 		}
 		return 0;
 	}
 	if (!json_is_string(value))
-		return wrong(request, "prompt", why);
+		return engine_request_wrong(request, "prompt", why);
 	prompt_init(&prompt, TEXT_LIMIT);
 	prompt_untrusted(&prompt, string_of(value));
 	result = tokenizer_encode_prompt(tokenizer, &prompt, &request->prompt, why);
@@ -399,8 +284,6 @@ engine_request_read(struct engine_request *out, struct slice body, bool chat,
                     const struct tokenizer *tokenizer, const struct chat_template *chat_template,
                     size_t context, struct fault *why)
 {
-	const json_t *tools;
-
 	memset(out, 0, sizeof *out);
 	out->chat = chat;
 	token_list_init(&out->prompt, context);
@@ -409,16 +292,13 @@ engine_request_read(struct engine_request *out, struct slice body, bool chat,
 	if (!json_is_object(out->json))
 		return fault_set(why, FAULT_INVALID, "요청 본문은 JSON 객체여야 합니다",
 		                 "the body must be a JSON object");
-	tools = json_object_get(out->json, "tools");
-	if (json_array_size(tools) > 0)
-		return unsupported(out, "tools", why);
 	if (read_common(out, tokenizer_count(tokenizer), why) == -1)
 		return -1;
 	if (chat && template_stop(chat_template) != NULL && out->generation.stop_count < REQUEST_STOPS_LIMIT)
 		out->generation.stops[out->generation.stop_count++] =
 		    slice_string(template_stop(chat_template));
-	if ((chat ? read_messages(out, tokenizer, chat_template, why) : read_prompt(out, tokenizer, why)) ==
-	    -1) {
+	if ((chat ? engine_messages_read(out, tokenizer, chat_template, why)
+	          : read_prompt(out, tokenizer, why)) == -1) {
 		if (why != NULL && why->kind == FAULT_TOO_LARGE)
 			snprintf(out->param, sizeof out->param, "%s", chat ? "messages" : "prompt");
 		return -1;

@@ -37,6 +37,13 @@ MUST_CHECK int engine_request_read(struct engine_request *out, struct slice body
                                    struct fault *why);
 void engine_request_free(struct engine_request *request);
 
+/* For the parts of the reader: the member is wrong, or not supported, said with its name. -1. */
+int engine_request_wrong(struct engine_request *request, const char *param, struct fault *why);
+int engine_request_unsupported(struct engine_request *request, const char *param, struct fault *why);
+/* The messages and tools of a chat into request->prompt (engine_messages.c). */
+MUST_CHECK int engine_messages_read(struct engine_request *request, const struct tokenizer *tokenizer,
+                                    const struct chat_template *chat_template, struct fault *why);
+
 #define EMBEDDING_INPUTS_LIMIT 256
 
 /* A body for /v1/embeddings: one list of tokens for each input. */

@@ -535,6 +535,18 @@ tokenizer_bos(const struct tokenizer *tokenizer)
 	return tokenizer->bos;
 }
 
+uint32_t
+tokenizer_eos(const struct tokenizer *tokenizer)
+{
+	return tokenizer->eos;
+}
+
+struct slice
+tokenizer_text(const struct tokenizer *tokenizer, uint32_t id)
+{
+	return id < tokenizer->count ? tokenizer->texts[id] : slice_of(NULL, 0);
+}
+
 bool
 tokenizer_adds_bos(const struct tokenizer *tokenizer)
 {
@@ -973,6 +985,17 @@ out:
 	return result;
 }
 
+/* A template that begins with bos has written it itself. */
+static bool
+begins_with_bos(const struct tokenizer *tokenizer, const struct prompt *prompt)
+{
+	struct slice bos = tokenizer_text(tokenizer, tokenizer->bos);
+
+	return bos.size > 0 && prompt->trusted_count > 0 && prompt->trusted[0].start == 0 &&
+	       prompt->trusted[0].end >= bos.size && prompt->text.size >= bos.size &&
+	       memcmp(prompt->text.data, bos.data, bos.size) == 0;
+}
+
 int
 tokenizer_encode_prompt(const struct tokenizer *tokenizer, const struct prompt *prompt,
                         struct token_list *out, struct fault *why)
@@ -981,7 +1004,8 @@ tokenizer_encode_prompt(const struct tokenizer *tokenizer, const struct prompt *
 
 	if (!buffer_ok(&prompt->text))
 		return fault_set(why, FAULT_TOO_LARGE, "프롬프트가 너무 깁니다", "the prompt is too long");
-	if (tokenizer_adds_bos(tokenizer) && token_list_add(out, tokenizer->bos, why) == -1)
+	if (tokenizer_adds_bos(tokenizer) && !begins_with_bos(tokenizer, prompt) &&
+	    token_list_add(out, tokenizer->bos, why) == -1)
 		return -1;
 	if (tokenizer_encode(tokenizer, text, prompt->trusted, prompt->trusted_count, out, why) == -1)
 		return -1;

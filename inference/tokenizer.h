@@ -48,7 +48,10 @@ enum token_kind tokenizer_kind(const struct tokenizer *tokenizer, uint32_t id);
 struct slice tokenizer_bytes(const struct tokenizer *tokenizer, uint32_t id);
 /* The token with exactly this text as written in the file ("<|im_end|>"), or TOKEN_NONE. */
 uint32_t tokenizer_find(const struct tokenizer *tokenizer, struct slice text);
+/* As written in the file: what a template calls bos_token. Borrowed. */
+struct slice tokenizer_text(const struct tokenizer *tokenizer, uint32_t id);
 uint32_t tokenizer_bos(const struct tokenizer *tokenizer); /* TOKEN_NONE: the model has none */
+uint32_t tokenizer_eos(const struct tokenizer *tokenizer); /* TOKEN_NONE: the model has none */
 bool tokenizer_adds_bos(const struct tokenizer *tokenizer);
 bool tokenizer_ends(const struct tokenizer *tokenizer, uint32_t id); /* end of a turn or of text */
 /* SentencePiece puts a space before the text, which is dropped again from what it says. */
@@ -64,7 +67,10 @@ MUST_CHECK int tokenizer_encode(const struct tokenizer *tokenizer, struct slice 
                                 const struct span *trusted, size_t trusted_count, struct token_list *out,
                                 struct fault *why);
 
-/* As a model wants its input: bos and eos added where the metadata says so. */
+/*
+ * As a model wants its input: bos and eos added where the metadata says so, but no bos before one that a template has
+ * written itself.
+ */
 MUST_CHECK int tokenizer_encode_prompt(const struct tokenizer *tokenizer, const struct prompt *prompt,
                                        struct token_list *out, struct fault *why);
 

@@ -39,7 +39,8 @@ usage(FILE *to)
 	        "    --cache 16|32        KV 캐시의 비트                    bits of the cache\n"
 	        "    --queue N            기다릴 수 있는 요청 (64)          requests that may wait\n"
 	        "    --require-confinement 격리할 수 없으면 시작하지 않음    refuse to start unconfined\n"
-	        "    --chat-template NAME llama3 exaone4 exaone gemma chatml zephyr\n",
+	        "    --chat-template NAME 모델의 것 대신 (instead of the model's own): llama3 exaone4\n"
+	        "                         exaone gemma chatml zephyr, FILE.jinja\n",
 	        PROGRAM);
 }
 
@@ -63,14 +64,14 @@ serve(const struct job *job, struct fault *why)
 {
 	struct engine *engine = NULL;
 	struct engine_api *api = NULL;
-	const struct chat_template *chat_template;
+	struct chat_template *chat_template = NULL;
+	const struct fault *problem;
 	const struct model *model;
 	struct sigaction action = {.sa_handler = on_signal};
 	struct engine_sandbox sandbox;
 	int64_t start = clock_monotonic_ns();
 	char address[256];
 	const bool gpu = job->engine.device != NULL && strcmp(job->engine.device, "cuda") == 0;
-	bool guessed;
 	int result = -1;
 
 	log_info("engine", "event=loading model=%s", job->engine.model);
@@ -79,13 +80,14 @@ serve(const struct job *job, struct fault *why)
 	if (engine_open(&engine, &job->engine, why) == -1)
 		goto out;
 	model = engine_model(engine);
-	if (template_choose(&chat_template, job->chat_template, model->chat_template, model->tokenizer,
-	                    &guessed, why) == -1)
+	if (template_open(&chat_template, job->chat_template, model->chat_template, model->tokenizer, why) ==
+	    -1)
 		goto out;
-	if (engine_api_open(&api, engine, chat_template, guessed, job->listen, address, why) == -1)
+	if (engine_api_open(&api, engine, chat_template, job->listen, address, why) == -1)
 		goto out;
-	if (guessed)
-		log_warn("engine", "event=template_guessed template=%s", template_name(chat_template));
+	if (template_guessed(chat_template, &problem))
+		log_warn("engine", "event=template_guessed template=%s why=\"%s\"",
+		         template_name(chat_template), problem != NULL ? problem->en : "the model has none");
 	log_info("engine",
 	         "event=listening address=%s model=%s sha256=%s license=\"%s\" device=\"%s\" context=%zu "
 	         "load_ms=%lld",
@@ -113,6 +115,7 @@ serve(const struct job *job, struct fault *why)
 	result = 0;
 out:
 	engine_api_close(api);
+	template_close(chat_template);
 	engine_close(engine);
 	return result;
 }

@@ -14,22 +14,20 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct buffer file;
 	static struct gguf gguf;
 	static struct tokenizer *tokenizer;
-	static const struct chat_template *chat_template;
+	static struct chat_template *chat_template;
 	struct engine_request request;
 	struct http_head head;
 	struct fault why;
 
 	if (tokenizer == NULL) {
 		struct gguf_maker maker;
-		bool guess;
 
 		maker_init(&maker, 1);
 		maker_vocabulary(&maker, "llama-bpe");
 		file = maker_finish(&maker);
 		if (gguf_parse(&gguf, buffer_view(&file), NULL) == -1 ||
 		    tokenizer_open(&tokenizer, &gguf, NULL) == -1 ||
-		    template_choose(&chat_template, "chatml", slice_of(NULL, 0), tokenizer, &guess, NULL) ==
-		        -1)
+		    template_open(&chat_template, "chatml", slice_of(NULL, 0), tokenizer, NULL) == -1)
 			abort();
 	}
 	engine_http_head(slice_of(data, size), &head);
