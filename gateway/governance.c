@@ -127,8 +127,15 @@ metrics(struct exchange *x, const char *rest)
 static void
 status(struct exchange *x, const char *rest)
 {
+	json_t *const described = describe_gateway(x->gateway);
+	json_t *const policy = json_object_get(described, "policy");
+
 	(void)rest;
-	finish_json(x, 200, describe_gateway(x->gateway));
+	/* For everybody: where bundles come from, what was wrong with one and whose requests differ is for operators. */
+	json_object_del(policy, "pull");
+	json_object_del(policy, "refused");
+	json_object_del(json_object_get(policy, "shadow"), "recent");
+	finish_json(x, 200, described);
 }
 
 /* ---- models --------------------------------------------------------------------------------------------------------------- */

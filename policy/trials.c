@@ -603,6 +603,22 @@ out:
 	return result;
 }
 
+int
+trial_outcome(const struct cedar_policies *policies, const struct cedar_request *request,
+              const struct cedar_entities *entities, struct arena *arena, struct decision *out,
+              struct fault *why)
+{
+	const size_t count = cedar_policies_count(policies);
+	struct meaning *meanings = arena_array(arena, count + 1, sizeof *meanings);
+
+	if (meanings == NULL)
+		return fault_memory(why);
+	for (size_t i = 0; i < count; i++)
+		meaning_read(&meanings[i], policies, (uint32_t)i);
+	decide_asked(&(struct asked){policies, meanings, request, entities}, NULL, arena, out);
+	return 0;
+}
+
 /* ---- a file of them ----------------------------------------------------------------------------------------------- */
 
 static int

@@ -47,6 +47,13 @@ struct trials {
 
 /* -1: `text` is no file of tests, or memory; a test that fails or cannot be asked is counted and told. */
 MUST_CHECK int trials_run(struct trials *trials, const char *file, struct slice text, struct fault *why);
+/*
+ * What the gateway would make of a request in Cedar's words: access, reasons, satisfied permits, merged duties. Ids and titles
+ * borrow from `policies`, the rest from the arena.
+ */
+MUST_CHECK int trial_outcome(const struct cedar_policies *policies, const struct cedar_request *request,
+                             const struct cedar_entities *entities, struct arena *arena, struct decision *out,
+                             struct fault *why);
 /* Put the sets of the policies under test under watch. */
 MUST_CHECK int trials_cover(struct trials *trials, struct arena *arena, struct fault *why);
 

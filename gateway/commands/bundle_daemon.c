@@ -84,7 +84,7 @@ tell(const struct bundle_options *options, json_t *result)
 	} else {
 		printf("%s", outcome_title(json_get_string(result, "outcome")));
 		if (json_get_string(result, "bundle") != NULL)
-			printf(": %s %lld판\n  묶음 (bundle): %s", json_get_string(result, "name"),
+			printf(": %s 제%lld판 revision\n  묶음 (bundle): %s", json_get_string(result, "name"),
 			       (long long)json_get_integer(result, "revision", 0),
 			       json_get_string(result, "bundle"));
 		if (json_get_string(result, "previous") != NULL)
@@ -176,15 +176,16 @@ tell_shadow(const struct bundle_options *options, const json_t *shadow)
 
 	if (options->json)
 		return asking_print(shadow);
-	printf("나란히 돌림 (in the shadow): %s %lld판, %s부터 (since, 한국)\n  묶음 (bundle): %s\n"
-	       "  결정 (decisions): %lld, 다름 (differences): %lld, 의무만 다름 (duties only): %lld, 오류 "
-	       "(errors): %lld\n",
-	       json_get_string(shadow, "name"), (long long)json_get_integer(shadow, "revision", 0),
-	       command_time_of(since, json_get_string(shadow, "since")), json_get_string(shadow, "bundle"),
-	       (long long)json_get_integer(shadow, "decisions", 0),
-	       (long long)json_get_integer(shadow, "differences", 0),
-	       (long long)json_get_integer(shadow, "duties", 0),
-	       (long long)json_get_integer(shadow, "errors", 0));
+	printf(
+	    "나란히 돌림 (in the shadow): %s 제%lld판 revision, %s부터 (since, 한국)\n  묶음 (bundle): %s\n"
+	    "  결정 (decisions): %lld, 다름 (differences): %lld, 의무만 다름 (duties only): %lld, 오류 "
+	    "(errors): %lld\n",
+	    json_get_string(shadow, "name"), (long long)json_get_integer(shadow, "revision", 0),
+	    command_time_of(since, json_get_string(shadow, "since")), json_get_string(shadow, "bundle"),
+	    (long long)json_get_integer(shadow, "decisions", 0),
+	    (long long)json_get_integer(shadow, "differences", 0),
+	    (long long)json_get_integer(shadow, "duties", 0),
+	    (long long)json_get_integer(shadow, "errors", 0));
 	json_object_foreach(json_object_get(shadow, "by"), name, count)
 	{
 		printf("    %s: %lld\n", name, (long long)json_integer_value(count));

@@ -257,8 +257,13 @@ tell_made(const struct bundle_options *options, const struct bundle *bundle, con
 		    bundle->digest, bundle->name, (long long)bundle->revision, bundle->file_count,
 		    bundle->signature_count, proof->policies, proof->tests, proof->coverage,
 		    bundle->archive.size);
+	else if (proof->tests == 0)
+		printf("%s: %s 제%lld판 revision, 파일 (files) %zu, 서명 (signatures) %zu\n  시험하지 않음 / "
+		       "not proven\n  묶음 (bundle): %s\n",
+		       out, bundle->name, (long long)bundle->revision, bundle->file_count,
+		       bundle->signature_count, bundle->digest);
 	else
-		printf("%s: %s %lld판, 파일 %zu개, 서명 %zu개\n"
+		printf("%s: %s 제%lld판 revision, 파일 (files) %zu, 서명 (signatures) %zu\n"
 		       "  정책 (policies): %zu, 통과한 시험 (tests passed): %zu, 시험 범위 (coverage): %u%%\n"
 		       "  묶음 (bundle): %s\n",
 		       out, bundle->name, (long long)bundle->revision, bundle->file_count,
@@ -399,10 +404,10 @@ bundle_check_file(const struct bundle_options *options)
 		status = asking_print(yes);
 		json_decref(yes);
 	} else {
-		printf(
-		    "맞습니다 / holds: %s %lld판, 서명 (signed by): %s, 정책 %zu개, 시험 %zu개 통과\n  %s\n",
-		    bundle->name, (long long)bundle->revision, buffer_text(&signers), proof.policies,
-		    proof.tests, bundle->digest);
+		printf("맞습니다 / holds: %s 제%lld판 revision, 서명 (signed by): %s, 정책 %zu개, 시험 %zu개 "
+		       "통과\n  %s\n",
+		       bundle->name, (long long)bundle->revision, buffer_text(&signers), proof.policies,
+		       proof.tests, bundle->digest);
 	}
 out:
 	policy_release(policy);

@@ -76,6 +76,48 @@ print_confirmed(const json_t *witness, const json_t *stamp)
 	}
 }
 
+/* Which policies are in force, since when, by whose word; what was refused last; what runs beside and where newer come from. */
+static void
+print_policy(const json_t *policy)
+{
+	const json_t *const refused = json_object_get(policy, "refused"), *const pull =
+	                                                                      json_object_get(policy, "pull");
+	const json_t *const shadow = json_object_get(policy, "shadow"), *const error =
+	                                                                    json_object_get(pull, "error");
+	char time[COMMAND_TIME_SIZE];
+
+	line("정책 묶음", "policy bundle", json_get_string(policy, "bundle"));
+	if (json_get_integer(policy, "revision", 0) > 0)
+		printf("  %s 제%lld판 revision, 시행 (activated, 한국): %s, 서명 (signed by): %s\n",
+		       json_get_string(policy, "name"), (long long)json_get_integer(policy, "revision", 0),
+		       command_time_of(time, json_get_string(policy, "activated_at")),
+		       json_get_string(policy, "signers"));
+	else
+		puts("  설정의 폴더에서 / from the folders of the configuration");
+	if (json_get_bool(policy, "fell_back", false))
+		puts("  주의: 시행 중이던 묶음을 쓸 수 없어 앞의 것으로 시작했습니다\n"
+		     "  mind: the bundle in force could not be used, the one before serves on");
+	if (refused != NULL)
+		printf("  거절함 (refused, 한국): %s %s\n      %s\n",
+		       command_time_of(time, json_get_string(refused, "time")),
+		       json_get_string(refused, "ko"), json_get_string(refused, "en"));
+	if (pull != NULL)
+		printf("  가져오기 (pull): %s %s, %s (한국)\n", json_get_string(pull, "outcome"),
+		       json_get_string(pull, "from"),
+		       command_time_of(time, json_get_string(pull, "looked_at")));
+	if (error != NULL)
+		printf("      %s\n      %s\n", json_get_string(error, "ko"), json_get_string(error, "en"));
+	if (shadow != NULL)
+		printf("  나란히 돌림 (in the shadow): %s 제%lld판 revision, 결정 (decisions) %lld, 다름 "
+		       "(differences) "
+		       "%lld, 오류 "
+		       "(errors) %lld\n",
+		       json_get_string(shadow, "name"), (long long)json_get_integer(shadow, "revision", 0),
+		       (long long)json_get_integer(shadow, "decisions", 0),
+		       (long long)json_get_integer(shadow, "differences", 0),
+		       (long long)json_get_integer(shadow, "errors", 0));
+}
+
 static void
 print(const json_t *status)
 {
@@ -92,7 +134,7 @@ print(const json_t *status)
 		line("까닭", "why", json_get_string(ledger, "refusal"));
 	line("로그", "log", json_get_string(status, "origin"));
 	line("시작(한국)", "started, UTC+9", command_time_of(started, json_get_string(status, "started_at")));
-	line("정책 묶음", "policy bundle", json_get_string(policy, "bundle"));
+	print_policy(policy);
 	printf("정책 (policies): %lld\n", (long long)json_get_integer(policy, "policies", 0));
 	printf("기록 (entries): %lld, 데이터베이스에 (shipped): %lld%s\n",
 	       (long long)json_get_integer(ledger, "entries", 0),

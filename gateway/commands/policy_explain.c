@@ -7,6 +7,7 @@
 
 #include "policy/cedar/cedar_json.h"
 #include "policy/cedar/schema.h"
+#include "policy/trials.h"
 #include "schema/base/json.h"
 
 #define ARENA_LIMIT ((size_t)1 << 30)
@@ -82,6 +83,55 @@ explain_one(const struct policy_options *options, struct asked *asked, uint32_t 
 	return result;
 }
 
+static void
+put_ids(struct buffer *out, const char *name, const struct policy_reason *items, size_t count)
+{
+	buffer_printf(out, ",\"%s\":[", name);
+	for (size_t i = 0; i < count; i++) {
+		buffer_string(out, i > 0 ? "," : "");
+		json_quote(out, slice_string(items[i].id));
+	}
+	buffer_byte(out, ']');
+}
+
+/* What it all came to, as the gateway takes it: an action other than the question for duties. */
+static int
+tell_outcome(const struct policy_options *options, struct asked *asked, const struct cedar_request *request,
+             struct fault *why)
+{
+	static const char *const titles[] = {[ACCESS_DENY] = "거절 deny",
+	                                     [ACCESS_HOLD] = "보류: 사람의 승인 hold",
+	                                     [ACCESS_REDACT] = "가리고 허용 redact",
+	                                     [ACCESS_PERMIT] = "허용 permit"};
+	struct decision decision;
+	struct buffer out;
+
+	if (trial_outcome(asked->policies, request, asked->entities, asked->arena, &decision, why) == -1)
+		return -1;
+	buffer_init(&out, CEDAR_TEXT_LIMIT);
+	if (options->json) {
+		buffer_printf(&out, "{\"outcome\":\"%s\"", access_name(decision.access));
+		put_ids(&out, "reasons", decision.reasons, decision.reason_count);
+		put_ids(&out, "permits", decision.permits, decision.permit_count);
+		buffer_printf(&out, ",\"errors\":%zu}\n", decision.error_count);
+	} else {
+		buffer_printf(&out, "결과 (outcome): %s\n", titles[decision.access]);
+		for (size_t i = 0; i < decision.reason_count; i++)
+			buffer_printf(&out, "  %s  %s%s%s\n", decision.reasons[i].id,
+			              decision.reasons[i].title_ko,
+			              decision.reasons[i].title_en[0] != '\0' ? " / " : "",
+			              decision.reasons[i].title_en);
+		for (size_t i = 0; decision.access != ACCESS_PERMIT && i < decision.permit_count; i++)
+			buffer_printf(&out, "  만족한 허가 (satisfied permit): %s\n", decision.permits[i].id);
+		for (size_t i = 0; i < decision.error_count; i++)
+			buffer_printf(&out, "  오류 (error): %s %s\n", decision.errors[i].policy,
+			              decision.errors[i].message);
+	}
+	fwrite(out.data, 1, out.size, stdout);
+	buffer_free(&out);
+	return 0;
+}
+
 int
 policy_explain(const struct policy_options *options)
 {
@@ -123,6 +173,9 @@ policy_explain(const struct policy_options *options)
 			break;
 		}
 	}
+	if (status != EXIT_USAGE && number == CEDAR_NO_POLICY &&
+	    tell_outcome(options, &asked, &request, &why) == -1)
+		status = policy_files_fail(NULL, &why);
 out:
 	asked_close(&asked);
 	return status;
