@@ -37,7 +37,9 @@ extern "C" {
 #include "schema/base/fault.h"
 }
 
+#include "inference/attention_cuda.cuh"
 #include "inference/kernel_cuda.cuh"
+#include "inference/memory_cuda.cuh"
 
 #define PRODUCT_TOKENS 32 /* most that our own product kernels take; more go to tensor cores */
 #define HEAD_ROWS      64 /* logits made and fetched at a time */
@@ -79,7 +81,6 @@ struct runner {
 	char description[320];
 
 	struct blas blas;
-	cudaStream_t stream;
 	cudaGraphExec_t graphs[GRAPH_ROWS + 1][6]; /* by rows, and by the logarithm of splits */
 	struct device_layer *layers;
 	struct planes head;
@@ -98,18 +99,10 @@ struct runner {
 	uint16_t *sixteen, *unpacked; /* activations; one matrix of weights */
 	uint32_t sixteen_type;        /* of the activations now in there; QUANT_F32: none */
 	void *blas_workspace;
-	void **memory; /* all that was allocated there */
-	size_t memory_count;
+	struct device_memory memory;
 };
 
 /* ---- the GPU's word --------------------------------------------------------------------------------------------- */
-
-static int
-device_fault(struct fault *why, cudaError_t error, const char *what)
-{
-	return fault_set(why, error == cudaErrorMemoryAllocation ? FAULT_MEMORY : FAULT_SYSTEM, "GPU: %s: %s",
-	                 "GPU: %s: %s", what, cudaGetErrorString(error));
-}
 
 static void
 must(cudaError_t error, const char *what)
@@ -121,42 +114,7 @@ must(cudaError_t error, const char *what)
 	abort();
 }
 
-static int
-take(struct runner *runner, void *out, size_t size, struct fault *why)
-{
-	void **grown = (void **)realloc(runner->memory, (runner->memory_count + 1) * sizeof *grown), *memory;
-	cudaError_t error;
-
-	if (grown == NULL)
-		return fault_memory(why);
-	runner->memory = grown;
-	if ((error = cudaMalloc(&memory, size > 0 ? size : 1)) != cudaSuccess) {
-		fault_set(why, FAULT_MEMORY, "GPU 메모리 %zu바이트를 얻을 수 없습니다: %s",
-		          "cannot get %zu bytes of GPU memory: %s", size, cudaGetErrorString(error));
-		return -1;
-	}
-	runner->memory[runner->memory_count++] = memory;
-	memcpy(out, &memory, sizeof memory);
-	return 0;
-}
-
-static int
-upload(struct runner *runner, const void *from, void *to, size_t size, struct fault *why)
-{
-	cudaError_t error = cudaMemcpyAsync(to, from, size, cudaMemcpyHostToDevice, runner->stream);
-
-	if (error == cudaSuccess)
-		error = cudaStreamSynchronize(runner->stream);
-	return error == cudaSuccess ? 0 : device_fault(why, error, "upload");
-}
-
 /* ---- products --------------------------------------------------------------------------------------------------- */
-
-static bool
-is_float(uint32_t type)
-{
-	return type == QUANT_F32 || type == QUANT_F16 || type == QUANT_BF16;
-}
 
 static void
 multiply_blas(struct runner *runner, const struct planes *matrix, const void *in, uint32_t type, size_t count,
@@ -187,7 +145,7 @@ multiply(struct runner *runner, const struct planes *matrix, const float *values
 	uint32_t type = matrix->type;
 
 	if (is_float(type) && count == 1) {
-		LAUNCH(multiply_floats, dim3(blocks), dim3(256), 0, runner->stream, *matrix, values, out);
+		LAUNCH(multiply_floats, dim3(blocks), dim3(256), 0, runner->memory.stream, *matrix, values, out);
 		return;
 	}
 	if (!is_float(type) && (count <= PRODUCT_TOKENS || matrix == &runner->head)) {
@@ -197,7 +155,7 @@ multiply(struct runner *runner, const struct planes *matrix, const float *values
 			                           runner->rounded.sums + t * (columns / 16)};
 			const unsigned tokens = (unsigned)(count - t < TOKENS_MOST ? count - t : TOKENS_MOST);
 
-			LAUNCH(multiply_quantised, dim3(blocks), dim3(256), 0, runner->stream, *matrix, in, tokens,
+			LAUNCH(multiply_quantised, dim3(blocks), dim3(256), 0, runner->memory.stream, *matrix, in, tokens,
 			       out + t * stride, stride);
 		}
 		return;
@@ -205,7 +163,7 @@ multiply(struct runner *runner, const struct planes *matrix, const float *values
 	if (!is_float(type)) {
 		const size_t items = (size_t)matrix->rows * (columns / 32);
 
-		LAUNCH(unpack_halves, dim3((unsigned)((items + 255) / 256)), dim3(256), 0, runner->stream, *matrix,
+		LAUNCH(unpack_halves, dim3((unsigned)((items + 255) / 256)), dim3(256), 0, runner->memory.stream, *matrix,
 		       runner->unpacked);
 		weights = runner->unpacked;
 		type = QUANT_F16;
@@ -215,13 +173,13 @@ multiply(struct runner *runner, const struct planes *matrix, const float *values
 		return;
 	}
 	if (runner->sixteen_type != type) {
-		LAUNCH(to_sixteen, dim3((unsigned)count), dim3(256), 0, runner->stream, values, runner->sixteen,
+		LAUNCH(to_sixteen, dim3((unsigned)count), dim3(256), 0, runner->memory.stream, values, runner->sixteen,
 		       (unsigned)columns, type == QUANT_BF16, runner->factors);
 		runner->sixteen_type = type;
 	}
 	multiply_blas(runner, matrix, runner->sixteen, type, count, weights, out, stride);
 	if (type == QUANT_F16)
-		LAUNCH(scale_rows, dim3((unsigned)count), dim3(256), 0, runner->stream, out, matrix->rows, stride,
+		LAUNCH(scale_rows, dim3((unsigned)count), dim3(256), 0, runner->memory.stream, out, matrix->rows, stride,
 		       runner->factors, 1.0f);
 }
 
@@ -261,7 +219,7 @@ attend(struct runner *runner, const struct device_cache *cache, const struct loo
 
 	if (looking->tiles > 0)
 		LAUNCH(attend_tile, dim3((unsigned)looking->tiles, shape->heads), dim3(TILE_THREADS),
-		       tile_bytes(shape->head_size), runner->stream, runner->q, *cache, runner->there.tiles,
+		       tile_bytes(shape->head_size), runner->memory.stream, runner->q, *cache, runner->there.tiles,
 		       shape->heads, runner->mixed);
 	for (size_t i = 0; i < looking->range_count; i++) {
 		const uint32_t first = looking->ranges[i].first, count = looking->ranges[i].count;
@@ -269,8 +227,8 @@ attend(struct runner *runner, const struct device_cache *cache, const struct loo
 
 		partials.splits = looking->splits;
 		LAUNCH(attend_split, dim3(count, cache->kv_heads * passes, looking->splits), dim3(SPLIT_THREADS),
-		       bytes, runner->stream, runner->q, *cache, runner->there.rows, first, shape->heads, partials);
-		LAUNCH(attend_join, dim3(count, shape->heads), dim3(SPLIT_THREADS), 0, runner->stream, partials,
+		       bytes, runner->memory.stream, runner->q, *cache, runner->there.rows, first, shape->heads, partials);
+		LAUNCH(attend_join, dim3(count, shape->heads), dim3(SPLIT_THREADS), 0, runner->memory.stream, partials,
 		       shape->heads, shape->head_size,
 		       runner->mixed + (size_t)first * shape->heads * shape->head_size);
 	}
@@ -312,28 +270,28 @@ run_layer(struct runner *runner, size_t index, size_t count, const struct lookin
 	struct rounded_out rounded;
 
 	rounded = rounded_for(runner, &at->q, &at->k, &at->v);
-	LAUNCH(add_and_norm, dim3((unsigned)count), dim3(256), 0, runner->stream, runner->there.x,
+	LAUNCH(add_and_norm, dim3((unsigned)count), dim3(256), 0, runner->memory.stream, runner->there.x,
 	       before != NULL ? runner->branch : NULL, before != NULL ? before->ffn_post_norm : NULL,
 	       at->attention_norm, runner->normed, shape->width, shape->epsilon, shape->residual_scale, rounded);
 	multiply(runner, &at->q, runner->normed, count, runner->q, q_size);
 	multiply(runner, &at->k, runner->normed, count, runner->k, k_size);
 	multiply(runner, &at->v, runner->normed, count, runner->v, k_size);
-	LAUNCH(before_attention, dim3((unsigned)count, (all_heads + 3) / 4), dim3(128), 0, runner->stream, heads,
+	LAUNCH(before_attention, dim3((unsigned)count, (all_heads + 3) / 4), dim3(128), 0, runner->memory.stream, heads,
 	       cache);
 	attend(runner, &cache, looking);
 	rounded = rounded_for(runner, &at->output, NULL, NULL);
 	if (rounded.quants != NULL)
-		LAUNCH(round_values, dim3((unsigned)((count * q_size / 32 + 7) / 8)), dim3(256), 0, runner->stream,
+		LAUNCH(round_values, dim3((unsigned)((count * q_size / 32 + 7) / 8)), dim3(256), 0, runner->memory.stream,
 		       runner->mixed, count * q_size / 32, rounded);
 	multiply(runner, &at->output, runner->mixed, count, runner->branch, shape->width);
 	rounded = rounded_for(runner, &at->gate, &at->up, NULL);
-	LAUNCH(add_and_norm, dim3((unsigned)count), dim3(256), 0, runner->stream, runner->there.x, runner->branch,
+	LAUNCH(add_and_norm, dim3((unsigned)count), dim3(256), 0, runner->memory.stream, runner->there.x, runner->branch,
 	       at->attention_post_norm, at->ffn_norm, runner->normed, shape->width, shape->epsilon,
 	       shape->residual_scale, rounded);
 	multiply(runner, &at->gate, runner->normed, count, runner->gate, shape->ffn);
 	multiply(runner, &at->up, runner->normed, count, runner->up, shape->ffn);
 	rounded = rounded_for(runner, &at->down, NULL, NULL);
-	LAUNCH(silu_multiply, dim3((unsigned)((gated + 255) / 256)), dim3(256), 0, runner->stream, runner->gate,
+	LAUNCH(silu_multiply, dim3((unsigned)((gated + 255) / 256)), dim3(256), 0, runner->memory.stream, runner->gate,
 	       runner->up, gated, rounded);
 	multiply(runner, &at->down, runner->gate, count, runner->branch, shape->width);
 }
@@ -347,7 +305,7 @@ run_layers(struct runner *runner, size_t count, const struct looking *looking)
 
 	for (size_t i = 0; i < shape->layers; i++)
 		run_layer(runner, i, count, looking);
-	LAUNCH(add_and_norm, dim3((unsigned)count), dim3(256), 0, runner->stream, runner->there.x, runner->branch,
+	LAUNCH(add_and_norm, dim3((unsigned)count), dim3(256), 0, runner->memory.stream, runner->there.x, runner->branch,
 	       runner->layers[shape->layers - 1].ffn_post_norm, (const float *)NULL, runner->normed, shape->width,
 	       shape->epsilon, shape->residual_scale, nothing);
 }
@@ -359,20 +317,20 @@ run_head(struct runner *runner, const uint32_t *chosen, size_t count, bool logit
 	const struct shape *shape = &runner->model->shape;
 	struct rounded_out rounded = rounded_for(runner, &runner->head, NULL, NULL);
 
-	LAUNCH(norm_chosen, dim3((unsigned)count), dim3(256), 0, runner->stream, runner->there.x, chosen,
+	LAUNCH(norm_chosen, dim3((unsigned)count), dim3(256), 0, runner->memory.stream, runner->there.x, chosen,
 	       runner->output_norm, runner->normed, shape->width, shape->epsilon, rounded);
 	if (!logits)
 		return;
 	multiply(runner, &runner->head, runner->normed, count, runner->logits, shape->vocabulary);
-	LAUNCH(scale_rows, dim3((unsigned)count), dim3(256), 0, runner->stream, runner->logits, shape->vocabulary,
+	LAUNCH(scale_rows, dim3((unsigned)count), dim3(256), 0, runner->memory.stream, runner->logits, shape->vocabulary,
 	       (size_t)shape->vocabulary, (const float *)NULL, shape->logit_scale);
 }
 
 static void
 fetch(struct runner *runner, float *to, const float *from, size_t count)
 {
-	must(cudaMemcpyAsync(to, from, count * sizeof *to, cudaMemcpyDeviceToHost, runner->stream), "download");
-	must(cudaStreamSynchronize(runner->stream), "step");
+	must(cudaMemcpyAsync(to, from, count * sizeof *to, cudaMemcpyDeviceToHost, runner->memory.stream), "download");
+	must(cudaStreamSynchronize(runner->memory.stream), "step");
 }
 
 /* ---- a step's way up -------------------------------------------------------------------------------------------- */
@@ -473,15 +431,15 @@ run_recorded(struct runner *runner, size_t count, const struct looking *looking)
 	cudaGraph_t graph;
 
 	if (*recorded == NULL &&
-	    cudaStreamBeginCapture(runner->stream, cudaStreamCaptureModeThreadLocal) == cudaSuccess) {
+	    cudaStreamBeginCapture(runner->memory.stream, cudaStreamCaptureModeThreadLocal) == cudaSuccess) {
 		run_layers(runner, count, looking);
 		run_head(runner, runner->there.chosen, count, true);
-		must(cudaStreamEndCapture(runner->stream, &graph), "capture");
+		must(cudaStreamEndCapture(runner->memory.stream, &graph), "capture");
 		must(cudaGraphInstantiate(recorded, graph, 0), "graph");
 		cudaGraphDestroy(graph);
 	}
 	if (*recorded != NULL) {
-		must(cudaGraphLaunch(*recorded, runner->stream), "graph");
+		must(cudaGraphLaunch(*recorded, runner->memory.stream), "graph");
 	} else {
 		run_layers(runner, count, looking);
 		run_head(runner, runner->there.chosen, count, true);
@@ -506,7 +464,7 @@ cuda_forward(struct runner *runner, const struct step *step)
 	place_tables(runner, step);
 	choose_looking(runner, step, &looking);
 	size = (size_t)((uint8_t *)(runner->here.pages + runner->pages_used) - runner->staging);
-	must(cudaMemcpyAsync(runner->arrived, runner->staging, size, cudaMemcpyHostToDevice, runner->stream), "upload");
+	must(cudaMemcpyAsync(runner->arrived, runner->staging, size, cudaMemcpyHostToDevice, runner->memory.stream), "upload");
 	if (step->count <= GRAPH_ROWS && wanted == step->count && states == 0 && looking.tiles == 0) {
 		run_recorded(runner, step->count, &looking);
 		fetch(runner, step->logits, runner->logits, wanted * shape->vocabulary);
@@ -523,82 +481,11 @@ cuda_forward(struct runner *runner, const struct step *step)
 		run_head(runner, runner->there.chosen + wanted, states, false);
 		fetch(runner, step->states, runner->normed, states * shape->width);
 	}
-	must(cudaStreamSynchronize(runner->stream), "step");
+	must(cudaStreamSynchronize(runner->memory.stream), "step");
 	must(cudaGetLastError(), "step");
 }
 
 /* ---- opening ---------------------------------------------------------------------------------------------------- */
-
-/* A file's blocks into planes: `block` bytes each, of which `kept` go to quants, two to scales and four to high. */
-static void
-split_blocks(const struct matrix *matrix, uint8_t *quants, uint16_t *scales, uint32_t *high)
-{
-	const struct quant_kind *kind = quant_kind(matrix->type);
-	const size_t blocks = (size_t)matrix->rows * (matrix->columns / kind->block), bytes = kind->bytes;
-	const size_t extra = matrix->type == QUANT_Q5_0 ? 4 : 0, kept = bytes - 2 - extra;
-	const bool behind = matrix->type == QUANT_Q6_K; /* the scale comes last */
-
-	for (size_t i = 0; i < blocks; i++) {
-		const uint8_t *from = matrix->data + i * bytes;
-
-		memcpy(&scales[i], from + (behind ? kept : 0), 2);
-		if (extra > 0)
-			memcpy(&high[i], from + 2, 4);
-		memcpy(quants + i * kept, from + (behind ? 0 : 2 + extra), kept);
-	}
-}
-
-static int
-send_matrix(struct runner *runner, const struct matrix *matrix, struct planes *out, struct fault *why)
-{
-	const struct quant_kind *kind = quant_kind(matrix->type);
-	const bool whole = is_float(matrix->type) || matrix->type == QUANT_Q4_K || matrix->type == QUANT_Q5_K;
-	const size_t bytes = matrix->rows * matrix->row_size;
-	size_t blocks, kept, extra;
-	uint8_t *quants, *split;
-	int result = -1;
-
-	out->type = matrix->type;
-	out->rows = matrix->rows;
-	out->columns = matrix->columns;
-	if (whole) {
-		if (take(runner, &quants, bytes, why) == -1 ||
-		    upload(runner, matrix->data, quants, bytes, why) == -1)
-			return -1;
-		out->quants = quants;
-		model_forget(runner->model, matrix);
-		return 0;
-	}
-	blocks = (size_t)matrix->rows * (matrix->columns / kind->block);
-	extra = matrix->type == QUANT_Q5_0 ? 4 : 0;
-	kept = kind->bytes - 2 - extra;
-	/* One block of memory: quants, fifth bits, scales, each plane aligned by its own size. */
-	if ((split = (uint8_t *)malloc(bytes)) == NULL)
-		return fault_memory(why);
-	split_blocks(matrix, split, (uint16_t *)(void *)(split + blocks * (kept + extra)),
-	             (uint32_t *)(void *)(split + blocks * kept));
-	if (take(runner, &quants, bytes, why) == -1 || upload(runner, split, quants, bytes, why) == -1)
-		goto out;
-	out->quants = quants;
-	out->high = extra > 0 ? (const uint32_t *)(const void *)(quants + blocks * kept) : NULL;
-	out->scales = (const uint16_t *)(const void *)(quants + blocks * (kept + extra));
-	model_forget(runner->model, matrix);
-	result = 0;
-out:
-	free(split);
-	return result;
-}
-
-static int
-send_floats(struct runner *runner, const float *from, size_t count, float **out, struct fault *why)
-{
-	*out = NULL;
-	if (from == NULL)
-		return 0;
-	if (take(runner, out, count * sizeof *from, why) == -1)
-		return -1;
-	return upload(runner, from, *out, count * sizeof *from, why);
-}
 
 static int
 send_layer(struct runner *runner, const struct layer *layer, struct device_layer *out, struct fault *why)
@@ -627,10 +514,10 @@ send_layer(struct runner *runner, const struct layer *layer, struct device_layer
 	               {layer->v_bias, &out->v_bias, k_size}};
 
 	for (size_t i = 0; i < sizeof matrices / sizeof *matrices; i++)
-		if (send_matrix(runner, matrices[i].from, matrices[i].to, why) == -1)
+		if (send_matrix(&runner->memory, runner->model, matrices[i].from, matrices[i].to, why) == -1)
 			return -1;
 	for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++)
-		if (send_floats(runner, vectors[i].from, vectors[i].count, vectors[i].to, why) == -1)
+		if (send_floats(&runner->memory, vectors[i].from, vectors[i].count, vectors[i].to, why) == -1)
 			return -1;
 	return 0;
 }
@@ -710,7 +597,7 @@ take_scratch(struct runner *runner, struct fault *why)
 	parts[count - 2].size = largest * 2;
 	parts[count - 1].size = runner->staging_size;
 	for (size_t i = 0; i < count; i++)
-		if (take(runner, parts[i].out, parts[i].size, why) == -1)
+		if (take(&runner->memory, parts[i].out, parts[i].size, why) == -1)
 			return -1;
 	if (cudaMallocHost(&runner->staging, runner->staging_size) != cudaSuccess) {
 		runner->staging = NULL;
@@ -751,10 +638,10 @@ open_blas(struct runner *runner, struct fault *why)
 		return fault_set(why, FAULT_UNSUPPORTED, "cuBLAS에 필요한 함수가 없습니다",
 		                 "this cuBLAS lacks a function that is needed");
 	/* A workspace of our own: recorded graphs must not allocate. */
-	if (take(runner, &runner->blas_workspace, BLAS_WORKSPACE, why) == -1)
+	if (take(&runner->memory, &runner->blas_workspace, BLAS_WORKSPACE, why) == -1)
 		return -1;
 	if (create(&runner->blas.handle) != CUBLAS_STATUS_SUCCESS ||
-	    set_stream(runner->blas.handle, runner->stream) != CUBLAS_STATUS_SUCCESS ||
+	    set_stream(runner->blas.handle, runner->memory.stream) != CUBLAS_STATUS_SUCCESS ||
 	    set_workspace(runner->blas.handle, runner->blas_workspace, BLAS_WORKSPACE) != CUBLAS_STATUS_SUCCESS)
 		return fault_set(why, FAULT_SYSTEM, "cuBLAS를 시작할 수 없습니다", "cuBLAS cannot be started");
 	return 0;
@@ -775,7 +662,7 @@ open_gpu(struct runner *runner, struct fault *why)
 		                 "device 'cuda' is not available: no GPU, or no driver (%s); use --device cpu",
 		                 cudaGetErrorString(error));
 	if ((error = cudaSetDevice(0)) != cudaSuccess || (error = cudaGetDeviceProperties(&about, 0)) != cudaSuccess ||
-	    (error = cudaStreamCreateWithFlags(&runner->stream, cudaStreamNonBlocking)) != cudaSuccess)
+	    (error = cudaStreamCreateWithFlags(&runner->memory.stream, cudaStreamNonBlocking)) != cudaSuccess)
 		return device_fault(why, error, "device 0");
 	if (about.major < 7)
 		return fault_set(why, FAULT_UNSUPPORTED, "GPU %s의 연산 능력 %d.%d은(는) 지원하지 않습니다(7.0 이상)",
@@ -838,13 +725,11 @@ cuda_close(struct runner *runner)
 	if (runner->blas.handle != NULL)
 		runner->blas.destroy(runner->blas.handle);
 #endif
-	for (size_t i = 0; i < runner->memory_count; i++)
-		cudaFree(runner->memory[i]);
+	give_back(&runner->memory);
 	if (runner->staging != NULL)
 		cudaFreeHost(runner->staging);
-	if (runner->stream != NULL)
-		cudaStreamDestroy(runner->stream);
-	free(runner->memory);
+	if (runner->memory.stream != NULL)
+		cudaStreamDestroy(runner->memory.stream);
 	free(runner->layers);
 	free(runner);
 }
@@ -876,9 +761,9 @@ cuda_open(struct runner **out, struct model *model, const struct runner_options 
 	for (size_t i = 0; i < shape->layers; i++)
 		if (send_layer(runner, &model->layers[i], &runner->layers[i], why) == -1)
 			goto out;
-	if (send_matrix(runner, &model->head, &runner->head, why) == -1 ||
-	    send_floats(runner, model->output_norm, shape->width, &runner->output_norm, why) == -1 ||
-	    take(runner, &runner->cache, runner->layer_bytes * 2 * shape->layers, why) == -1 ||
+	if (send_matrix(&runner->memory, runner->model, &model->head, &runner->head, why) == -1 ||
+	    send_floats(&runner->memory, model->output_norm, shape->width, &runner->output_norm, why) == -1 ||
+	    take(&runner->memory, &runner->cache, runner->layer_bytes * 2 * shape->layers, why) == -1 ||
 	    take_scratch(runner, why) == -1)
 		goto out;
 	*out = runner;

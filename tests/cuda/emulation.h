@@ -40,11 +40,16 @@ static dim3 threadIdx, blockIdx, blockDim, gridDim;
 #define EMULATED_STACK   65536
 
 /* Contexts are made once and then changed by _longjmp(), which asks nothing of the kernel. */
+/* A barrier of threads. */
+struct emulated_barrier {
+	unsigned members, arrived; /* those that still run; those of them that wait */
+	unsigned long opened;      /* how often all had arrived */
+};
+
 static struct {
 	jmp_buf scheduler, threads[EMULATED_THREADS];
 	bool made[EMULATED_THREADS], done[EMULATED_THREADS];
-	unsigned long waiting[EMULATED_THREADS]; /* how many barriers it has come to */
-	unsigned long warp_waiting[EMULATED_THREADS];
+	struct emulated_barrier block, warps[EMULATED_THREADS / 32];
 	unsigned current;
 	const std::function<void()> *body;
 	uint32_t exchange[EMULATED_THREADS];
@@ -58,6 +63,33 @@ emulated_yield(void)
 		_longjmp(emulated.scheduler, 1);
 }
 
+static inline void
+emulated_open(struct emulated_barrier *barrier)
+{
+	if (barrier->members == 0 || barrier->arrived < barrier->members)
+		return;
+	barrier->arrived = 0;
+	barrier->opened++;
+}
+
+static inline void
+emulated_leave(struct emulated_barrier *barrier)
+{
+	barrier->members--;
+	emulated_open(barrier);
+}
+
+static inline void
+emulated_meet(struct emulated_barrier *barrier)
+{
+	unsigned long opened = barrier->opened;
+
+	barrier->arrived++;
+	emulated_open(barrier);
+	while (barrier->opened == opened)
+		emulated_yield();
+}
+
 /* A context's whole life: one thread of every block. */
 static inline void
 emulated_live(void)
@@ -65,6 +97,8 @@ emulated_live(void)
 	for (;;) {
 		(*emulated.body)();
 		emulated.done[emulated.current] = true;
+		emulated_leave(&emulated.block);
+		emulated_leave(&emulated.warps[emulated.current / 32]);
 		emulated_yield();
 	}
 }
@@ -89,35 +123,16 @@ emulated_resume(unsigned thread)
 	_longjmp(emulated.threads[thread], 1);
 }
 
-/* Until every thread of [first, last) that still runs has come here as often. */
-static inline void
-emulated_meet(unsigned long *counts, unsigned first, unsigned last)
-{
-	unsigned long mine = ++counts[emulated.current];
-
-	for (;;) {
-		bool all = true;
-
-		for (unsigned i = first; i < last; i++)
-			all = all && (emulated.done[i] || counts[i] >= mine);
-		if (all)
-			return;
-		emulated_yield();
-	}
-}
-
 static inline void
 __syncthreads(void)
 {
-	emulated_meet(emulated.waiting, 0, blockDim.x);
+	emulated_meet(&emulated.block);
 }
 
 static inline void
 __syncwarp(void)
 {
-	unsigned first = emulated.current / 32 * 32, last = first + 32;
-
-	emulated_meet(emulated.warp_waiting, first, last < blockDim.x ? last : blockDim.x);
+	emulated_meet(&emulated.warps[emulated.current / 32]);
 }
 
 template <typename T>
@@ -145,8 +160,9 @@ emulated_launch(dim3 grid, dim3 block, size_t shared, const std::function<void()
 		/* Nothing in shared memory is promised at the start. */
 		memset(emulated.shared, 0xff, shared);
 		memset(emulated.done, 0, sizeof emulated.done);
-		memset(emulated.waiting, 0, sizeof emulated.waiting);
-		memset(emulated.warp_waiting, 0, sizeof emulated.warp_waiting);
+		emulated.block = {block.x, 0, 0};
+		for (unsigned i = 0; i < block.x; i += 32)
+			emulated.warps[i / 32] = {block.x - i < 32 ? block.x - i : 32, 0, 0};
 		for (bool left = true; left;) {
 			left = false;
 			for (unsigned i = 0; i < block.x; i++) {
