@@ -19,6 +19,7 @@
 #include "inference/pages.h"
 #include "inference/speech.h"
 #include "inference/tokenizer.h"
+#include "inference/tool_calls.h"
 #include "inference/weights.h"
 #include "schema/base/clock.h"
 
@@ -45,7 +46,7 @@ struct generation {
 	struct sampler *sampler;
 	struct speech speech;
 	uint8_t *stop_bytes;
-	bool ignore_end;
+	bool ignore_end, markers;
 	float *state;                  /* of one that is only embedded: the sum so far */
 	struct constraint *constraint; /* NULL mostly */
 	struct constraint_state *said; /* what of it has been said */
@@ -151,6 +152,7 @@ generation_new(struct engine *engine, const struct generation_request *request, 
 	speech_init(&generation->speech, stops, count, request->trim);
 	buffer_init(&generation->text, TEXT_LIMIT);
 	generation->ignore_end = request->ignore_end;
+	generation->markers = request->markers;
 	generation->logprobs = request->logprobs;
 	generation->news = request->news;
 	generation->owner = request->owner;
@@ -266,7 +268,7 @@ finish(struct generation *generation, enum generation_end end)
 	engine->promised -= generation->page_need - generation->page_count;
 	generation->page_count = generation->page_need = 0;
 	pthread_mutex_lock(&generation->lock);
-	speech_end(&generation->speech, &generation->text);
+	speech_end(&generation->speech, end == GENERATION_LENGTH, &generation->text);
 	generation->end = end;
 	tell(generation);
 	pthread_mutex_unlock(&generation->lock);
@@ -358,7 +360,10 @@ say(struct generation *generation, float *logits)
 	if (tokenizer_ends(engine->model->tokenizer, token) && !generation->ignore_end) {
 		end = GENERATION_STOP;
 	} else {
-		if (tokenizer_kind(engine->model->tokenizer, token) != TOKEN_CONTROL &&
+		struct slice bytes = tokenizer_bytes(engine->model->tokenizer, token);
+
+		if ((tokenizer_kind(engine->model->tokenizer, token) != TOKEN_CONTROL ||
+		     (generation->markers && tool_calls_marker(bytes))) &&
 		    speech_add(&generation->speech, tokenizer_bytes(engine->model->tokenizer, token),
 		               &generation->text))
 			end = GENERATION_STOP;

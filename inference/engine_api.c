@@ -7,38 +7,12 @@
 #include <sys/random.h>
 
 #include "inference/constraint.h"
+#include "inference/engine_answer.h"
 #include "inference/engine_http.h"
 #include "inference/engine_request.h"
 #include "inference/model.h"
 #include "schema/base/clock.h"
 #include "schema/base/log.h"
-
-#define ANSWER_LIMIT ((size_t)48 << 20)
-
-struct answer;
-
-struct choice {
-	struct answer *answer;
-	struct generation *generation; /* NULL once it has ended */
-	struct buffer text;            /* of a whole answer */
-	struct buffer logprobs;        /* JSON of its tokens, comma behind each */
-	size_t tokens, offset;         /* offset in the text, for completions' logprobs */
-	enum generation_end end;
-};
-
-/* A call that is being answered by generations. */
-struct answer {
-	struct engine_api *api;
-	struct http_call *call; /* NULL: the client has left */
-	struct answer *next;    /* in the list of those with news */
-	bool listed;
-	bool chat, embed, base64, stream, include_usage, began, with_logprobs;
-	char id[48];
-	int64_t created;
-	size_t prompt_tokens, cached_tokens;
-	unsigned count, ended;
-	struct choice choices[];
-};
 
 struct engine_api {
 	struct engine *engine;
@@ -175,236 +149,6 @@ answer_metrics(struct engine_api *api, struct http_call *call)
 	buffer_free(&out);
 }
 
-/* ---- writing completions ---------------------------------------------------------------------------------------- */
-
-static const char *
-reason_of(enum generation_end end)
-{
-	return end == GENERATION_LENGTH ? "\"length\"" : "\"stop\"";
-}
-
-static void
-write_head(const struct answer *answer, struct buffer *out)
-{
-	const struct model *model = engine_model(answer->api->engine);
-
-	buffer_printf(out, "{\"id\":\"%s\",\"object\":\"%s\",\"created\":%lld,\"model\":", answer->id,
-	              !answer->chat    ? "text_completion"
-	              : answer->stream ? "chat.completion.chunk"
-	                               : "chat.completion",
-	              (long long)answer->created);
-	json_quote(out, slice_string(model->name));
-	buffer_printf(out, ",\"system_fingerprint\":\"sha256:%s\"", model->sha256);
-}
-
-static void
-write_usage(const struct answer *answer, struct buffer *out)
-{
-	size_t completion = 0;
-
-	for (unsigned i = 0; i < answer->count; i++)
-		completion += answer->choices[i].tokens;
-	buffer_printf(out,
-	              "\"usage\":{\"prompt_tokens\":%zu,\"completion_tokens\":%zu,\"total_tokens\":%zu,"
-	              "\"prompt_tokens_details\":{\"cached_tokens\":%zu}}",
-	              answer->prompt_tokens, completion, answer->prompt_tokens + completion,
-	              answer->cached_tokens);
-}
-
-static void
-write_token(struct buffer *out, const struct tokenizer *tokenizer, uint32_t token, float logprob)
-{
-	struct slice bytes = tokenizer_bytes(tokenizer, token);
-
-	buffer_string(out, "{\"token\":");
-	json_quote(out, bytes);
-	buffer_printf(out, ",\"logprob\":%.6f,\"bytes\":[", logprob < -9999.0f ? -9999.0 : (double)logprob);
-	for (size_t i = 0; i < bytes.size; i++)
-		buffer_printf(out, "%s%u", i == 0 ? "" : ",", bytes.data[i]);
-	buffer_byte(out, ']');
-}
-
-/* Chat: objects of the "content" array. */
-static void
-write_chat_logprobs(struct answer *answer, struct buffer *out, const struct token_report *reports,
-                    size_t count)
-{
-	const struct tokenizer *tokenizer = engine_model(answer->api->engine)->tokenizer;
-
-	for (size_t i = 0; i < count; i++) {
-		write_token(out, tokenizer, reports[i].token, reports[i].logprob);
-		buffer_string(out, ",\"top_logprobs\":[");
-		for (size_t j = 0; j < reports[i].best_count; j++) {
-			buffer_string(out, j == 0 ? "" : ",");
-			write_token(out, tokenizer, reports[i].best[j].token, reports[i].best[j].logprob);
-			buffer_byte(out, '}');
-		}
-		buffer_string(out, "]},");
-	}
-}
-
-/* Completions: four arrays side by side, kept one behind the other and woven at the end. */
-static void
-write_text_logprobs(struct answer *answer, struct choice *choice, struct buffer *out,
-                    const struct token_report *reports, size_t count)
-{
-	const struct tokenizer *tokenizer = engine_model(answer->api->engine)->tokenizer;
-	size_t offset = choice->offset;
-
-	buffer_string(out, "{\"tokens\":[");
-	for (size_t i = 0; i < count; i++) {
-		buffer_string(out, i == 0 ? "" : ",");
-		json_quote(out, tokenizer_bytes(tokenizer, reports[i].token));
-	}
-	buffer_string(out, "],\"token_logprobs\":[");
-	for (size_t i = 0; i < count; i++)
-		buffer_printf(out, "%s%.6f", i == 0 ? "" : ",", (double)reports[i].logprob);
-	buffer_string(out, "],\"top_logprobs\":[");
-	for (size_t i = 0; i < count; i++) {
-		buffer_string(out, i == 0 ? "{" : ",{");
-		for (size_t j = 0; j < reports[i].best_count; j++) {
-			buffer_string(out, j == 0 ? "" : ",");
-			json_quote(out, tokenizer_bytes(tokenizer, reports[i].best[j].token));
-			buffer_printf(out, ":%.6f", (double)reports[i].best[j].logprob);
-		}
-		buffer_byte(out, '}');
-	}
-	buffer_string(out, "],\"text_offset\":[");
-	for (size_t i = 0; i < count; i++) {
-		buffer_printf(out, "%s%zu", i == 0 ? "" : ",", offset);
-		offset += tokenizer_bytes(tokenizer, reports[i].token).size;
-	}
-	buffer_string(out, "]}");
-	choice->offset = offset;
-}
-
-static void
-drop_comma(struct buffer *out)
-{
-	if (out->size > 0 && out->data[out->size - 1] == ',')
-		out->size--;
-}
-
-/* One event of a stream; `end` NULL while it goes on. */
-static void
-write_event(struct answer *answer, struct choice *choice, struct slice text,
-            const struct generation_news *news, const char *role, const char *end, struct buffer *out)
-{
-	buffer_string(out, "data: ");
-	write_head(answer, out);
-	buffer_printf(out, ",\"choices\":[{\"index\":%u,", (unsigned)(choice - answer->choices));
-	if (answer->chat) {
-		buffer_string(out, "\"delta\":{");
-		if (role != NULL)
-			buffer_printf(out, "\"role\":\"%s\",\"content\":", role);
-		else if (end == NULL)
-			buffer_string(out, "\"content\":");
-		if (role != NULL || end == NULL)
-			json_quote(out, text);
-		buffer_byte(out, '}');
-	} else {
-		buffer_string(out, "\"text\":");
-		json_quote(out, text);
-	}
-	if (answer->with_logprobs && news != NULL && news->report_count > 0 && end == NULL) {
-		buffer_string(out, ",\"logprobs\":");
-		if (answer->chat) {
-			buffer_string(out, "{\"content\":[");
-			write_chat_logprobs(answer, out, news->reports, news->report_count);
-			drop_comma(out);
-			buffer_string(out, "]}");
-		} else {
-			write_text_logprobs(answer, choice, out, news->reports, news->report_count);
-		}
-	} else {
-		buffer_string(out, ",\"logprobs\":null");
-	}
-	buffer_printf(out, ",\"finish_reason\":%s}]%s}\n\n", end != NULL ? end : "null",
-	              answer->include_usage ? ",\"usage\":null" : "");
-}
-
-static void
-write_embeddings(struct answer *answer, struct buffer *out)
-{
-	const struct model *model = engine_model(answer->api->engine);
-
-	buffer_string(out, "{\"object\":\"list\",\"data\":[");
-	for (unsigned i = 0; i < answer->count; i++) {
-		const struct buffer *bytes =
-		    &answer->choices[i].text; /* floats of this machine: little endian */
-
-		buffer_printf(
-		    out, "%s{\"object\":\"embedding\",\"index\":%u,\"embedding\":", i == 0 ? "" : ",", i);
-		if (answer->base64) {
-			char *text = malloc(BASE64_SIZE(bytes->size));
-
-			if (text == NULL)
-				out->failed = true;
-			else
-				buffer_printf(out, "\"%.*s\"",
-				              (int)base64_encode(text, bytes->data, bytes->size), text);
-			free(text);
-		} else {
-			for (size_t at = 0; at + 4 <= bytes->size; at += 4) {
-				float value;
-
-				memcpy(&value, bytes->data + at, 4);
-				buffer_printf(out, "%s%.9g", at == 0 ? "[" : ",", (double)value);
-			}
-			buffer_byte(out, ']');
-		}
-		buffer_byte(out, '}');
-	}
-	buffer_string(out, "],\"model\":");
-	json_quote(out, slice_string(model->name));
-	buffer_printf(
-	    out,
-	    ",\"system_fingerprint\":\"sha256:%s\",\"usage\":{\"prompt_tokens\":%zu,\"total_tokens\":%zu}}",
-	    model->sha256, answer->prompt_tokens, answer->prompt_tokens);
-}
-
-static void
-write_whole(struct answer *answer, struct buffer *out)
-{
-	if (answer->embed) {
-		write_embeddings(answer, out);
-		return;
-	}
-	write_head(answer, out);
-	buffer_string(out, ",\"choices\":[");
-	for (unsigned i = 0; i < answer->count; i++) {
-		struct choice *choice = &answer->choices[i];
-
-		buffer_printf(out, "%s{\"index\":%u,", i == 0 ? "" : ",", i);
-		if (answer->chat) {
-			buffer_string(out, "\"message\":{\"role\":\"assistant\",\"content\":");
-			json_quote(out, buffer_view(&choice->text));
-			buffer_string(out, ",\"refusal\":null}");
-		} else {
-			buffer_string(out, "\"text\":");
-			json_quote(out, buffer_view(&choice->text));
-		}
-		if (answer->with_logprobs && answer->chat) {
-			drop_comma(&choice->logprobs);
-			buffer_string(out, ",\"logprobs\":{\"content\":[");
-			buffer_slice(out, buffer_view(&choice->logprobs));
-			buffer_string(out, "]}");
-		} else if (answer->with_logprobs) {
-			/* The reports were kept whole: their arrays lie side by side. */
-			buffer_string(out, ",\"logprobs\":");
-			write_text_logprobs(answer, choice, out,
-			                    (const struct token_report *)(const void *)choice->logprobs.data,
-			                    choice->logprobs.size / sizeof(struct token_report));
-		} else {
-			buffer_string(out, ",\"logprobs\":null");
-		}
-		buffer_printf(out, ",\"finish_reason\":%s}", reason_of(choice->end));
-	}
-	buffer_string(out, "],");
-	write_usage(answer, out);
-	buffer_byte(out, '}');
-}
-
 /* ---- an answer's life ------------------------------------------------------------------------------------------- */
 
 static void
@@ -417,6 +161,7 @@ answer_free(struct answer *answer)
 		generation_release(answer->choices[i].generation);
 		buffer_free(&answer->choices[i].text);
 		buffer_free(&answer->choices[i].logprobs);
+		tool_calls_free(answer->choices[i].tools);
 	}
 	pthread_mutex_lock(&api->lock);
 	for (struct answer **at = &api->news; *at != NULL; at = &(*at)->next)
@@ -455,6 +200,22 @@ have_news(void *owner)
 		engine_http_wake(api->http);
 }
 
+/* Where tools are offered: calls leave the text. */
+static void
+hear_tools(struct choice *choice, struct generation_news *news)
+{
+	struct buffer content;
+
+	if (choice->tools == NULL)
+		return;
+	buffer_init(&content, ANSWER_LIMIT);
+	tool_calls_feed(choice->tools, buffer_view(&news->text), &content);
+	if (news->end != GENERATION_RUNNING)
+		tool_calls_end(choice->tools, &content);
+	buffer_free(&news->text);
+	news->text = content;
+}
+
 static void
 take_news(struct answer *answer, struct choice *choice, struct buffer *out)
 {
@@ -471,15 +232,20 @@ take_news(struct answer *answer, struct choice *choice, struct buffer *out)
 		              engine_model(answer->api->engine)->shape.width * sizeof(float));
 	free(news.embedding);
 	answer->cached_tokens = news.cached_tokens;
+	hear_tools(choice, &news);
 	if (answer->stream) {
 		if (news.text.size > 0 || news.report_count > 0)
-			write_event(answer, choice, buffer_view(&news.text), &news, NULL, NULL, out);
+			answer_write_event(answer, choice, buffer_view(&news.text), &news, NULL, NULL, out);
+		for (; choice->tools != NULL && choice->called < choice->tools->count; choice->called++)
+			answer_write_call(answer, choice, choice->called, out);
+		choice->end = news.end;
 		if (news.end != GENERATION_RUNNING)
-			write_event(answer, choice, slice_of(NULL, 0), NULL, NULL, reason_of(news.end), out);
+			answer_write_event(answer, choice, slice_of(NULL, 0), NULL, NULL,
+			                   answer_reason(choice), out);
 	} else {
 		buffer_slice(&choice->text, buffer_view(&news.text));
 		if (answer->chat && news.report_count > 0)
-			write_chat_logprobs(answer, &choice->logprobs, news.reports, news.report_count);
+			answer_write_logprobs(answer, &choice->logprobs, news.reports, news.report_count);
 		else if (news.report_count > 0)
 			buffer_append(&choice->logprobs, news.reports,
 			              news.report_count * sizeof *news.reports);
@@ -540,18 +306,13 @@ proceed(struct answer *answer)
 			engine_http_finish(call);
 		}
 	} else if (answer->stream) {
-		if (answer->include_usage) {
-			buffer_string(&out, "data: ");
-			write_head(answer, &out);
-			buffer_string(&out, ",\"choices\":[],");
-			write_usage(answer, &out);
-			buffer_string(&out, "}\n\n");
-		}
+		if (answer->include_usage)
+			answer_write_usage(answer, &out);
 		buffer_string(&out, "data: [DONE]\n\n");
 		engine_http_chunk(call, buffer_view(&out));
 		engine_http_finish(call);
 	} else {
-		write_whole(answer, &out);
+		answer_write_whole(answer, &out);
 		engine_http_answer(call, 200, "application/json", buffer_view(&out), NULL);
 	}
 	buffer_free(&out);
@@ -609,6 +370,7 @@ complete(struct engine_api *api, struct http_call *call, bool chat)
 		goto fail;
 	}
 	answer->api = api;
+	answer->model = engine_model(api->engine);
 	answer->call = call;
 	answer->chat = chat;
 	answer->stream = request.stream;
@@ -634,6 +396,13 @@ complete(struct engine_api *api, struct http_call *call, bool chat)
 			goto fail;
 		}
 		answer->count = i + 1;
+		if (request.tools != TOOL_STYLE_NONE &&
+		    (choice->tools = tool_calls_new(request.tools, request.tool_list, request.whole_call,
+		                                    request.forced)) == NULL) {
+			fault_memory(&why);
+			constraint_free(request.generation.constraint);
+			goto fail;
+		}
 		if (generation_submit(api->engine, &request.generation, &choice->generation, &waiting,
 		                      &why) == -1) {
 			constraint_free(request.generation.constraint);
@@ -646,8 +415,8 @@ complete(struct engine_api *api, struct http_call *call, bool chat)
 		buffer_init(&out, ANSWER_LIMIT);
 		engine_http_begin(call, "text/event-stream; charset=utf-8");
 		for (unsigned i = 0; chat && i < answer->count; i++)
-			write_event(answer, &answer->choices[i], slice_of(NULL, 0), NULL, "assistant", NULL,
-			            &out);
+			answer_write_event(answer, &answer->choices[i], slice_of(NULL, 0), NULL, "assistant",
+			                   NULL, &out);
 		engine_http_chunk(call, buffer_view(&out));
 		buffer_free(&out);
 	}
@@ -678,6 +447,7 @@ embed(struct engine_api *api, struct http_call *call)
 		goto fail;
 	}
 	answer->api = api;
+	answer->model = engine_model(api->engine);
 	answer->call = call;
 	answer->embed = true;
 	answer->base64 = request.base64;

@@ -185,13 +185,15 @@ engine_messages_read(struct engine_request *request, const struct tokenizer *tok
 	for (size_t i = 0; i < json_array_size(from); i++)
 		if (read_message(request, json_array_get(from, i), i, developer, list, why) == -1)
 			goto out;
-	if (read_extras(request, conversation, why) == -1)
+	if (read_extras(request, conversation, why) == -1 ||
+	    engine_tools_read(request, chat_template, conversation, why) == -1)
 		goto out;
 	if (template_render(chat_template, conversation, &prompt, why) == -1) {
 		if (request->param[0] == '\0')
 			snprintf(request->param, sizeof request->param, "messages");
 		goto out;
 	}
+	engine_tools_prefix(request, &prompt);
 	result = tokenizer_encode_prompt(tokenizer, &prompt, &request->prompt, why);
 out:
 	json_decref(conversation);

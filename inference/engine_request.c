@@ -305,6 +305,7 @@ engine_request_read(struct engine_request *out, struct slice body, bool chat,
 	}
 	out->generation.prompt = out->prompt.ids;
 	out->generation.prompt_count = out->prompt.count;
+	out->generation.markers = out->tools != TOOL_STYLE_NONE;
 	out->generation.trim = chat && tokenizer_leading_space(tokenizer);
 	return 0;
 }
@@ -314,6 +315,7 @@ engine_request_free(struct engine_request *request)
 {
 	json_decref(request->json);
 	token_list_free(&request->prompt);
+	json_decref(request->made);
 	free(request->generation.sampling.bias);
 	memset(request, 0, sizeof *request);
 }

@@ -24,7 +24,12 @@ struct engine_request {
 	const json_t *schema;                 /* of the json; NULL: any object */
 	struct generation_request generation; /* prompt borrows from `prompt` */
 	struct token_list prompt;
-	char param[64]; /* which member was wrong; "" when none in particular */
+	enum tool_style tools;   /* how calls are written, where the client offers tools */
+	const json_t *tool_list; /* of the json */
+	bool whole_call;         /* the answer is the JSON of one call: the client wants one */
+	const char *forced;      /* of this tool, the JSON being its arguments; NULL: the JSON names it */
+	json_t *made;            /* the schema made for it */
+	char param[64];          /* which member was wrong; "" when none in particular */
 };
 
 /*
@@ -43,6 +48,10 @@ int engine_request_unsupported(struct engine_request *request, const char *param
 /* The messages and tools of a chat into request->prompt (engine_messages.c). */
 MUST_CHECK int engine_messages_read(struct engine_request *request, const struct tokenizer *tokenizer,
                                     const struct chat_template *chat_template, struct fault *why);
+/* The tools, into the conversation that the template will see; and what a wanted call begins with (engine_tools.c). */
+MUST_CHECK int engine_tools_read(struct engine_request *request, const struct chat_template *chat_template,
+                                 json_t *conversation, struct fault *why);
+void engine_tools_prefix(const struct engine_request *request, struct prompt *prompt);
 
 #define EMBEDDING_INPUTS_LIMIT 256
 

@@ -26,8 +26,8 @@ struct engine_sandbox {
  * is left out: what a driver asks of the kernel is its own affair and changes with its version. Network and the rest of
  * the files are closed all the same.
  */
-MUST_CHECK int engine_sandbox_files(struct engine_sandbox *out, const char *model, const char *listen, bool gpu,
-                                    struct fault *why);
+MUST_CHECK int engine_sandbox_files(struct engine_sandbox *out, const char *model, const char *listen,
+                                    bool gpu, struct fault *why);
 /* Second stage, once everything is open and every thread runs. */
 MUST_CHECK int engine_sandbox_calls(struct engine_sandbox *sandbox, struct fault *why);
 

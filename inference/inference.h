@@ -43,6 +43,7 @@ struct generation_request {
 	struct slice stops[16]; /* copied */
 	size_t stop_count;
 	bool ignore_end;               /* go on past the end of the turn: for measuring */
+	bool markers;                  /* control tokens that mark calls of tools are seen as text */
 	bool trim;                     /* drop one space at the very beginning of the answer */
 	bool embed;                    /* no answer: only what the model makes of the prompt */
 	struct constraint *constraint; /* of the answer, or NULL; the generation\'s once submitted */

@@ -132,11 +132,11 @@ speech_add(struct speech *speech, struct slice bytes, struct buffer *out)
 }
 
 void
-speech_end(struct speech *speech, struct buffer *out)
+speech_end(struct speech *speech, bool cut, struct buffer *out)
 {
 	if (speech->stopped)
 		return;
-	gather(speech, true);
+	gather(speech, !cut);
 	buffer_slice(out, buffer_view(&speech->held));
 	buffer_reset(&speech->held);
 }

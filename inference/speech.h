@@ -24,7 +24,10 @@ void speech_init(struct speech *speech, const struct slice *stops, size_t count,
 void speech_free(struct speech *speech);
 /* One token's bytes; what may be said now is appended to `out`. true: a stop string came, and nothing more will. */
 bool speech_add(struct speech *speech, struct slice bytes, struct buffer *out);
-/* No more tokens: what was held back is said, and half characters as U+FFFD. */
-void speech_end(struct speech *speech, struct buffer *out);
+/*
+ * No more tokens: what was held back is said, and half characters as U+FFFD; but an answer that was cut off (`cut`)
+ * simply ends before the character that it could not finish.
+ */
+void speech_end(struct speech *speech, bool cut, struct buffer *out);
 
 #endif

@@ -219,9 +219,26 @@ syllables_are_never_split(void **state)
 		buffer_slice(&all, buffer_view(&out));
 		buffer_free(&out);
 	}
-	speech_end(&speech, &all);
+	speech_end(&speech, false, &all);
 	assert_string_equal(buffer_text(&all), text);
 	buffer_free(&all);
+	speech_free(&speech);
+}
+
+/* "한" cut off after two of its three bytes: what was cut by the limit ends before it. */
+static void
+answers_cut_off_end_with_a_whole_syllable(void **state)
+{
+	struct speech speech;
+	struct buffer out;
+
+	(void)state;
+	speech_init(&speech, NULL, 0, false);
+	buffer_init(&out, 1000);
+	speech_add(&speech, SLICE_LITERAL("대\xed\x95"), &out);
+	speech_end(&speech, true, &out);
+	assert_true(slice_is(buffer_view(&out), "대"));
+	buffer_free(&out);
 	speech_free(&speech);
 }
 
@@ -235,7 +252,7 @@ broken_bytes_become_marks(void **state)
 	speech_init(&speech, NULL, 0, false);
 	buffer_init(&out, 1000);
 	speech_add(&speech, SLICE_LITERAL("a\xff\xed\x95z\xed\x95"), &out);
-	speech_end(&speech, &out);
+	speech_end(&speech, false, &out);
 	assert_string_equal(buffer_text(&out), "a\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdz\xef\xbf\xbd");
 	buffer_free(&out);
 	speech_free(&speech);
@@ -256,7 +273,7 @@ stop_strings_never_show(void **state)
 	for (size_t i = 0; i < strlen(text) && !stopped; i++)
 		stopped = speech_add(&speech, slice_of(text + i, 1), &out);
 	assert_true(stopped);
-	speech_end(&speech, &out);
+	speech_end(&speech, false, &out);
 	assert_string_equal(buffer_text(&out), "하나 ## 둘 끝이 아님 ");
 	buffer_free(&out);
 	speech_free(&speech);
@@ -273,6 +290,7 @@ main(void)
 	    cmocka_unit_test(unknown_rules_are_refused_by_name),
 	    cmocka_unit_test(syllables_are_never_split),
 	    cmocka_unit_test(broken_bytes_become_marks),
+	    cmocka_unit_test(answers_cut_off_end_with_a_whole_syllable),
 	    cmocka_unit_test(stop_strings_never_show),
 	};
 
