@@ -36,6 +36,7 @@ struct generation {
 	/* the engine thread's */
 	uint32_t *tokens; /* prompt, then answer */
 	size_t prompt_count, count, most;
+	int64_t began;   /* when it was admitted; 0: it waits */
 	size_t computed; /* positions in the cache */
 	size_t rows_now; /* in this step */
 	bool spoke;      /* this step had its last token alone */
@@ -184,7 +185,9 @@ generation_submit(struct engine *engine, const struct generation_request *reques
 	if ((generation = generation_new(engine, request, most)) == NULL)
 		return fault_memory(why);
 	pthread_mutex_lock(&engine->lock);
-	waiting = engine->waiting;
+	/* Who finds a place at once does not wait. */
+	waiting = engine->waiting + engine->counters.active;
+	waiting = waiting > engine->parallel ? waiting - engine->parallel : 0;
 	if (engine->over || waiting >= engine->queue_limit) {
 		engine->counters.refused++;
 		pthread_mutex_unlock(&engine->lock);
@@ -272,11 +275,14 @@ finish(struct generation *generation, enum generation_end end)
 	generation->end = end;
 	tell(generation);
 	pthread_mutex_unlock(&generation->lock);
-	if (end == GENERATION_CANCELLED) {
-		pthread_mutex_lock(&engine->lock);
+	pthread_mutex_lock(&engine->lock);
+	if (end == GENERATION_CANCELLED)
 		engine->counters.cancelled++;
-		pthread_mutex_unlock(&engine->lock);
-	}
+	else if (generation->began != 0) /* a moving mean of how long answers hold their place */
+		engine->counters.mean_seconds += ((double)(clock_monotonic_ns() - generation->began) * 1e-9 -
+		                                  engine->counters.mean_seconds) /
+		                                 8;
+	pthread_mutex_unlock(&engine->lock);
 	generation_unhold(generation);
 }
 
@@ -573,6 +579,7 @@ admit(struct engine *engine, struct generation *generation)
 		return false;
 	}
 	engine->promised += need;
+	generation->began = clock_monotonic_ns();
 	generation->page_count = generation->published = known;
 	generation->computed = known * CACHE_PAGE;
 	for (size_t i = 0; i < generation->prompt_count; i++)

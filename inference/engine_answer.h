@@ -37,6 +37,7 @@ struct answer {
 	char id[48];
 	int64_t created;
 	size_t prompt_tokens, cached_tokens;
+	size_t dimensions; /* of embeddings */
 	unsigned count, ended;
 	struct choice choices[];
 };

@@ -1,5 +1,6 @@
 #include "inference/engine_api.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,13 +48,24 @@ status_of(enum fault_kind kind)
 }
 
 static void
-answer_fault(struct http_call *call, const struct fault *why, const char *param, size_t waiting)
+answer_fault(struct engine_api *api, struct http_call *call, const struct fault *why, const char *param,
+             size_t waiting)
 {
 	int status = status_of(why->kind);
 	const char *code =
 	    why->kind == FAULT_TOO_LARGE ? "context_length_exceeded" : fault_kind_name(why->kind);
+	char retry[48];
 	struct buffer out;
 
+	if (status ==
+	    429) { /* when those who wait will have had their turn, by how long answers take of late */
+		struct engine_counters counters;
+		double seconds;
+
+		engine_counters(api->engine, &counters);
+		seconds = ceil(counters.mean_seconds * (double)(waiting + 1) / (double)counters.parallel);
+		snprintf(retry, sizeof retry, "Retry-After: %.0f\r\n", fmin(fmax(seconds, 1), 600));
+	}
 	buffer_init(&out, 8192);
 	buffer_string(&out, "{\"error\":{\"message\":");
 	{
@@ -74,8 +86,7 @@ answer_fault(struct http_call *call, const struct fault *why, const char *param,
 	if (status == 429)
 		buffer_printf(&out, ",\"queue_position\":%zu", waiting);
 	buffer_string(&out, "}}");
-	engine_http_answer(call, status, "application/json", buffer_view(&out),
-	                   status == 429 ? "Retry-After: 1\r\n" : NULL);
+	engine_http_answer(call, status, "application/json", buffer_view(&out), status == 429 ? retry : NULL);
 	buffer_free(&out);
 }
 
@@ -216,6 +227,20 @@ hear_tools(struct choice *choice, struct generation_news *news)
 	news->text = content;
 }
 
+/* The leading dimensions, brought to length 1 again. */
+static void
+take_embedding(const struct answer *answer, struct choice *choice, float *values)
+{
+	double length = 0;
+
+	for (size_t i = 0; i < answer->dimensions; i++)
+		length += (double)values[i] * (double)values[i];
+	length = length > 0 ? 1 / sqrt(length) : 0;
+	for (size_t i = 0; i < answer->dimensions && answer->dimensions < answer->model->shape.width; i++)
+		values[i] = (float)((double)values[i] * length);
+	buffer_append(&choice->text, values, answer->dimensions * sizeof *values);
+}
+
 static void
 take_news(struct answer *answer, struct choice *choice, struct buffer *out)
 {
@@ -228,8 +253,7 @@ take_news(struct answer *answer, struct choice *choice, struct buffer *out)
 	if (!answer->embed)
 		answer->prompt_tokens = news.prompt_tokens;
 	if (news.embedding != NULL)
-		buffer_append(&choice->text, news.embedding,
-		              engine_model(answer->api->engine)->shape.width * sizeof(float));
+		take_embedding(answer, choice, news.embedding);
 	free(news.embedding);
 	answer->cached_tokens = news.cached_tokens;
 	hear_tools(choice, &news);
@@ -295,7 +319,7 @@ proceed(struct answer *answer)
 		          "the engine could not finish the answer");
 		buffer_reset(&out);
 		if (!answer->stream) {
-			answer_fault(call, &why, NULL, 0);
+			answer_fault(answer->api, call, &why, NULL, 0);
 		} else {
 			buffer_string(&out, "data: {\"error\":{\"message\":\"엔진이 답을 끝내지 못했습니다 | "
 			                    "the engine could not finish "
@@ -425,7 +449,7 @@ complete(struct engine_api *api, struct http_call *call, bool chat)
 fail:
 	if (answer != NULL)
 		answer_free(answer);
-	answer_fault(call, &why, request.param, waiting);
+	answer_fault(api, call, &why, request.param, waiting);
 	engine_request_free(&request);
 }
 
@@ -440,7 +464,8 @@ embed(struct engine_api *api, struct http_call *call)
 	size_t waiting = 0;
 
 	if (embedding_request_read(&request, call->body, engine_model(api->engine)->tokenizer,
-	                           engine_context(api->engine), &why) == -1)
+	                           engine_context(api->engine), engine_model(api->engine)->shape.width,
+	                           &why) == -1)
 		goto fail;
 	if ((answer = calloc(1, sizeof *answer + request.count * sizeof *answer->choices)) == NULL) {
 		fault_memory(&why);
@@ -451,6 +476,7 @@ embed(struct engine_api *api, struct http_call *call)
 	answer->call = call;
 	answer->embed = true;
 	answer->base64 = request.base64;
+	answer->dimensions = request.dimensions != 0 ? request.dimensions : answer->model->shape.width;
 	for (unsigned i = 0; i < request.count; i++) {
 		struct choice *choice = &answer->choices[i];
 
@@ -472,7 +498,7 @@ embed(struct engine_api *api, struct http_call *call)
 fail:
 	if (answer != NULL)
 		answer_free(answer);
-	answer_fault(call, &why, request.param, waiting);
+	answer_fault(api, call, &why, request.param, waiting);
 	embedding_request_free(&request);
 }
 
@@ -502,7 +528,7 @@ handle(void *context, struct http_call *call)
 		answer_metrics(api, call);
 	} else {
 		fault_set(&why, FAULT_NOT_FOUND, "그런 경로가 없습니다", "there is no such path");
-		answer_fault(call, &why, NULL, 0);
+		answer_fault(api, call, &why, NULL, 0);
 	}
 }
 

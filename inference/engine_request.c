@@ -358,7 +358,7 @@ encode_input(struct embedding_request *request, const json_t *input, const struc
 
 int
 embedding_request_read(struct embedding_request *out, struct slice body, const struct tokenizer *tokenizer,
-                       size_t context, struct fault *why)
+                       size_t context, size_t width, struct fault *why)
 {
 	json_t *json = json_read(body, REQUEST_BODY_LIMIT, BODY_DEPTH, why);
 	const json_t *input, *dimensions;
@@ -373,10 +373,14 @@ embedding_request_read(struct embedding_request *out, struct slice body, const s
 	dimensions = json_object_get(json, "dimensions");
 	format = json_get_string(json, "encoding_format");
 	if (dimensions != NULL && !json_is_null(dimensions)) {
-		snprintf(out->param, sizeof out->param, "dimensions");
-		fault_set(why, FAULT_UNSUPPORTED, "'dimensions'은(는) 이 엔진에서 지원하지 않습니다",
-		          "'dimensions' is not supported by this engine");
-		goto out;
+		if (!json_is_integer(dimensions) || json_integer_value(dimensions) < 1 ||
+		    (uint64_t)json_integer_value(dimensions) > width) {
+			snprintf(out->param, sizeof out->param, "dimensions");
+			fault_set(why, FAULT_INVALID, "'dimensions'는 1-%zu여야 합니다",
+			          "'dimensions' must be 1 to %zu", width);
+			goto out;
+		}
+		out->dimensions = (size_t)json_integer_value(dimensions);
 	}
 	if (format != NULL && strcmp(format, "float") != 0 && strcmp(format, "base64") != 0) {
 		snprintf(out->param, sizeof out->param, "encoding_format");

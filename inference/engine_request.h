@@ -60,12 +60,14 @@ struct embedding_request {
 	struct token_list *inputs;
 	size_t count;
 	bool base64;
+	size_t dimensions; /* leading ones only, brought to length 1 again; 0: all */
 	char param[64];
 };
 
 /* As engine_request_read(). */
 MUST_CHECK int embedding_request_read(struct embedding_request *out, struct slice body,
-                                      const struct tokenizer *tokenizer, size_t context, struct fault *why);
+                                      const struct tokenizer *tokenizer, size_t context, size_t width,
+                                      struct fault *why);
 void embedding_request_free(struct embedding_request *request);
 
 #endif

@@ -74,6 +74,7 @@ struct engine_counters {
 	    step_rows;
 	size_t active, waiting, pages, pages_used, parallel;
 	double busy_seconds;
+	double mean_seconds; /* that an answer holds its place, of late */
 };
 
 /* Load the model, hash its weights, start the thread. *out is the caller's, to engine_close(). */

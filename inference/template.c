@@ -118,31 +118,44 @@ use_source(struct chat_template *chat_template, struct slice source, const struc
 	return 0;
 }
 
-static int
-use_name(struct chat_template *chat_template, const char *name, const struct tokenizer *tokenizer,
-         struct fault *why)
+bool
+template_is_path(const char *name)
 {
 	size_t size = strlen(name);
-	struct buffer file;
-	int result;
 
+	return strchr(name, '/') != NULL || (size > 6 && strcmp(name + size - 6, ".jinja") == 0);
+}
+
+static int
+use_name(struct chat_template *chat_template, const char *name, struct fault *why)
+{
 	for (size_t i = 0; i < FAMILIES; i++)
 		if (strcmp(name, families[i].name) == 0) {
 			chat_template->family = &families[i];
 			return 0;
 		}
-	if (strchr(name, '/') == NULL && (size < 6 || strcmp(name + size - 6, ".jinja") != 0))
-		return fault_set(
-		    why, FAULT_UNSUPPORTED,
-		    "대화 틀 '%s'을(를) 모릅니다 (llama3 exaone4 exaone gemma chatml zephyr, 또는 파일 경로)",
-		    "chat template '%s' is not known (llama3 exaone4 exaone gemma chatml zephyr, or the "
-		    "path of a file)",
-		    name);
-	if (file_read(&file, name, JINJA_SOURCE_LIMIT, why) == -1)
+	return fault_set(
+	    why, FAULT_UNSUPPORTED,
+	    "대화 틀 '%s'을(를) 모릅니다 (llama3 exaone4 exaone gemma chatml zephyr, 또는 파일 경로)",
+	    "chat template '%s' is not known (llama3 exaone4 exaone gemma chatml zephyr, or the path of "
+	    "a file)",
+	    name);
+}
+
+int
+template_open_source(struct chat_template **out, struct slice source, const struct tokenizer *tokenizer,
+                     struct fault *why)
+{
+	struct chat_template *chat_template = calloc(1, sizeof *chat_template);
+
+	if (chat_template == NULL)
+		return fault_memory(why);
+	if (use_source(chat_template, source, tokenizer, "file", why) == -1) {
+		template_close(chat_template);
 		return -1;
-	result = use_source(chat_template, buffer_view(&file), tokenizer, "file", why);
-	buffer_free(&file);
-	return result == -1 ? fault_prefix(why, "%s", "%s", name) : 0;
+	}
+	*out = chat_template;
+	return 0;
 }
 
 int
@@ -153,7 +166,7 @@ template_open(struct chat_template **out, const char *name, struct slice metadat
 
 	if (chat_template == NULL)
 		return fault_memory(why);
-	if (name != NULL && use_name(chat_template, name, tokenizer, why) == -1) {
+	if (name != NULL && use_name(chat_template, name, why) == -1) {
 		template_close(chat_template);
 		return -1;
 	}

@@ -22,13 +22,17 @@ enum tool_style {
 };
 
 /*
- * The template for a model: `name` when given (a built-in one, "llama3 exaone4 exaone gemma chatml zephyr", or the path
- * of a file with a template, known by its '/' or ".jinja"), else the model's own, else a built-in one guessed from its
- * control tokens, else ChatML as plain text. -1: no template of that name, or that file's does not hold. *out is the
- * caller's, to template_close().
+ * The template for a model: `name` when given (a built-in one, "llama3 exaone4 exaone gemma chatml zephyr"), else the
+ * model's own, else a built-in one guessed from its control tokens, else ChatML as plain text. -1: no template of that
+ * name. *out is the caller's, to template_close().
  */
 MUST_CHECK int template_open(struct chat_template **out, const char *name, struct slice metadata,
                              const struct tokenizer *tokenizer, struct fault *why);
+/* Somebody's template instead of all that; -1 when it does not hold. */
+MUST_CHECK int template_open_source(struct chat_template **out, struct slice source,
+                                    const struct tokenizer *tokenizer, struct fault *why);
+/* It names a file: it has a '/' or ends in ".jinja". */
+bool template_is_path(const char *name);
 void template_close(struct chat_template *chat_template); /* NULL is fine */
 
 const char *template_name(const struct chat_template *chat_template); /* "model" for the model's own */

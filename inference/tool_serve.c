@@ -6,6 +6,7 @@
 
 #include "inference/engine_api.h"
 #include "inference/engine_sandbox.h"
+#include "inference/template_jinja.h"
 #include "inference/tools.h"
 #include "schema/base/clock.h"
 #include "schema/base/log.h"
@@ -65,7 +66,9 @@ serve(const struct job *job, struct fault *why)
 	struct engine *engine = NULL;
 	struct engine_api *api = NULL;
 	struct chat_template *chat_template = NULL;
+	const bool from_file = job->chat_template != NULL && template_is_path(job->chat_template);
 	const struct fault *problem;
+	struct buffer source = {0};
 	const struct model *model;
 	struct sigaction action = {.sa_handler = on_signal};
 	struct engine_sandbox sandbox;
@@ -75,14 +78,23 @@ serve(const struct job *job, struct fault *why)
 	int result = -1;
 
 	log_info("engine", "event=loading model=%s", job->engine.model);
+	/* Before the files are closed to us. */
+	if (from_file && file_read(&source, job->chat_template, JINJA_SOURCE_LIMIT, why) == -1)
+		goto out;
 	if (engine_sandbox_files(&sandbox, job->engine.model, job->listen, gpu, why) == -1)
 		goto out;
 	if (engine_open(&engine, &job->engine, why) == -1)
 		goto out;
 	model = engine_model(engine);
-	if (template_open(&chat_template, job->chat_template, model->chat_template, model->tokenizer, why) ==
-	    -1)
+	if (from_file) {
+		if (template_open_source(&chat_template, buffer_view(&source), model->tokenizer, why) == -1) {
+			fault_prefix(why, "%s", "%s", job->chat_template);
+			goto out;
+		}
+	} else if (template_open(&chat_template, job->chat_template, model->chat_template, model->tokenizer,
+	                         why) == -1) {
 		goto out;
+	}
 	if (engine_api_open(&api, engine, chat_template, job->listen, address, why) == -1)
 		goto out;
 	if (template_guessed(chat_template, &problem))
@@ -116,6 +128,7 @@ serve(const struct job *job, struct fault *why)
 out:
 	engine_api_close(api);
 	template_close(chat_template);
+	buffer_free(&source);
 	engine_close(engine);
 	return result;
 }

@@ -27,7 +27,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		file = maker_finish(&maker);
 		if (gguf_parse(&gguf, buffer_view(&file), NULL) == -1 ||
 		    tokenizer_open(&tokenizer, &gguf, NULL) == -1 ||
-		    template_open(&chat_template, "chatml", slice_of(NULL, 0), tokenizer, NULL) == -1)
+		    template_open(
+		        &chat_template, NULL,
+		        SLICE_LITERAL("{{ tools }}{% for m in messages %}<tool_call>{{ m }}{% endfor %}"),
+		        tokenizer, NULL) == -1)
 			abort();
 	}
 	engine_http_head(slice_of(data, size), &head);
@@ -62,7 +65,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	{
 		struct embedding_request inputs;
 
-		if (embedding_request_read(&inputs, slice_of(data, size), tokenizer, 4096, &why) == 0 &&
+		if (embedding_request_read(&inputs, slice_of(data, size), tokenizer, 4096, 64, &why) == 0 &&
 		    inputs.count == 0)
 			abort();
 		embedding_request_free(&inputs);
