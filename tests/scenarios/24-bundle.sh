@@ -138,7 +138,7 @@ mkdir -p "$WORK/nginx"
 cat >"$WORK/nginx/nginx.conf" <<NGINX
 daemon off; pid $WORK/nginx/pid; error_log $WORK/nginx/error.log; worker_processes 1;
 events {}
-http { access_log $WORK/nginx/access.log; server { listen 127.0.0.1:$WEB_PORT; root $WORK/www; } }
+http { access_log $WORK/nginx/access.log; server { listen 127.0.0.1:$WEB_PORT; listen unix:$WORK/nginx/sock; root $WORK/www; } }
 NGINX
 chmod 755 "$WORK/www"
 nginx -e "$WORK/nginx/error.log" -c "$WORK/nginx/nginx.conf" -g 'user root;' >"$WORK/nginx.log" 2>&1 &
@@ -163,6 +163,23 @@ before=$(grep -c ' 304 ' "$WORK/nginx/access.log")
 until_true 20 asked 304 $((before + 2))
 failed && is_ten || fail "a refused one is taken, or asked for again"
 to_daemon pull | grep -q '그대로' || fail "pull by hand"
+
+# The same over a Unix socket and from a file; exchanged under load, nobody notices.
+pulled_from() {
+	sed -i "s|^    pull: .*|    pull: $1|" "$WORK/haechi.yaml"
+	restart
+	unchanged() { [ "$(status pull.outcome)" = unchanged ] && [ "$(status pull.from)" = "$1" ]; }
+	until_true 20 unchanged "$1"
+}
+cp "$WORK/10.bundle" "$WORK/www/haneul.bundle"
+pulled_from "unix:$WORK/nginx/sock:/haneul.bundle"
+pulled_from "file:$WORK/www/haneul.bundle"
+python3 tests/scenarios/_load.py "$BASE_URL" "$KEY_GUIDE" 4 3 "$WORK/promised" >"$WORK/counts" &
+load=$!
+for revision in 1 10 1 10; do to_daemon rollback $revision --reason '시험: 부하 속에서 바꿈' >/dev/null || fail "rollback under load"; done
+wait $load
+grep -q '^{"200": [0-9]*}$' "$WORK/counts" || fail "somebody noticed: $(cat "$WORK/counts")"
+"$HAECHI" replay -c "$WORK/haechi.yaml" --limit 5 --database "$HAECHI_DATABASE" >"$WORK/said" 2>&1 || fail "replay by the bundle in force: $(cat "$WORK/said")"
 
 # Replayed: what the old bundle would flip.
 until_true 30 settled
