@@ -29,7 +29,26 @@ MUST_CHECK int signer_start(struct signer **out, const char *directory, const ch
 void signer_stop(struct signer *signer); /* NULL is fine */
 /* Make both keys in `directory` unless they are there; never overwrites. */
 MUST_CHECK int signer_keys_make(const char *directory, const char *origin, struct fault *why);
-/* The verifier keys (C2SP vkey lines, one per key) of `directory`, for publishing. */
+/*
+ * Rotation: make the keys that will take over (from the next start both sign), and let the old ones go (from the next start the new
+ * ones sign alone). FAULT_CONFLICT: one is under way already, or the new keys have not signed yet; FAULT_NOT_FOUND: none is.
+ */
+MUST_CHECK int signer_keys_rotate(const char *directory, const char *origin, struct fault *why);
+MUST_CHECK int signer_keys_retire(const char *directory, const char *origin, struct fault *why);
+/*
+ * What the keys that sign have become since log.vkeys was written; before ledger_open(). Once the log has an entry of it, or nothing
+ * changed, signer_keys_settled() writes the file: a crash in between makes the entry twice, never none.
+ */
+struct signer_rotation {
+	char begun[64], ended[64]; /* ids of keys, "" none */
+	uint64_t size;             /* of the head at which it happened */
+	struct buffer vkeys;       /* the file as it should be; the caller's to buffer_free() */
+};
+MUST_CHECK int signer_keys_settle(struct signer_rotation *rotation, const struct signer *signer,
+                                  const char *directory, const char *origin, struct fault *why);
+MUST_CHECK int signer_keys_settled(const struct signer_rotation *rotation, const char *directory,
+                                   struct fault *why);
+/* The verifier keys of `directory` (audit/keyring.h has the form), for publishing. */
 MUST_CHECK int signer_vkeys(struct buffer *out, const char *directory, const char *origin, struct fault *why);
 /* pid of the child, for the supervisor's log and for tests. */
 int signer_pid(const struct signer *signer);

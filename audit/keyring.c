@@ -1,34 +1,102 @@
 #include "audit/quorum.h"
 
+#include <inttypes.h>
 #include <string.h>
+
+/* "# valid FROM [UNTIL]": 1; any other line: 0; -1: malformed. */
+static int
+validity_read(uint64_t *from, uint64_t *until, struct slice line, struct fault *why)
+{
+	static const char word[] = "# valid ";
+	const uint8_t *space;
+	struct slice first;
+
+	if (line.size > 0 && line.data[line.size - 1] == '\n')
+		line.size--;
+	if (line.size < sizeof word - 1 || memcmp(line.data, word, sizeof word - 1) != 0)
+		return 0;
+	first = slice_of(line.data + sizeof word - 1, line.size - (sizeof word - 1));
+	*until = 0;
+	if ((space = memchr(first.data, ' ', first.size)) != NULL) {
+		const struct slice second =
+		    slice_of(space + 1, (size_t)(first.data + first.size - space) - 1);
+
+		first.size = (size_t)(space - first.data);
+		if (!tree_number(until, second) || *until == 0)
+			first.size = 0;
+	}
+	if (!tree_number(from, first) || (*until != 0 && *until < *from))
+		return fault_set(why, FAULT_INVALID, "\"# valid 처음 [끝]\" 줄이 아닙니다",
+		                 "not a line \"# valid FROM [UNTIL]\"");
+	return 1;
+}
+
+static int
+key_add(struct keyring *keyring, const struct note_key *key, uint64_t from, uint64_t until, struct fault *why)
+{
+	size_t at = 0;
+
+	while (at < keyring->count &&
+	       (keyring->keys[at].id != key->id || keyring->keys[at].type != key->type ||
+	        strcmp(keyring->keys[at].name, key->name) != 0))
+		at++;
+	if (at == KEYRING_KEYS)
+		return fault_set(why, FAULT_TOO_LARGE, "검증 키가 %d개를 넘습니다",
+		                 "more than %d verifier keys", KEYRING_KEYS);
+	if (at == keyring->count) {
+		keyring->keys[keyring->count++] = *key;
+		keyring->from[at] = from;
+		keyring->until[at] = until;
+		return 0;
+	}
+	if (from > keyring->from[at])
+		keyring->from[at] = from;
+	if (until != 0 && (keyring->until[at] == 0 || until < keyring->until[at]))
+		keyring->until[at] = until;
+	return 0;
+}
 
 int
 keyring_add(struct keyring *keyring, struct slice text, struct fault *why)
 {
+	uint64_t from = 0, until = 0;
+
 	while (text.size > 0) {
 		const uint8_t *end = memchr(text.data, '\n', text.size);
-		const size_t size = end == NULL ? text.size : (size_t)(end - text.data) + 1;
+		const struct slice line =
+		    slice_of(text.data, end == NULL ? text.size : (size_t)(end - text.data) + 1);
 		struct note_key key;
 		size_t count;
-		bool there = false;
+		int validity;
 
-		if (note_keys_parse(&key, 1, &count, slice_of(text.data, size), why) == -1)
+		text = slice_of(text.data + line.size, text.size - line.size);
+		if ((validity = validity_read(&from, &until, line, why)) == -1)
 			return -1;
-		text = slice_of(text.data + size, text.size - size);
+		if (validity == 1)
+			continue;
+		if (note_keys_parse(&key, 1, &count, line, why) == -1)
+			return -1;
 		if (count == 0)
 			continue;
-		for (size_t i = 0; i < keyring->count; i++)
-			there =
-			    there || (keyring->keys[i].id == key.id && keyring->keys[i].type == key.type &&
-			              strcmp(keyring->keys[i].name, key.name) == 0);
-		if (there)
-			continue;
-		if (keyring->count == KEYRING_KEYS)
-			return fault_set(why, FAULT_TOO_LARGE, "검증 키가 %d개를 넘습니다",
-			                 "more than %d verifier keys", KEYRING_KEYS);
-		keyring->keys[keyring->count++] = key;
+		if (key_add(keyring, &key, from, until, why) == -1)
+			return -1;
+		from = until = 0;
 	}
 	return 0;
+}
+
+void
+keyring_write(struct buffer *out, const struct keyring *keyring)
+{
+	for (size_t i = 0; i < keyring->count; i++) {
+		if (keyring->until[i] != 0)
+			buffer_printf(out, "# valid %" PRIu64 " %" PRIu64 "\n", keyring->from[i],
+			              keyring->until[i]);
+		else if (keyring->from[i] != 0)
+			buffer_printf(out, "# valid %" PRIu64 "\n", keyring->from[i]);
+		note_key_write(out, &keyring->keys[i]);
+		buffer_byte(out, '\n');
+	}
 }
 
 int
@@ -54,12 +122,57 @@ keyring_knows(const struct keyring *keyring, struct slice name)
 	return false;
 }
 
+/* The log's own signatures: both kinds that are known for a head of this size, each by a key in its time. */
+static int
+own_check(struct signed_head *out, const struct keyring *keyring, const bool *verified, struct fault *why)
+{
+	const uint64_t size = out->checkpoint.size;
+	bool expect_ed25519 = false, expect_ecdsa = false;
+	const struct note_key *late = NULL;
+
+	for (size_t i = 0; i < keyring->count; i++) {
+		const struct note_key *key = &keyring->keys[i];
+		const bool in_time =
+		    size >= keyring->from[i] && (keyring->until[i] == 0 || size <= keyring->until[i]);
+
+		if (key->type == NOTE_COSIGNATURE) {
+			out->cosigners += verified[i];
+			continue;
+		}
+		if (!slice_is(out->checkpoint.origin, key->name))
+			continue;
+		if (!in_time) {
+			late = verified[i] ? key : late;
+		} else if (key->type == NOTE_ED25519) {
+			expect_ed25519 = true;
+			out->ed25519 = out->ed25519 || verified[i];
+		} else if (key->type == NOTE_ECDSA) {
+			expect_ecdsa = true;
+			out->ecdsa = out->ecdsa || verified[i];
+		}
+	}
+	if (late != NULL && !out->ed25519 && !out->ecdsa)
+		return fault_set(why, FAULT_TAMPERED,
+		                 "크기 %" PRIu64 "의 체크포인트에 쓰일 수 없는 키(%08" PRIx32
+		                 ")로만 서명되었습니다: 그 전에 물러났거나 그 뒤에 쓰이기 시작한 키입니다",
+		                 "a checkpoint of size %" PRIu64
+		                 " is signed by a key out of its time alone (%08" PRIx32
+		                 "): it was retired before, or came later",
+		                 size, late->id);
+	if ((expect_ed25519 && !out->ed25519) || (!expect_ed25519 && !expect_ecdsa))
+		return fault_set(why, FAULT_TAMPERED, "체크포인트에 기록의 Ed25519 서명이 없습니다",
+		                 "the log's Ed25519 signature is missing from the checkpoint");
+	if (expect_ecdsa && !out->ecdsa)
+		return fault_set(why, FAULT_TAMPERED, "체크포인트에 기록의 ECDSA P-256 서명이 없습니다",
+		                 "the log's ECDSA P-256 signature is missing from the checkpoint");
+	return 0;
+}
+
 int
 signed_head_open(struct signed_head *out, struct slice bytes, const char *origin,
                  const struct keyring *keyring, struct fault *why)
 {
 	bool verified[KEYRING_KEYS];
-	bool expect_ed25519 = false, expect_ecdsa = false;
 
 	memset(out, 0, sizeof *out);
 	if (note_parse(&out->note, bytes, why) == -1 ||
@@ -74,25 +187,7 @@ signed_head_open(struct signed_head *out, struct slice bytes, const char *origin
 		                 SLICE_PRINT(out->checkpoint.origin));
 	if (note_verify(&out->note, keyring->keys, keyring->count, verified, NULL, why) == -1)
 		return -1;
-	for (size_t i = 0; i < keyring->count; i++) {
-		const struct note_key *key = &keyring->keys[i];
-		const bool own = slice_is(out->checkpoint.origin, key->name);
-
-		if (own && key->type == NOTE_ED25519) {
-			expect_ed25519 = true;
-			out->ed25519 = out->ed25519 || verified[i];
-		} else if (own && key->type == NOTE_ECDSA) {
-			expect_ecdsa = true;
-			out->ecdsa = out->ecdsa || verified[i];
-		} else if (key->type == NOTE_COSIGNATURE && verified[i]) {
-			out->cosigners++;
-		}
-	}
-	if (expect_ed25519 && !out->ed25519)
-		return fault_set(why, FAULT_TAMPERED, "체크포인트에 기록의 Ed25519 서명이 없습니다",
-		                 "the log's Ed25519 signature is missing from the checkpoint");
-	if (expect_ecdsa && !out->ecdsa)
-		return fault_set(why, FAULT_TAMPERED, "체크포인트에 기록의 ECDSA P-256 서명이 없습니다",
-		                 "the log's ECDSA P-256 signature is missing from the checkpoint");
+	if (own_check(out, keyring, verified, why) == -1)
+		return -1;
 	return keyring->policy == NULL ? 0 : quorum_check(keyring->policy, out, NULL, why);
 }

@@ -10,18 +10,23 @@
 #include <openssl/x509.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "audit/audit.h"
+#include "audit/keyring.h"
 #include "audit/lasthead.h"
+#include "audit/notesecret.h"
+#include "audit/signer.h"
 
-#define ED25519_FILE    "log.ed25519"
-#define P256_FILE       "log.p256.pem"
-#define PRIVATE_PREFIX  "PRIVATE+KEY+"
-#define KEY_FILE_LIMIT  4096
-#define SIGNATURE_LIMIT 128
+#define ED25519_FILE      "log.ed25519"
+#define P256_FILE         "log.p256.pem"
+#define NEXT_ED25519_FILE "next.ed25519"
+#define NEXT_P256_FILE    "next.p256.pem"
+#define KEY_FILE_LIMIT    4096
+#define SIGNATURE_LIMIT   128
 
 static int
 path_make(char out[PATH_MAX], const char *directory, const char *name, struct fault *why)
@@ -113,96 +118,94 @@ public_p256(struct note_key *out, const char *origin, EVP_PKEY *key, struct faul
 static int
 ed25519_load(struct keys *keys, const char *path, const char *origin, struct fault *why)
 {
-	uint8_t *text = NULL, *bytes = NULL;
-	uint8_t public_key[crypto_sign_PUBLICKEYBYTES];
-	struct slice line;
-	char prefix[NOTE_NAME_SIZE + 32];
-	size_t size, prefix_size, decoded = 0;
-	int result = -1;
+	struct note_secret secret;
 
-	if (secret_read(&text, &size, path, KEY_FILE_LIMIT, why) == -1)
+	if (note_secret_load(&secret, path, origin, NOTE_ED25519, why) == -1)
 		return -1;
-	line = slice_of(text, size);
-	if (line.size != 0 && line.data[line.size - 1] == '\n')
-		line.size--;
-	prefix_size = (size_t)snprintf(prefix, sizeof prefix, PRIVATE_PREFIX "%s+", origin);
-	bytes = sodium_malloc(64);
-	keys->ed25519 = sodium_malloc(crypto_sign_SECRETKEYBYTES);
-	if (bytes == NULL || keys->ed25519 == NULL) {
-		fault_memory(why);
-		goto out;
-	}
-	/* name, eight hex digits, plus sign, then 44 characters of base64 for type and seed */
-	if (line.size != prefix_size + 9 + 44 || memcmp(line.data, prefix, prefix_size) != 0 ||
-	    !base64_decode(bytes, &decoded, slice_of(line.data + prefix_size + 9, 44)) ||
-	    decoded != 1 + crypto_sign_SEEDBYTES || bytes[0] != NOTE_ED25519 ||
-	    crypto_sign_seed_keypair(public_key, keys->ed25519, bytes + 1) != 0) {
-		bad_file(why, path);
-		goto out;
-	}
-	result = note_key_make(&keys->public_keys[0], origin, NOTE_ED25519,
-	                       slice_of(public_key, sizeof public_key), why);
-out:
-	sodium_free(bytes);
-	sodium_free(text);
-	return result;
+	keys->key[keys->count].ed25519 = secret.secret;
+	keys->key[keys->count++].public_key = secret.public_key;
+	return 0;
 }
 
 static int
 p256_load(struct keys *keys, const char *path, const char *origin, struct fault *why)
 {
 	uint8_t *text;
+	EVP_PKEY *key;
 	size_t size;
 	BIO *bio;
 
 	if (secret_read(&text, &size, path, KEY_FILE_LIMIT, why) == -1)
 		return -1;
 	bio = BIO_new_mem_buf(text, (int)size);
-	keys->p256 = bio == NULL ? NULL : PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+	key = bio == NULL ? NULL : PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
 	BIO_free(bio);
 	sodium_free(text);
-	if (keys->p256 == NULL)
+	if (key == NULL)
 		return bad_file(why, path);
-	return public_p256(&keys->public_keys[1], origin, keys->p256, why);
+	keys->key[keys->count].p256 = key;
+	return public_p256(&keys->key[keys->count++].public_key, origin, key, why);
+}
+
+/* Signing keys that nobody was told of make heads that nobody can check: those that are coming are told at the next start. */
+static int
+known_check(const struct keys *keys, const struct keyring *known, size_t old, struct fault *why)
+{
+	for (size_t i = 0; i < old; i++) {
+		const struct note_key *key = &keys->key[i].public_key;
+		bool found = false;
+
+		for (size_t k = 0; k < known->count; k++)
+			found = found ||
+			        (known->keys[k].id == key->id && known->keys[k].key_size == key->key_size &&
+			         memcmp(known->keys[k].key, key->key, key->key_size) == 0);
+		if (!found)
+			return fault_set(
+			    why, FAULT_CONFLICT, KEYS_VKEYS_FILE "에 적힌 검증 키가 서명 키와 다릅니다",
+			    "the verifier keys in " KEYS_VKEYS_FILE " are not those of the signing keys");
+	}
+	return 0;
+}
+
+static bool
+exists(const char *path)
+{
+	return access(path, F_OK) == 0 || errno != ENOENT;
 }
 
 int
 keys_load(struct keys *out, const char *directory, const char *origin, struct fault *why)
 {
-	struct note_key known[4];
-	struct buffer vkeys = {0};
+	static const struct {
+		const char *name;
+		int (*load)(struct keys *keys, const char *path, const char *origin, struct fault *why);
+	} files[KEYS_MOST] = {
+	    {ED25519_FILE,      ed25519_load},
+	    {P256_FILE,         p256_load   },
+	    {NEXT_ED25519_FILE, ed25519_load},
+	    {NEXT_P256_FILE,    p256_load   },
+	};
+	struct keyring *known = calloc(1, sizeof *known);
 	char path[PATH_MAX];
-	size_t count;
 	int result = -1;
 
 	memset(out, 0, sizeof *out);
-	if (path_make(path, directory, ED25519_FILE, why) == -1 ||
-	    ed25519_load(out, path, origin, why) == -1 || path_make(path, directory, P256_FILE, why) == -1 ||
-	    p256_load(out, path, origin, why) == -1 ||
-	    path_make(path, directory, KEYS_VKEYS_FILE, why) == -1 ||
-	    file_read(&vkeys, path, KEY_FILE_LIMIT, why) == -1)
-		goto out;
-	if (note_keys_parse(known, 4, &count, buffer_view(&vkeys), why) == -1) {
-		fault_prefix(why, "%s", "%s", path);
-		goto out;
-	}
-	for (size_t i = 0; i < 2; i++) {
-		bool found = false;
-
-		for (size_t k = 0; k < count; k++)
-			found =
-			    found || (known[k].id == out->public_keys[i].id &&
-			              known[k].key_size == out->public_keys[i].key_size &&
-			              memcmp(known[k].key, out->public_keys[i].key, known[k].key_size) == 0);
-		if (!found) {
-			fault_set(why, FAULT_CONFLICT, "%s에 적힌 검증 키가 서명 키와 다릅니다",
-			          "the verifier keys in %s are not those of the signing keys", path);
+	if (known == NULL)
+		return fault_memory(why);
+	for (size_t i = 0; i < KEYS_MOST; i++) {
+		if (path_make(path, directory, files[i].name, why) == -1)
 			goto out;
-		}
+		if (i >= 2 && !exists(path))
+			continue;
+		if (files[i].load(out, path, origin, why) == -1)
+			goto out;
 	}
-	result = 0;
+	if (path_make(path, directory, KEYS_VKEYS_FILE, why) == -1 ||
+	    keyring_add_file(known, path, why) == -1)
+		goto out;
+	result = known_check(out, known, 2, why);
 out:
-	buffer_free(&vkeys);
+	free(known);
 	if (result == -1)
 		keys_release(out);
 	return result;
@@ -211,69 +214,49 @@ out:
 void
 keys_release(struct keys *keys)
 {
-	sodium_free(keys->ed25519);
-	EVP_PKEY_free(keys->p256);
+	for (size_t i = 0; i < KEYS_MOST; i++) {
+		sodium_free(keys->key[i].ed25519);
+		EVP_PKEY_free(keys->key[i].p256);
+	}
 	memset(keys, 0, sizeof *keys);
+}
+
+static bool
+p256_sign(EVP_PKEY *key, struct slice text, uint8_t *signature, size_t *size)
+{
+	EVP_MD_CTX *context = EVP_MD_CTX_new();
+	const bool good = context != NULL &&
+	                  EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, key) == 1 &&
+	                  EVP_DigestSign(context, signature, size, text.data, text.size) == 1;
+
+	EVP_MD_CTX_free(context);
+	return good;
 }
 
 int
 keys_sign(const struct keys *keys, struct slice text, struct buffer *out, struct fault *why)
 {
-	uint8_t signature[SIGNATURE_LIMIT];
-	size_t size = sizeof signature;
-	EVP_MD_CTX *context = EVP_MD_CTX_new();
-	int result = -1;
+	for (size_t i = 0; i < keys->count; i++) {
+		uint8_t signature[SIGNATURE_LIMIT];
+		size_t size = sizeof signature;
 
-	if (context == NULL)
-		return fault_memory(why);
-	if (crypto_sign_detached(signature, NULL, text.data, text.size, keys->ed25519) != 0)
-		goto failed;
-	note_line_write(out, &keys->public_keys[0], slice_of(signature, crypto_sign_BYTES));
-	if (EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, keys->p256) != 1 ||
-	    EVP_DigestSign(context, signature, &size, text.data, text.size) != 1)
-		goto failed;
-	note_line_write(out, &keys->public_keys[1], slice_of(signature, size));
-	if (!buffer_ok(out)) {
-		fault_memory(why);
-		goto out;
+		if (keys->key[i].ed25519 != NULL) {
+			size = crypto_sign_BYTES;
+			if (crypto_sign_detached(signature, NULL, text.data, text.size,
+			                         keys->key[i].ed25519) != 0)
+				size = 0;
+		} else if (!p256_sign(keys->key[i].p256, text, signature, &size)) {
+			size = 0;
+		}
+		if (size == 0)
+			return fault_set(why, FAULT_INTERNAL, "체크포인트에 서명하지 못했습니다",
+			                 "the checkpoint could not be signed");
+		note_line_write(out, &keys->key[i].public_key, slice_of(signature, size));
 	}
-	result = 0;
-	goto out;
-failed:
-	fault_set(why, FAULT_INTERNAL, "체크포인트에 서명하지 못했습니다",
-	          "the checkpoint could not be signed");
-out:
-	EVP_MD_CTX_free(context);
-	return result;
+	return buffer_ok(out) ? 0 : fault_memory(why);
 }
 
 /* ---- making -------------------------------------------------------------------------------------------- */
-
-static int
-ed25519_make(struct note_key *out, const char *path, const char *origin, struct fault *why)
-{
-	uint8_t public_key[crypto_sign_PUBLICKEYBYTES], secret[crypto_sign_SECRETKEYBYTES];
-	uint8_t bytes[1 + crypto_sign_SEEDBYTES];
-	char encoded[BASE64_SIZE(sizeof bytes)];
-	struct buffer line;
-	int result = -1;
-
-	crypto_sign_keypair(public_key, secret);
-	bytes[0] = NOTE_ED25519;
-	crypto_sign_ed25519_sk_to_seed(bytes + 1, secret);
-	base64_encode(encoded, bytes, sizeof bytes);
-	buffer_init(&line, KEY_FILE_LIMIT);
-	if (note_key_make(out, origin, NOTE_ED25519, slice_of(public_key, sizeof public_key), why) == 0) {
-		buffer_printf(&line, PRIVATE_PREFIX "%s+%08" PRIx32 "+%s\n", origin, out->id, encoded);
-		result =
-		    buffer_ok(&line) ? file_replace(path, buffer_view(&line), 0600, why) : fault_memory(why);
-	}
-	buffer_wipe(&line);
-	sodium_memzero(secret, sizeof secret);
-	sodium_memzero(bytes, sizeof bytes);
-	sodium_memzero(encoded, sizeof encoded);
-	return result;
-}
 
 static int
 p256_make(struct note_key *out, const char *path, const char *origin, struct fault *why)
@@ -298,12 +281,6 @@ out:
 	BIO_free(bio);
 	EVP_PKEY_free(key);
 	return result;
-}
-
-static bool
-exists(const char *path)
-{
-	return access(path, F_OK) == 0 || errno != ENOENT;
 }
 
 int
@@ -346,7 +323,7 @@ signer_keys_make(const char *directory, const char *origin, struct fault *why)
 	}
 	if (file_replace(path[0], buffer_view(&text), 0600, why) == -1 ||
 	    p256_make(&public_keys[1], path[1], origin, why) == -1 ||
-	    ed25519_make(&public_keys[0], path[3], origin, why) == -1)
+	    note_secret_make(path[3], origin, NOTE_ED25519, &public_keys[0], why) == -1)
 		goto out;
 	buffer_reset(&text);
 	for (size_t i = 0; i < 2; i++) {
@@ -363,33 +340,196 @@ out:
 	return result;
 }
 
+/* log.vkeys of this log. *keyring is the caller's to free(). */
+static int
+vkeys_load(struct keyring **keyring, const char *directory, const char *origin, struct fault *why)
+{
+	struct keyring *known = calloc(1, sizeof *known);
+	char path[PATH_MAX];
+	int result = -1;
+
+	*keyring = NULL;
+	if (known == NULL)
+		return fault_memory(why);
+	if (path_make(path, directory, KEYS_VKEYS_FILE, why) == -1 ||
+	    keyring_add_file(known, path, why) == -1)
+		goto out;
+	for (size_t i = 0; i < known->count; i++)
+		if (strcmp(known->keys[i].name, origin) != 0) {
+			fault_set(why, FAULT_CONFLICT, "%s의 검증 키는 다른 기록(%s)의 것입니다",
+			          "the verifier keys in %s are of another log (%s)", path,
+			          known->keys[i].name);
+			goto out;
+		}
+	*keyring = known;
+	known = NULL;
+	result = 0;
+out:
+	free(known);
+	return result;
+}
+
 int
 signer_vkeys(struct buffer *out, const char *directory, const char *origin, struct fault *why)
 {
-	struct note_key known[4];
-	struct buffer text = {0};
-	char path[PATH_MAX];
-	size_t count;
+	struct keyring *known;
+
+	if (vkeys_load(&known, directory, origin, why) == -1)
+		return -1;
+	keyring_write(out, known);
+	free(known);
+	return buffer_ok(out) ? 0 : fault_memory(why);
+}
+
+/* ---- rotating ------------------------------------------------------------------------------------------ */
+
+int
+signer_keys_rotate(const char *directory, const char *origin, struct fault *why)
+{
+	char path[2][PATH_MAX];
+	struct note_key ignored;
+	struct keyring *known;
+
+	if (sodium_init() == -1)
+		return fault_set(why, FAULT_INTERNAL, "libsodium을 시작할 수 없습니다",
+		                 "libsodium cannot be started");
+	/* A folder without a log's keys is no place for their successors. */
+	if (vkeys_load(&known, directory, origin, why) == -1)
+		return -1;
+	free(known);
+	if (path_make(path[0], directory, NEXT_ED25519_FILE, why) == -1 ||
+	    path_make(path[1], directory, NEXT_P256_FILE, why) == -1)
+		return -1;
+	if (exists(path[0]) && exists(path[1]))
+		return fault_set(
+		    why, FAULT_CONFLICT,
+		    "새 키가 이미 있습니다: 이미 교체하는 중이며, haechi key rotate --finish 로 끝냅니다",
+		    "the new keys are there already: a rotation is under way, haechi key rotate --finish "
+		    "ends it");
+	/* The last one made is what makes the rotation: a crash in between leaves one key too many, which is made anew. */
+	return p256_make(&ignored, path[1], origin, why) == -1
+	           ? -1
+	           : note_secret_make(path[0], origin, NOTE_ED25519, NULL, why);
+}
+
+static bool
+announced(const struct keyring *known, const struct note_key *key)
+{
+	for (size_t i = 0; i < known->count; i++)
+		if (known->keys[i].id == key->id && known->keys[i].type == key->type)
+			return true;
+	return false;
+}
+
+int
+signer_keys_retire(const char *directory, const char *origin, struct fault *why)
+{
+	static const char *const names[2][2] = {
+	    {NEXT_ED25519_FILE, ED25519_FILE},
+            {NEXT_P256_FILE,    P256_FILE   }
+        };
+	char from[PATH_MAX], to[PATH_MAX];
+	struct keyring *known = NULL;
+	struct keys keys;
+	bool any = false;
 	int result = -1;
 
-	if (path_make(path, directory, KEYS_VKEYS_FILE, why) == -1 ||
-	    file_read(&text, path, KEY_FILE_LIMIT, why) == -1)
+	if (sodium_init() == -1)
+		return fault_set(why, FAULT_INTERNAL, "libsodium을 시작할 수 없습니다",
+		                 "libsodium cannot be started");
+	if (keys_load(&keys, directory, origin, why) == -1)
 		return -1;
-	if (note_keys_parse(known, 4, &count, buffer_view(&text), why) == -1) {
-		fault_prefix(why, "%s", "%s", path);
+	if (vkeys_load(&known, directory, origin, why) == -1)
 		goto out;
-	}
-	for (size_t i = 0; i < count; i++) {
-		if (strcmp(known[i].name, origin) != 0) {
-			fault_set(why, FAULT_CONFLICT, "%s의 검증 키는 다른 기록(%s)의 것입니다",
-			          "the verifier keys in %s are of another log (%s)", path, known[i].name);
+	for (size_t i = 2; i < keys.count; i++)
+		if (!announced(known, &keys.key[i].public_key)) {
+			fault_set(why, FAULT_CONFLICT,
+			          "새 키가 아직 쓰인 적이 없습니다: haechid를 다시 시작해 두 키가 함께 "
+			          "서명하는 기간을 두십시오",
+			          "the new keys have not signed yet: restart haechid, so that both sign for "
+			          "a while");
 			goto out;
 		}
-		note_key_write(out, &known[i]);
-		buffer_byte(out, '\n');
+	for (size_t i = 0; i < 2; i++) {
+		if (path_make(from, directory, names[i][0], why) == -1 ||
+		    path_make(to, directory, names[i][1], why) == -1)
+			goto out;
+		if (!exists(from))
+			continue;
+		any = true;
+		if (rename(from, to) == -1) {
+			fault_errno(why, "키 파일 %s 바꾸기", "renaming key file %s", from);
+			goto out;
+		}
 	}
-	result = buffer_ok(out) ? 0 : fault_memory(why);
+	if (!any) {
+		fault_set(why, FAULT_NOT_FOUND, "교체하는 중이 아닙니다 (먼저 haechi key rotate)",
+		          "no rotation is under way (haechi key rotate begins one)");
+		goto out;
+	}
+	result = 0;
 out:
-	buffer_free(&text);
+	keys_release(&keys);
+	free(known);
 	return result;
+}
+
+/* Names of keys for an entry: "id id". */
+static void
+id_append(char out[64], const struct note_key *key)
+{
+	const size_t size = strlen(out);
+
+	snprintf(out + size, 64 - size, "%s%08" PRIx32, size == 0 ? "" : " ", key->id);
+}
+
+int
+signer_keys_settle(struct signer_rotation *rotation, const struct signer *signer, const char *directory,
+                   const char *origin, struct fault *why)
+{
+	const uint64_t size = signer_head(signer)->size;
+	struct keyring *known = NULL, *signing = calloc(1, sizeof *signing);
+	int result = -1;
+
+	memset(rotation, 0, sizeof *rotation);
+	buffer_init(&rotation->vkeys, KEYRING_LIMIT);
+	if (signing == NULL)
+		return fault_memory(why);
+	if (vkeys_load(&known, directory, origin, why) == -1 ||
+	    keyring_add(signing, signer_public(signer), why) == -1)
+		goto out;
+	for (size_t i = 0; i < known->count; i++)
+		if (known->until[i] == 0 && !announced(signing, &known->keys[i])) {
+			/* It signed up to the head that the signer remembers; an empty log has no head that counts. */
+			known->until[i] = size == 0 ? 1 : size;
+			id_append(rotation->ended, &known->keys[i]);
+		}
+	for (size_t i = 0; i < signing->count; i++)
+		if (!announced(known, &signing->keys[i])) {
+			if (known->count == KEYRING_KEYS) {
+				fault_set(why, FAULT_TOO_LARGE, "검증 키가 %d개를 넘습니다",
+				          "more than %d verifier keys", KEYRING_KEYS);
+				goto out;
+			}
+			known->keys[known->count] = signing->keys[i];
+			known->from[known->count++] = size;
+			id_append(rotation->begun, &signing->keys[i]);
+		}
+	rotation->size = size;
+	keyring_write(&rotation->vkeys, known);
+	result = buffer_ok(&rotation->vkeys) ? 0 : fault_memory(why);
+out:
+	free(known);
+	free(signing);
+	return result;
+}
+
+int
+signer_keys_settled(const struct signer_rotation *rotation, const char *directory, struct fault *why)
+{
+	char path[PATH_MAX];
+
+	return path_make(path, directory, KEYS_VKEYS_FILE, why) == -1
+	           ? -1
+	           : file_replace(path, buffer_view(&rotation->vkeys), 0644, why);
 }

@@ -33,7 +33,7 @@
 #define ANSWER_WAIT_MS 10000
 #define START_WAIT_MS  20000
 #define LOCK_WAIT_MS   1500
-#define PUBLIC_LIMIT   1024u
+#define PUBLIC_LIMIT   4096u
 
 /* Between two processes of one program: plain structs. */
 struct request {
@@ -415,8 +415,8 @@ child_run(int socket, const char *directory, const char *origin, pid_t parent)
 		_exit(1);
 	}
 	buffer_append(&hello, &child->head, sizeof child->head);
-	for (size_t i = 0; i < 2; i++) {
-		note_key_write(&hello, &child->keys.public_keys[i]);
+	for (size_t i = 0; i < child->keys.count; i++) {
+		note_key_write(&hello, &child->keys.key[i].public_key);
 		buffer_byte(&hello, '\n');
 	}
 	if (!buffer_ok(&hello) || !answer_send(child, false, buffer_view(&hello)))

@@ -20,7 +20,7 @@ const struct tree_frontier *signer_head(const struct signer *signer);
  * more.
  */
 uint64_t signer_durable(const struct signer *signer);
-/* "name+id+key\n" for both keys. */
+/* "name+id+key\n" for every key that signs. */
 struct slice signer_public(const struct signer *signer);
 /*
  * Sign the tree that `count` more leaves behind entry `first` make; count 0 signs the present one again. The

@@ -108,26 +108,48 @@ make_state(const struct config *config, struct fault *why)
 
 /* What verifies the log: published under /log/vkey, and beside the state for whoever verifies on this machine. */
 static int
-read_vkeys(struct gateway *gateway, const struct config *config, struct fault *why)
+publish_vkeys(struct gateway *gateway, const struct config *config, struct signer_rotation *rotation,
+              struct fault *why)
 {
 	char path[4096];
-	struct buffer keys;
 	const char *text;
-	int result = -1;
 
-	buffer_init(&keys, 64 * 1024);
-	if (signer_vkeys(&keys, config->ledger.keys, config->origin, why) == -1)
-		goto out;
+	if (signer_keys_settle(rotation, gateway->signer, config->ledger.keys, config->origin, why) == -1)
+		return -1;
 	snprintf(path, sizeof path, "%s/log.vkey", config->state);
-	if (file_replace(path, buffer_view(&keys), 0644, why) == -1)
-		goto out;
-	if ((text = buffer_text(&keys)) == NULL || (gateway->vkeys = strdup(text)) == NULL)
-		fault_memory(why);
-	else
-		result = 0;
-out:
-	buffer_free(&keys);
-	return result;
+	if (file_replace(path, buffer_view(&rotation->vkeys), 0644, why) == -1)
+		return -1;
+	text = buffer_text(&rotation->vkeys);
+	return text == NULL || (gateway->vkeys = strdup(text)) == NULL ? fault_memory(why) : 0;
+}
+
+/* A key that begins or ends to sign is evidence. */
+static int
+record_rotation(struct gateway *gateway, const struct config *config, const struct signer_rotation *rotation,
+                struct fault *why)
+{
+	struct entry_note note = {.action = rotation->begun[0] != '\0' ? "log-key-added" : "log-key-retired"};
+	char id[ENTRY_ID_SIZE];
+
+	if (rotation->begun[0] == '\0' && rotation->ended[0] == '\0')
+		return 0;
+	if (rotation->begun[0] != '\0') {
+		note.facts[note.fact_count].name = "begun";
+		note.facts[note.fact_count++].text = rotation->begun;
+	}
+	if (rotation->ended[0] != '\0') {
+		note.facts[note.fact_count].name = "ended";
+		note.facts[note.fact_count++].text = rotation->ended;
+	}
+	note.facts[note.fact_count].name = "size";
+	note.facts[note.fact_count++].number = (int64_t)rotation->size;
+	note.facts[note.fact_count].name = "vkeys";
+	note.facts[note.fact_count++].text = gateway->vkeys;
+	if (gateway_note(gateway, ENTRY_KEY, &note, config->agency, "haechid", id, why) == -1)
+		return -1;
+	log_info("haechid", "event=log-keys begun=\"%s\" ended=\"%s\" entry=%s", rotation->begun,
+	         rotation->ended, id);
+	return signer_keys_settled(rotation, config->ledger.keys, why);
 }
 
 static int
@@ -238,6 +260,7 @@ main(int argc, char **argv)
 {
 	static struct gateway gateway;
 	static struct confine confine;
+	static struct signer_rotation rotation;
 	struct accesslog *accesslog = NULL;
 	struct arguments arguments = {0};
 	struct config *config = NULL, *published;
@@ -282,7 +305,7 @@ main(int argc, char **argv)
 	/* 3 signer: a process of its own, before any thread */
 	if (signer_keys_make(config->ledger.keys, config->origin, &why) == -1 ||
 	    signer_start(&gateway.signer, config->ledger.keys, config->origin, &why) == -1 ||
-	    read_vkeys(&gateway, config, &why) == -1)
+	    publish_vkeys(&gateway, config, &rotation, &why) == -1)
 		goto fail;
 
 	/* 4 confinement, first half: files and ports, before any thread */
@@ -321,7 +344,8 @@ main(int argc, char **argv)
 		goto fail;
 
 	/* 11 what happened is recorded before anything else happens */
-	if (lifecycle(&gateway, "start", &why) == -1 || bundles_report(&gateway, &why) == -1 ||
+	if (record_rotation(&gateway, config, &rotation, &why) == -1 ||
+	    lifecycle(&gateway, "start", &why) == -1 || bundles_report(&gateway, &why) == -1 ||
 	    notary_run(gateway.notary, &why) == -1)
 		goto fail;
 
@@ -365,6 +389,7 @@ out:
 	signer_stop(gateway.signer);
 	bundles_close(gateway.bundles);
 	free(gateway.vkeys);
+	buffer_free(&rotation.vkeys);
 	if (gateway.started_ms != 0)
 		gateway_end(&gateway);
 	config_release(config);

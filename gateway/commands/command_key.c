@@ -14,7 +14,9 @@ usage(FILE *to)
 	      "[--expires WHEN]\n"
 	      "                    [--certificate SHA256] [--socket PATH] [--json]\n"
 	      "  haechi key list [--socket PATH] [--json]\n"
-	      "  haechi key revoke KEY_ID [--socket PATH] [--json]\n\n"
+	      "  haechi key revoke KEY_ID [--socket PATH] [--json]\n"
+	      "  haechi key rotate -c haechi.yaml [--finish] [--json]     기록의 서명 키 교체 / the log's "
+	      "signing keys\n\n"
 	      "비밀은 만들 때 한 번만 보입니다. / The secret is shown once, when it is made.\n",
 	      to);
 }
@@ -188,7 +190,9 @@ command_key(int argc, char **argv)
 	const char *const word = argc > 1 ? argv[1] : "";
 	int status = EXIT_USAGE;
 
-	if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+	if (strcmp(word, "rotate") == 0)
+		status = command_rotate(argc - 1, argv + 1);
+	else if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
 		usage(stdout);
 		status = EXIT_GOOD;
 	} else if (argc < 2) {

@@ -22,6 +22,7 @@ int command_policy(int argc, char **argv);
 int command_replay(int argc, char **argv);
 int command_report(int argc, char **argv);
 int command_review(int argc, char **argv);
+int command_rotate(int argc, char **argv); /* of `haechi key rotate`; argv[0] is "rotate" */
 int command_shred(int argc, char **argv); /* of `haechi audit shred`; argv[0] is "shred" */
 int command_status(int argc, char **argv);
 int command_usecase(int argc, char **argv);
