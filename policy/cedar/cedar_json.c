@@ -293,6 +293,7 @@ static int
 read_value(struct json_parse *parse, struct cedar_json *value)
 {
 	skip_space(parse);
+	value->offset = (uint32_t)parse->at;
 	switch (peek(parse)) {
 	case '{':
 		return read_items(parse, value, true);

@@ -28,6 +28,7 @@ enum cedar_json_kind {
 struct cedar_json {
 	enum cedar_json_kind kind;
 	uint32_t count;    /* of items */
+	uint32_t offset;   /* where it begins in the text */
 	struct slice name; /* in an object */
 	union {
 		bool boolean;

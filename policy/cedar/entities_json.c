@@ -70,6 +70,10 @@ call(struct value_reading *reading, struct slice name, const struct cedar_value 
 		return 0;
 	if (failure == CEDAR_FAILURE_MEMORY)
 		return fault_memory(reading->why);
+	if (cedar_signature(function)->form_ko != NULL)
+		return fault_set(reading->why, FAULT_INVALID, "%s(…)이(가) 읽을 수 없는 글입니다 (%s%.0s)",
+		                 "%s(…) cannot read this text (%.0s%s)", cedar_signature(function)->name,
+		                 cedar_signature(function)->form_ko, cedar_signature(function)->form_en);
 	return fault_set(reading->why, FAULT_INVALID, "%.*s(…)의 인수가 맞지 않습니다",
 	                 "the arguments of %.*s(…) are wrong", SLICE_PRINT(name));
 }

@@ -38,6 +38,7 @@ struct cedar_signature {
 	uint8_t arity; /* the receiver of a method counts */
 	enum cedar_kind arguments[2];
 	enum cedar_kind result;
+	const char *form_ko, *form_en; /* how its text is written, for hints; NULL when it takes none */
 };
 
 const struct cedar_signature *cedar_signature(enum cedar_function function);

@@ -122,17 +122,30 @@ parse_scope_is(struct parser *parser, struct cedar_scope *scope, const char *var
 	return parse_scope_entity(parser, scope, variable);
 }
 
+#define HEAD_FORM                                                                                            \
+	"머리는 (principal, action, resource) 차례입니다. 여러 행위는 action in [… , …]로 적습니다",         \
+	    "the scope is (principal, action, resource); several actions are action in [… , …]"
+
 static bool
 parse_word(struct parser *parser, const char *word)
 {
 	if (parser->lost)
 		return false;
 	if (!parser_at_word(parser, word)) {
-		parser_unexpected(parser, word, word);
+		parser_unexpected_with(parser, word, word, HEAD_FORM);
 		return false;
 	}
 	parser_advance(parser);
 	return true;
+}
+
+static bool
+parse_comma(struct parser *parser)
+{
+	if (parser_accept(parser, TOKEN_COMMA))
+		return true;
+	parser_unexpected_with(parser, "','", "','", HEAD_FORM);
+	return false;
 }
 
 static bool
@@ -258,9 +271,8 @@ parse_policy(struct parser *parser, struct cedar_policy *policy)
 	}
 	parser_advance(parser);
 	if (!parser_expect(parser, TOKEN_OPEN_ROUND, "'('", "'('") ||
-	    !parse_scope(parser, &policy->principal, "principal") ||
-	    !parser_expect(parser, TOKEN_COMMA, "','", "','") || !parse_action(parser, &policy->action) ||
-	    !parser_expect(parser, TOKEN_COMMA, "','", "','") ||
+	    !parse_scope(parser, &policy->principal, "principal") || !parse_comma(parser) ||
+	    !parse_action(parser, &policy->action) || !parse_comma(parser) ||
 	    !parse_scope(parser, &policy->resource, "resource"))
 		return false;
 	parser_accept(parser, TOKEN_COMMA);

@@ -35,6 +35,9 @@ bool parser_accept(struct parser *parser, enum token_kind kind);
 bool parser_expect(struct parser *parser, enum token_kind kind, const char *what_ko, const char *what_en);
 /* "unexpected X, wanted Y"; the parser is lost. */
 void parser_unexpected(struct parser *parser, const char *what_ko, const char *what_en);
+/* The same with a hint for those whom no general one helps; hints may be NULL. */
+void parser_unexpected_with(struct parser *parser, const char *what_ko, const char *what_en,
+                            const char *hint_ko, const char *hint_en);
 bool parser_enter(struct parser *parser); /* one level deeper; false: too deep, complained and lost */
 void parser_leave(struct parser *parser);
 void parser_no_memory(struct parser *parser);

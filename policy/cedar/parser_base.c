@@ -1,5 +1,7 @@
 #include "policy/cedar/parser.h"
 
+#include "policy/cedar/spelling.h"
+
 #include <string.h>
 
 void
@@ -81,18 +83,69 @@ complain_bad(struct parser *parser)
 		                "Cedar에는 묶음 주석이 없습니다: /*", "Cedar has no block comments: /*");
 		break;
 	case LEXER_BAD_BYTE:
-		parser_complain(parser, token.offset, NULL, NULL, "뜻이 없는 글자입니다: %.*s",
-		                "a character that means nothing here: %.*s", size,
-		                (const char *)token.text.data);
+		parser_complain(parser, token.offset,
+		                token.text.data[0] == '#' ? "설명은 //로 시작하십시오"
+		                                          : "문자열은 곧은 큰따옴표 \"…\"로 적으십시오",
+		                token.text.data[0] == '#' ? "begin comments with //"
+		                                          : "write text in straight double quotes \"…\"",
+		                "뜻이 없는 글자입니다: %.*s", "a character that means nothing here: %.*s",
+		                size, (const char *)token.text.data);
 		break;
 	}
 	return true;
 }
 
+/* What people write who know other languages. */
+static const struct {
+	const char *text, *ko, *en;
+} habits[] = {
+    {"and",   "그리고는 &&입니다",                                        "write && for and"                     },
+    {"or",    "또는은 ||입니다",                                           "write || for or"                      },
+    {"not",   "아님은 !입니다",                                            "write ! for not"                      },
+    {"allow", "허용은 permit, 금지는 forbid입니다",                     "write permit to allow, forbid to deny"},
+    {"deny",  "허용은 permit, 금지는 forbid입니다",                     "write permit to allow, forbid to deny"},
+    {"if",    "정책의 조건은 when { … } 또는 unless { … }입니다",
+     "conditions of a policy are when { … } or unless { … }"                                                        },
+    {"where", "정책의 조건은 when { … } 또는 unless { … }입니다",
+     "conditions of a policy are when { … } or unless { … }"                                                        },
+    {"null",  "null은 없습니다. 값이 있는지는 has로 묻습니다",   "there is no null; ask with has"       },
+    {"===",   "같은지 물으려면 ==를 쓰십시오",                       "use == to compare"                    },
+};
+static const char *const keywords[] = {"permit",   "forbid",    "when", "unless", "principal", "action",
+                                       "resource", "context",   "then", "else",   "entity",    "namespace",
+                                       "type",     "appliesTo", "enum", "tags",   "attributes"};
+
+static struct spelling_hint
+hint_at(struct parser *parser)
+{
+	struct spelling_hint nothing = {NULL, NULL};
+	struct spelling spelling = spelling_of(parser->token.text);
+
+	for (size_t i = 0; i < sizeof habits / sizeof *habits; i++)
+		if (slice_is(parser->token.text, habits[i].text))
+			return (struct spelling_hint){habits[i].ko, habits[i].en};
+	if (parser->token.kind != TOKEN_WORD || parser_behind(parser).kind == TOKEN_PATH)
+		return nothing;
+	for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++) {
+		if (slice_is(parser->token.text, keywords[i]))
+			return nothing;
+		spelling_try(&spelling, slice_string(keywords[i]));
+	}
+	return spelling_hint_of(&spelling, parser->notes, nothing);
+}
+
 void
 parser_unexpected(struct parser *parser, const char *what_ko, const char *what_en)
 {
+	parser_unexpected_with(parser, what_ko, what_en, NULL, NULL);
+}
+
+void
+parser_unexpected_with(struct parser *parser, const char *what_ko, const char *what_en, const char *hint_ko,
+                       const char *hint_en)
+{
 	struct token token = parser->token;
+	struct spelling_hint hint;
 	int size = (int)(token.text.size < 60 ? token.text.size : utf8_cut(token.text, 60));
 
 	if (parser->lost)
@@ -100,12 +153,16 @@ parser_unexpected(struct parser *parser, const char *what_ko, const char *what_e
 	parser->lost = true;
 	if (complain_bad(parser))
 		return;
+	hint = hint_at(parser);
+	if (hint.ko == NULL)
+		hint = (struct spelling_hint){hint_ko, hint_en};
 	/* Each language names the wanted thing in its own words: both are arguments, each text hides one (%.0s). */
 	if (token.kind == TOKEN_END)
-		parser_complain(parser, token.offset, NULL, NULL, "글이 끝났습니다. 여기에 올 것: %s%.0s",
-		                "the text ends here; wanted %.0s%s", what_ko, what_en);
+		parser_complain(parser, token.offset, hint_ko, hint_en,
+		                "글이 끝났습니다. 여기에 올 것: %s%.0s", "the text ends here; wanted %.0s%s",
+		                what_ko, what_en);
 	else
-		parser_complain(parser, token.offset, NULL, NULL,
+		parser_complain(parser, token.offset, hint.ko, hint.en,
 		                "'%.*s'은(는) 여기에 올 수 없습니다. 여기에 올 것: %s%.0s",
 		                "unexpected '%.*s', wanted %.0s%s", size, (const char *)token.text.data,
 		                what_ko, what_en);
@@ -163,6 +220,10 @@ parser_grow(struct parser *parser, void *items, uint32_t count, uint32_t *capaci
 
 /* ---- names and texts ------------------------------------------------------------------------------------------ */
 
+#define ENTITY_FORM                                                                                          \
+	"개체는 종류::\"이름\", 종류는 따옴표 없이 적습니다",                                                \
+	    "an entity is Type::\"id\", a type stands without quotes"
+
 bool
 parser_identifier(struct parser *parser, struct cedar_string *name)
 {
@@ -171,7 +232,10 @@ parser_identifier(struct parser *parser, struct cedar_string *name)
 	if (parser->lost)
 		return false;
 	if (token.kind != TOKEN_WORD) {
-		parser_unexpected(parser, "이름", "a name");
+		if (token.kind == TOKEN_STRING || token.kind == TOKEN_OPEN_SQUARE)
+			parser_unexpected_with(parser, "이름", "a name", ENTITY_FORM);
+		else
+			parser_unexpected(parser, "이름", "a name");
 		return false;
 	}
 	if (cedar_word_reserved(token.text)) {
@@ -261,8 +325,7 @@ parser_entity(struct parser *parser)
 	if (!parser_path(parser, &type, &id, &has_id))
 		return NULL;
 	if (!has_id) {
-		parser_unexpected(parser, "'::\"이름\"' (개체는 종류::\"이름\" 꼴입니다)",
-		                  "'::\"id\"' (an entity is Type::\"id\")");
+		parser_unexpected_with(parser, "'::\"이름\"'", "'::\"id\"'", ENTITY_FORM);
 		return NULL;
 	}
 	if ((uid = arena_alloc(parser->arena, sizeof *uid)) == NULL) {

@@ -221,11 +221,12 @@ parse_name(struct parser *parser)
 		expr->as.variable = (enum cedar_variable)i;
 		return finish(parser, expr);
 	}
-	parser_complain(parser, offset, "글이면 따옴표로, 속성이면 principal.… 또는 context.…로 적으십시오",
-	                "quote it if it is text; write principal.… or context.… if it is an attribute",
-	                "'%.*s'이라는 변수는 없습니다 (principal, action, resource, context)",
-	                "there is no variable '%.*s' (principal, action, resource, context)", (int)name.size,
-	                name.data);
+	parser_complain(
+	    parser, offset,
+	    "글이면 \"…\", 속성이면 principal.… 또는 context.…, 개체면 종류::\"이름\"으로 적으십시오",
+	    "write \"…\" for text, principal.… or context.… for an attribute, Type::\"id\" for an entity",
+	    "'%.*s'이라는 변수는 없습니다 (principal, action, resource, context)",
+	    "there is no variable '%.*s' (principal, action, resource, context)", (int)name.size, name.data);
 	return literal(parser, offset, cedar_bool(false)); /* reading goes on; the set is refused */
 }
 
@@ -318,7 +319,12 @@ parse_primary(struct parser *parser)
 		}
 		return parse_name(parser);
 	default:
-		parser_unexpected(parser, "값이나 식", "a value or an expression");
+		if (token.kind == TOKEN_NOT || token.kind == TOKEN_MINUS)
+			parser_unexpected_with(parser, "값이나 식", "a value or an expression",
+			                       "!와 -를 섞으려면 괄호로 묶으십시오",
+			                       "put brackets between ! and -");
+		else
+			parser_unexpected(parser, "값이나 식", "a value or an expression");
 		return NULL;
 	}
 }

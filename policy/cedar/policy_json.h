@@ -10,16 +10,18 @@
 struct policy_reading {
 	struct arena *arena;
 	struct cedar_notes *notes;
-	struct cedar_text_source *source; /* only its name is used */
+	struct cedar_text_source *source; /* the JSON */
+	uint32_t offset;                  /* of what is being read in it */
 	struct cedar_policy *policy;
 	struct slice id;
 	bool memory;
 };
 
-/* A complaint names the policy instead of a line. */
+/* A complaint names the policy, when there is one at hand, beside the place. */
 #define policy_json_complain(reading, ko, en, ...)                                                           \
-	cedar_complain((reading)->notes, CEDAR_ERROR, (reading)->source, 0, NULL, NULL, "'%.*s': " ko,       \
-	               "'%.*s': " en, SLICE_PRINT((reading)->id), __VA_ARGS__)
+	cedar_complain((reading)->notes, CEDAR_ERROR, (reading)->source, (reading)->offset, NULL, NULL,      \
+	               "%.*s%s" ko, "%.*s%s" en, SLICE_PRINT((reading)->id),                                 \
+	               (reading)->id.size > 0 ? ": " : "", __VA_ARGS__)
 #define policy_json_refuse(...) (policy_json_complain(__VA_ARGS__), NULL)
 
 void *policy_json_take(struct policy_reading *reading, size_t count, size_t size);

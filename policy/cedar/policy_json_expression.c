@@ -21,6 +21,8 @@ policy_json_need(struct policy_reading *reading, const struct cedar_json *object
 {
 	const struct cedar_json *member = cedar_json_get(object, name);
 
+	if (object != NULL)
+		reading->offset = object->offset;
 	if (member == NULL)
 		policy_json_complain(reading, "%s이(가) 없습니다", "%s is missing", name);
 	return member;
@@ -31,6 +33,8 @@ policy_json_string(struct policy_reading *reading, const struct cedar_json *obje
 {
 	const struct cedar_json *member = policy_json_need(reading, object, name);
 
+	if (member != NULL)
+		reading->offset = member->offset;
 	if (member != NULL && member->kind != CEDAR_JSON_STRING)
 		return policy_json_refuse(reading, "%s은(는) 문자열이어야 합니다", "%s must be a string",
 		                          name);
@@ -47,6 +51,7 @@ policy_json_only(struct policy_reading *reading, const struct cedar_json *object
 
 		for (size_t j = 0; known[j] != NULL && !found; j++)
 			found = slice_is(object->as.items[i].name, known[j]);
+		reading->offset = object->as.items[i].offset;
 		if (!found)
 			policy_json_complain(reading, "모르는 항목 '%.*s'", "unknown member '%.*s'",
 			                     SLICE_PRINT(object->as.items[i].name));
@@ -188,6 +193,7 @@ read_value(struct policy_reading *reading, const struct cedar_json *json)
 {
 	const struct cedar_uid *uid;
 
+	reading->offset = json->offset;
 	switch (json->kind) {
 	case CEDAR_JSON_BOOL:
 		return literal(reading, cedar_bool(json->as.boolean));
@@ -455,6 +461,7 @@ read_expr(struct policy_reading *reading, const struct cedar_json *json)
 
 	if (reading->memory)
 		return NULL;
+	reading->offset = json->offset;
 	if (json->kind != CEDAR_JSON_OBJECT || json->count != 1)
 		return policy_json_refuse(reading, "식은 항목이 하나인 객체여야 하는데 %s입니다",
 		                          "an expression is an object with one member, not %s",

@@ -218,6 +218,7 @@ read_group(struct policy_reading *reading, const struct cedar_json *json, bool t
 
 	if (json == NULL)
 		return true;
+	reading->offset = json->offset;
 	if (json->kind != CEDAR_JSON_OBJECT) {
 		policy_json_complain(reading, "%s은(는) 객체여야 합니다", "%s must be an object", name);
 		return false;
@@ -227,6 +228,7 @@ read_group(struct policy_reading *reading, const struct cedar_json *json, bool t
 		size_t before = draft->count;
 
 		reading->id = item->name;
+		reading->offset = item->offset;
 		if (item->kind == CEDAR_JSON_STRING) {
 			struct cedar_text_source *source = policy_json_take(reading, 1, sizeof *source);
 
@@ -239,8 +241,8 @@ read_group(struct policy_reading *reading, const struct cedar_json *json, bool t
 			}
 			if (draft->count != before + 1) {
 				if (reading->notes->errors == 0)
-					policy_json_complain(reading, "%s마다 정책 하나만 적습니다",
-					                     "each of %s holds one policy", name);
+					policy_json_complain(reading, "%s의 id마다 정책 하나를 적습니다",
+					                     "each id of %s holds one policy", name);
 				draft->count = before; /* none of them has an id */
 			}
 		} else {
@@ -254,9 +256,13 @@ read_group(struct policy_reading *reading, const struct cedar_json *json, bool t
 		draft->items[draft->count - 1]->id = arena_text(reading->arena, item->name);
 		if (draft->items[draft->count - 1]->id == NULL)
 			reading->memory = true;
-		else if (cedar_policy_is_template(draft->items[draft->count - 1]) != templates)
-			policy_json_complain(reading, "%s에 있을 것이 아닙니다",
-			                     "this does not belong into %s", name);
+		else if (templates && !cedar_policy_is_template(draft->items[draft->count - 1]))
+			policy_json_complain(
+			    reading, "자리가 없는 정책은 %s이(가) 아니라 staticPolicies에 적습니다",
+			    "a policy without slots belongs into staticPolicies, not %s", name);
+		else if (!templates && cedar_policy_is_template(draft->items[draft->count - 1]))
+			policy_json_complain(reading, "자리가 있는 틀은 %s이(가) 아니라 templates에 적습니다",
+			                     "a template, with slots, belongs into templates, not %s", name);
 	}
 	return !reading->memory;
 }
@@ -362,6 +368,7 @@ cedar_policies_parse_json(struct cedar_policies **out, struct cedar_source sourc
 	before = notes->errors;
 	notes->errors = 0;
 	reading.notes = notes;
+	named.text = source.text;
 	named.name = arena_string(draft.arena, source.name == NULL ? "" : source.name);
 	if (named.name == NULL) {
 		fault_memory(why);

@@ -7,12 +7,13 @@
 struct json_reading {
 	struct schema_draft *draft;
 	struct cedar_string namespace;
+	uint32_t offset; /* of what is being read */
 	bool memory;
 };
 
 #define complain(reading, ...)                                                                               \
-	cedar_complain((reading)->draft->notes, CEDAR_ERROR, (reading)->draft->source, 0, NULL, NULL,        \
-	               __VA_ARGS__)
+	cedar_complain((reading)->draft->notes, CEDAR_ERROR, (reading)->draft->source, (reading)->offset,    \
+	               NULL, NULL, __VA_ARGS__)
 
 static void *
 take(struct json_reading *reading, size_t count, size_t size)
@@ -31,7 +32,10 @@ is_kind(struct json_reading *reading, const struct cedar_json *value, enum cedar
 {
 	struct cedar_json wanted = {.kind = kind};
 
-	if (value == NULL || value->kind == kind)
+	if (value == NULL)
+		return true;
+	reading->offset = value->offset;
+	if (value->kind == kind)
 		return true;
 	complain(reading, "%s은(는) %s이어야 하는데 %s입니다", "%s must be %s, not %s", what,
 	         cedar_json_kind_name(&wanted), cedar_json_kind_name(value));
@@ -47,6 +51,7 @@ check_members(struct json_reading *reading, const struct cedar_json *object, con
 
 		for (size_t j = 0; known[j] != NULL && !found; j++)
 			found = slice_is(object->as.items[i].name, known[j]);
+		reading->offset = found ? object->offset : object->as.items[i].offset;
 		if (!found)
 			complain(reading, "%s에 모르는 항목 '%.*s'이(가) 있습니다",
 			         "%s has an unknown member '%.*s'", what,
@@ -181,6 +186,7 @@ read_type(struct json_reading *reading, const struct cedar_json *json, bool attr
 		return NULL;
 	type->kind = DRAFT_BUILTIN;
 	type->builtin = cedar_type_simple(CEDAR_TYPE_RECORD);
+	type->offset = json->offset;
 	if (!is_kind(reading, json, CEDAR_JSON_OBJECT, "type"))
 		return type;
 	check_members(reading, json, known, "type");
@@ -286,6 +292,7 @@ read_entity(struct json_reading *reading, const struct cedar_json *json)
 	const struct cedar_json *ids = cedar_json_get(json, "enum"), *shape = cedar_json_get(json, "shape"),
 	                        *tags = cedar_json_get(json, "tags");
 
+	reading->offset = entity.name.offset = json->offset;
 	entity.name.name = name_of(reading, json->name, false);
 	if (!is_kind(reading, json, CEDAR_JSON_OBJECT, "entityTypes"))
 		return;
@@ -370,6 +377,7 @@ read_action(struct json_reading *reading, const struct cedar_json *json)
 	const struct cedar_json *applies = cedar_json_get(json, "appliesTo"),
 	                        *attributes = cedar_json_get(json, "attributes");
 
+	action.id.offset = json->offset;
 	action.id.name = cedar_string_of(json->name);
 	if (!is_kind(reading, json, CEDAR_JSON_OBJECT, "actions"))
 		return;
@@ -393,6 +401,7 @@ read_common(struct json_reading *reading, const struct cedar_json *json)
 	struct schema_draft *draft = reading->draft;
 	struct draft_common common = {.namespace = reading->namespace};
 
+	reading->offset = common.name.offset = json->offset;
 	common.name.name = name_of(reading, json->name, false);
 	common.type = read_type(reading, json, false);
 	if (!schema_grow(draft->arena, &draft->commons, draft->common_count, &draft->common_capacity,
@@ -417,6 +426,7 @@ read_namespace(struct json_reading *reading, const struct cedar_json *json)
         };
 
 	reading->namespace = cedar_string_of(json->name);
+	reading->offset = json->offset;
 	if (json->name.size > 0)
 		name_of(reading, json->name, true);
 	if (!is_kind(reading, json, CEDAR_JSON_OBJECT, "namespace"))

@@ -2,42 +2,13 @@
  * What the names of a schema mean. A name is looked for in the current namespace, then in the empty one, each time as a
  * common type, then as an entity type; last among the built-in types.
  */
-#include "policy/cedar/schema.h"
+#include "policy/cedar/schema_resolve.h"
+#include "policy/cedar/spelling.h"
 
 #include <string.h>
 
 #define TYPE_LIMIT      4096 /* entity types, and actions: the hierarchy is kept as bits */
 #define ATTRIBUTE_LIMIT 4096 /* of one record */
-
-struct common {
-	struct cedar_string name; /* whole */
-	const struct draft_common *draft;
-	const struct cedar_type *type;
-	enum { COMMON_NEW = 0, COMMON_OPEN, COMMON_DONE } state;
-};
-
-struct named {
-	struct cedar_string name;
-	uint32_t number;
-};
-
-/* A sorted list of names, each with its place in another list. */
-struct directory {
-	struct named *items;
-	uint32_t count;
-};
-
-struct resolution {
-	const struct schema_draft *draft;
-	struct arena *arena;
-	struct cedar_entity_type *entities; /* as in the draft, then the types of actions */
-	uint32_t entity_count;
-	struct common *commons;
-	struct cedar_action_type *actions;
-	struct directory entity_names, common_names;
-	unsigned depth;
-	bool memory;
-};
 
 /* A failed resolution still needs a type to go on with. */
 static const struct cedar_type simple[] = {
@@ -61,12 +32,8 @@ cedar_type_simple(enum cedar_type_kind kind)
 	return &simple[kind];
 }
 
-#define complain(resolution, offset, hint_ko, hint_en, ...)                                                  \
-	cedar_complain((resolution)->draft->notes, CEDAR_ERROR, (resolution)->draft->source, offset,         \
-	               hint_ko, hint_en, __VA_ARGS__)
-
-static void *
-take(struct resolution *resolution, size_t count, size_t size)
+void *
+resolution_take(struct resolution *resolution, size_t count, size_t size)
 {
 	void *room = arena_array(resolution->arena, count > 0 ? count : 1, size);
 
@@ -75,16 +42,16 @@ take(struct resolution *resolution, size_t count, size_t size)
 	return room;
 }
 
-static struct cedar_string
-whole_name(struct resolution *resolution, const struct cedar_string *namespace,
-           const struct cedar_string *name)
+struct cedar_string
+resolution_whole_name(struct resolution *resolution, const struct cedar_string *namespace,
+                      const struct cedar_string *name)
 {
 	size_t size = (size_t) namespace->size + 2 + name->size;
 	char *text;
 
 	if (namespace->size == 0)
 		return *name;
-	if ((text = take(resolution, size, 1)) == NULL)
+	if ((text = resolution_take(resolution, size, 1)) == NULL)
 		return *name;
 	memcpy(text, namespace->data, namespace->size);
 	memcpy(text + namespace->size, "::", 2);
@@ -92,8 +59,8 @@ whole_name(struct resolution *resolution, const struct cedar_string *namespace,
 	return cedar_string_of(slice_of(text, size));
 }
 
-static bool
-qualified(const struct cedar_string *name)
+bool
+resolution_qualified(const struct cedar_string *name)
 {
 	return memchr(name->data, ':', name->size) != NULL;
 }
@@ -142,7 +109,7 @@ find_named(const struct directory *directory, const struct cedar_string *name)
 static void
 make_directory(struct resolution *resolution, struct directory *directory, uint32_t count)
 {
-	struct named *spare = take(resolution, count, sizeof *spare);
+	struct named *spare = resolution_take(resolution, count, sizeof *spare);
 
 	if (spare != NULL)
 		sort_named(directory->items, spare, count);
@@ -153,17 +120,17 @@ static void
 collect_names(struct resolution *resolution)
 {
 	const struct schema_draft *draft = resolution->draft;
-	struct named *entities = take(resolution, draft->entity_count, sizeof *entities);
-	struct named *commons = take(resolution, draft->common_count, sizeof *commons);
+	struct named *entities = resolution_take(resolution, draft->entity_count, sizeof *entities);
+	struct named *commons = resolution_take(resolution, draft->common_count, sizeof *commons);
 
-	resolution->commons = take(resolution, draft->common_count, sizeof *resolution->commons);
+	resolution->commons = resolution_take(resolution, draft->common_count, sizeof *resolution->commons);
 	if (resolution->memory)
 		return;
 	for (uint32_t i = 0; i < draft->entity_count; i++) {
 		const struct draft_entity *entity = &draft->entities[i];
 
-		entities[i] =
-		    (struct named){whole_name(resolution, &entity->namespace, &entity->name.name), i};
+		entities[i] = (struct named){
+		    resolution_whole_name(resolution, &entity->namespace, &entity->name.name), i};
 		resolution->entities[i].name = entities[i].name;
 		if (slice_is(cedar_string_slice(&entity->name.name), "Action"))
 			complain(resolution, entity->name.offset, "다른 이름을 쓰십시오",
@@ -175,8 +142,8 @@ collect_names(struct resolution *resolution)
 		                                    "Long", "Record",  "Set",    "String"};
 		const struct draft_common *common = &draft->commons[i];
 
-		commons[i] =
-		    (struct named){whole_name(resolution, &common->namespace, &common->name.name), i};
+		commons[i] = (struct named){
+		    resolution_whole_name(resolution, &common->namespace, &common->name.name), i};
 		resolution->commons[i] = (struct common){.name = commons[i].name, .draft = common};
 		for (size_t j = 0; j < sizeof taken / sizeof *taken; j++)
 			if (slice_is(cedar_string_slice(&common->name.name), taken[j]))
@@ -190,16 +157,16 @@ collect_names(struct resolution *resolution)
 	make_directory(resolution, &resolution->common_names, draft->common_count);
 }
 
-static void
-complain_twice(struct resolution *resolution, uint32_t offset, const struct cedar_string *name)
+void
+resolution_complain_twice(struct resolution *resolution, uint32_t offset, const struct cedar_string *name)
 {
 	complain(resolution, offset, "하나만 남기십시오", "keep one of them",
 	         "'%.*s'이(가) 두 번 선언되었습니다", "'%.*s' is declared twice", (int)name->size,
 	         name->data);
 }
 
-static void
-complain_shadow(struct resolution *resolution, const struct draft_name *name)
+void
+resolution_complain_shadow(struct resolution *resolution, const struct draft_name *name)
 {
 	complain(resolution, name->offset, "다른 이름을 쓰십시오", "choose another name",
 	         "'%.*s'은(는) 이름공간 밖에도 있습니다", "'%.*s' is also declared outside of the namespace",
@@ -215,7 +182,7 @@ check_shadow(struct resolution *resolution, const struct cedar_string *namespace
 		return;
 	if (find_named(&resolution->entity_names, &name->name) != NULL ||
 	    find_named(&resolution->common_names, &name->name) != NULL)
-		complain_shadow(resolution, name);
+		resolution_complain_shadow(resolution, name);
 }
 
 static void
@@ -227,13 +194,13 @@ check_names(struct resolution *resolution)
 	of = &resolution->entity_names;
 	for (uint32_t i = 1; i < of->count; i++)
 		if (cedar_string_equal(&of->items[i - 1].name, &of->items[i].name))
-			complain_twice(resolution, draft->entities[of->items[i].number].name.offset,
-			               &of->items[i].name);
+			resolution_complain_twice(
+			    resolution, draft->entities[of->items[i].number].name.offset, &of->items[i].name);
 	of = &resolution->common_names;
 	for (uint32_t i = 1; i < of->count; i++)
 		if (cedar_string_equal(&of->items[i - 1].name, &of->items[i].name))
-			complain_twice(resolution, draft->commons[of->items[i].number].name.offset,
-			               &of->items[i].name);
+			resolution_complain_twice(resolution, draft->commons[of->items[i].number].name.offset,
+			                          &of->items[i].name);
 	for (uint32_t i = 0; i < draft->entity_count; i++)
 		check_shadow(resolution, &draft->entities[i].namespace, &draft->entities[i].name);
 	for (uint32_t i = 0; i < draft->common_count; i++)
@@ -241,9 +208,6 @@ check_names(struct resolution *resolution)
 }
 
 /* ---- types ----------------------------------------------------------------------------------------------------- */
-
-static const struct cedar_type *resolve_type(struct resolution *resolution, const struct draft_type *type,
-                                             const struct cedar_string *namespace);
 
 static const struct cedar_type *
 resolve_common(struct resolution *resolution, struct common *common, uint32_t offset)
@@ -255,7 +219,7 @@ resolve_common(struct resolution *resolution, struct common *common, uint32_t of
 	}
 	if (common->state == COMMON_NEW) {
 		common->state = COMMON_OPEN;
-		common->type = resolve_type(resolution, common->draft->type, &common->draft->namespace);
+		common->type = resolution_type(resolution, common->draft->type, &common->draft->namespace);
 		common->state = COMMON_DONE;
 	}
 	return common->type;
@@ -279,14 +243,35 @@ resolve_whole(struct resolution *resolution, const struct cedar_string *name, co
 	return NULL;
 }
 
+/* Which declared name was perhaps meant. */
+static struct spelling_hint
+hint_for(const struct resolution *resolution, const struct cedar_string *name, bool any_type)
+{
+	static const char *const builtin[] = {"Long",   "String",  "Bool",     "Set",
+	                                      "ipaddr", "decimal", "datetime", "duration"};
+	const struct schema_draft *draft = resolution->draft;
+	struct spelling_hint otherwise = {"선언하거나 철자를 확인하십시오",
+	                                  "declare it, or mind the spelling"};
+	struct spelling spelling = spelling_of(cedar_string_slice(name));
+
+	for (uint32_t i = 0; i < draft->entity_count; i++)
+		spelling_try(&spelling, cedar_string_slice(&draft->entities[i].name.name));
+	for (uint32_t i = 0; any_type && i < draft->common_count; i++)
+		spelling_try(&spelling, cedar_string_slice(&draft->commons[i].name.name));
+	for (size_t i = 0; any_type && i < sizeof builtin / sizeof *builtin; i++)
+		spelling_try(&spelling, slice_string(builtin[i]));
+	return spelling_hint_of(&spelling, draft->notes, otherwise);
+}
+
 static const struct cedar_type *
 resolve_name(struct resolution *resolution, const struct draft_type *type,
              const struct cedar_string *namespace)
 {
 	const struct cedar_type *found = NULL;
+	struct spelling_hint hint;
 
-	if (!qualified(&type->name) && namespace->size > 0) {
-		struct cedar_string whole = whole_name(resolution, namespace, &type->name);
+	if (!resolution_qualified(&type->name) && namespace->size > 0) {
+		struct cedar_string whole = resolution_whole_name(resolution, namespace, &type->name);
 
 		found = resolve_whole(resolution, &whole, type);
 	}
@@ -296,8 +281,8 @@ resolve_name(struct resolution *resolution, const struct draft_type *type,
 		found = cedar_type_builtin(&type->name);
 	if (found != NULL)
 		return found;
-	complain(resolution, type->offset, "선언하거나 철자를 확인하십시오",
-	         "declare it, or mind the spelling", "형 '%.*s'이(가) 선언되지 않았습니다",
+	hint = hint_for(resolution, &type->name, true);
+	complain(resolution, type->offset, hint.ko, hint.en, "형 '%.*s'이(가) 선언되지 않았습니다",
 	         "type '%.*s' is not declared", (int)type->name.size, type->name.data);
 	return &simple[CEDAR_TYPE_RECORD];
 }
@@ -322,8 +307,8 @@ static const struct cedar_type *
 resolve_record(struct resolution *resolution, const struct draft_type *type,
                const struct cedar_string *namespace)
 {
-	struct cedar_attribute *list = take(resolution, type->count, sizeof *list);
-	struct cedar_type *made = take(resolution, 1, sizeof *made);
+	struct cedar_attribute *list = resolution_take(resolution, type->count, sizeof *list);
+	struct cedar_type *made = resolution_take(resolution, 1, sizeof *made);
 	uint32_t count = 0;
 
 	if (type->count > ATTRIBUTE_LIMIT)
@@ -340,7 +325,7 @@ resolve_record(struct resolution *resolution, const struct draft_type *type,
 			hidden = cedar_string_equal(&type->attributes[later].name, &attribute->name);
 		if (!hidden)
 			list[count++] = (struct cedar_attribute){
-			    attribute->name, resolve_type(resolution, attribute->type, namespace),
+			    attribute->name, resolution_type(resolution, attribute->type, namespace),
 			    attribute->required};
 	}
 	sort_attributes(list, count);
@@ -348,9 +333,9 @@ resolve_record(struct resolution *resolution, const struct draft_type *type,
 	return made;
 }
 
-static const struct cedar_type *
-resolve_type(struct resolution *resolution, const struct draft_type *type,
-             const struct cedar_string *namespace)
+const struct cedar_type *
+resolution_type(struct resolution *resolution, const struct draft_type *type,
+                const struct cedar_string *namespace)
 {
 	const struct cedar_type *result = &simple[CEDAR_TYPE_RECORD];
 	struct cedar_type *made;
@@ -371,10 +356,10 @@ resolve_type(struct resolution *resolution, const struct draft_type *type,
 		result = resolve_record(resolution, type, namespace);
 		break;
 	case DRAFT_SET:
-		if ((made = take(resolution, 1, sizeof *made)) == NULL)
+		if ((made = resolution_take(resolution, 1, sizeof *made)) == NULL)
 			break;
 		*made = (struct cedar_type){.kind = CEDAR_TYPE_SET};
-		made->element = resolve_type(resolution, type->element, namespace);
+		made->element = resolution_type(resolution, type->element, namespace);
 		result = made;
 		break;
 	default:
@@ -387,14 +372,15 @@ resolve_type(struct resolution *resolution, const struct draft_type *type,
 
 /* ---- entities -------------------------------------------------------------------------------------------------- */
 
-static struct cedar_entity_type *
-resolve_entity_name(struct resolution *resolution, const struct draft_name *name,
-                    const struct cedar_string *namespace)
+struct cedar_entity_type *
+resolution_entity(struct resolution *resolution, const struct draft_name *name,
+                  const struct cedar_string *namespace)
 {
 	const struct named *found = NULL;
+	struct spelling_hint hint;
 
-	if (!qualified(&name->name) && namespace->size > 0) {
-		struct cedar_string whole = whole_name(resolution, namespace, &name->name);
+	if (!resolution_qualified(&name->name) && namespace->size > 0) {
+		struct cedar_string whole = resolution_whole_name(resolution, namespace, &name->name);
 
 		found = find_named(&resolution->entity_names, &whole);
 	}
@@ -402,8 +388,8 @@ resolve_entity_name(struct resolution *resolution, const struct draft_name *name
 		found = find_named(&resolution->entity_names, &name->name);
 	if (found != NULL)
 		return &resolution->entities[found->number];
-	complain(resolution, name->offset, "선언하거나 철자를 확인하십시오",
-	         "declare it, or mind the spelling", "개체 종류 '%.*s'이(가) 선언되지 않았습니다",
+	hint = hint_for(resolution, &name->name, false);
+	complain(resolution, name->offset, hint.ko, hint.en, "개체 종류 '%.*s'이(가) 선언되지 않았습니다",
 	         "entity type '%.*s' is not declared", (int)name->name.size, name->name.data);
 	return NULL;
 }
@@ -431,16 +417,16 @@ resolve_entity(struct resolution *resolution, uint32_t number)
 
 	entity->shape = &simple[CEDAR_TYPE_RECORD];
 	if (draft->shape != NULL)
-		entity->shape = resolve_type(resolution, draft->shape, &draft->namespace);
+		entity->shape = resolution_type(resolution, draft->shape, &draft->namespace);
 	if (entity->shape->kind != CEDAR_TYPE_RECORD)
 		complain(resolution, draft->name.offset, NULL, NULL,
 		         "개체 종류 '%.*s'의 속성은 레코드여야 합니다",
 		         "the shape of entity type '%.*s' must be a record", (int)entity->name.size,
 		         entity->name.data);
 	if (draft->tags != NULL)
-		entity->tags = resolve_type(resolution, draft->tags, &draft->namespace);
+		entity->tags = resolution_type(resolution, draft->tags, &draft->namespace);
 	if (draft->enumerated) {
-		struct cedar_string *ids = take(resolution, draft->id_count, sizeof *ids);
+		struct cedar_string *ids = resolution_take(resolution, draft->id_count, sizeof *ids);
 
 		if (ids == NULL)
 			return;
@@ -456,10 +442,10 @@ static void
 close_hierarchy(struct resolution *resolution)
 {
 	uint32_t count = resolution->entity_count, words = (count + 63) / 64;
-	uint64_t **above = take(resolution, count, sizeof *above);
+	uint64_t **above = resolution_take(resolution, count, sizeof *above);
 
 	for (uint32_t i = 0; i < count && !resolution->memory; i++) {
-		above[i] = take(resolution, words, sizeof **above);
+		above[i] = resolution_take(resolution, words, sizeof **above);
 		resolution->entities[i].above = above[i];
 	}
 	if (resolution->memory)
@@ -469,7 +455,7 @@ close_hierarchy(struct resolution *resolution)
 
 		for (uint32_t j = 0; j < draft->parent_count; j++) {
 			const struct cedar_entity_type *parent =
-			    resolve_entity_name(resolution, &draft->parents[j], &draft->namespace);
+			    resolution_entity(resolution, &draft->parents[j], &draft->namespace);
 
 			if (parent != NULL)
 				above[i][parent->number / 64] |= UINT64_C(1) << (parent->number % 64);
@@ -482,249 +468,15 @@ close_hierarchy(struct resolution *resolution)
 					above[i][word] |= above[via][word];
 }
 
-/* ---- actions --------------------------------------------------------------------------------------------------- */
-
-/* The type of actions of a namespace, made when first needed. */
-static const struct cedar_entity_type *
-action_type(struct resolution *resolution, const struct cedar_string *name)
-{
-	struct cedar_entity_type *made;
-	struct cedar_type *self;
-
-	for (uint32_t i = resolution->draft->entity_count; i < resolution->entity_count; i++)
-		if (cedar_string_equal(&resolution->entities[i].name, name))
-			return &resolution->entities[i];
-	if ((self = take(resolution, 1, sizeof *self)) == NULL)
-		return NULL;
-	made = &resolution->entities[resolution->entity_count];
-	*made = (struct cedar_entity_type){.name = *name,
-	                                   .number = resolution->entity_count,
-	                                   .action = true,
-	                                   .shape = &simple[CEDAR_TYPE_RECORD],
-	                                   .self = self};
-	*self = (struct cedar_type){.kind = CEDAR_TYPE_ENTITY, .entity = made};
-	resolution->entity_count++;
-	return made;
-}
-
-static const struct cedar_uid *
-action_uid(struct resolution *resolution, const struct cedar_string *namespace, const struct cedar_string *id)
-{
-	static const struct slice plain = {(const uint8_t *)"Action", 6};
-	struct cedar_string type = cedar_string_of(plain);
-	struct cedar_uid *uid = take(resolution, 1, sizeof *uid);
-
-	if (uid != NULL)
-		*uid = cedar_uid_of(whole_name(resolution, namespace, &type), *id);
-	return uid;
-}
-
-static const struct cedar_action_type *
-find_action(const struct resolution *resolution, const struct cedar_action_type *const *sorted,
-            const struct cedar_uid *uid)
-{
-	size_t low = 0, high = resolution->draft->action_count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		int order = cedar_uid_order(sorted[middle]->uid, uid);
-
-		if (order == 0)
-			return sorted[middle];
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
-}
-
-static const struct cedar_uid *
-resolve_group(struct resolution *resolution, const struct cedar_action_type *const *sorted,
-              const struct draft_action *draft, const struct draft_reference *reference)
-{
-	static const struct cedar_string nowhere;
-	const struct cedar_action_type *found = NULL;
-	const struct cedar_uid *uid;
-	struct cedar_uid *typed;
-
-	if (reference->typed) {
-		bool plain = !qualified(&reference->type);
-
-		if ((typed = take(resolution, 1, sizeof *typed)) == NULL)
-			return NULL;
-		if (plain && draft->namespace.size > 0) {
-			*typed = cedar_uid_of(whole_name(resolution, &draft->namespace, &reference->type),
-			                      reference->id);
-			found = find_action(resolution, sorted, typed);
-		}
-		if (found == NULL) {
-			*typed = cedar_uid_of(reference->type, reference->id);
-			found = find_action(resolution, sorted, typed);
-		}
-	} else {
-		if ((uid = action_uid(resolution, &draft->namespace, &reference->id)) != NULL)
-			found = find_action(resolution, sorted, uid);
-		if (found == NULL && (uid = action_uid(resolution, &nowhere, &reference->id)) != NULL)
-			found = find_action(resolution, sorted, uid);
-	}
-	if (found != NULL)
-		return found->uid;
-	complain(resolution, reference->offset, "선언하거나 철자를 확인하십시오",
-	         "declare it, or mind the spelling", "행위 '%.*s'이(가) 선언되지 않았습니다",
-	         "action '%.*s' is not declared", (int)reference->id.size, reference->id.data);
-	return NULL;
-}
-
-static const struct cedar_entity_type **
-resolve_entity_names(struct resolution *resolution, const struct draft_name *names, uint32_t count,
-                     uint32_t *kept, const struct cedar_string *namespace)
-{
-	const struct cedar_entity_type **list = take(resolution, count, sizeof *list);
-
-	*kept = 0;
-	for (uint32_t i = 0; list != NULL && i < count; i++) {
-		const struct cedar_entity_type *type = resolve_entity_name(resolution, &names[i], namespace);
-		bool twice = type == NULL;
-
-		for (uint32_t j = 0; j < *kept && !twice; j++)
-			twice = list[j] == type;
-		if (!twice)
-			list[(*kept)++] = type;
-	}
-	return list;
-}
-
-static void
-sift_actions(const struct cedar_action_type **list, size_t root, size_t count)
-{
-	for (size_t child; (child = 2 * root + 1) < count; root = child) {
-		if (child + 1 < count && cedar_uid_order(list[child]->uid, list[child + 1]->uid) < 0)
-			child++;
-		if (cedar_uid_order(list[root]->uid, list[child]->uid) >= 0)
-			return;
-		const struct cedar_action_type *swap = list[root];
-		list[root] = list[child];
-		list[child] = swap;
-	}
-}
-
-static void
-sort_actions(const struct cedar_action_type **list, size_t count)
-{
-	for (size_t i = count / 2; i-- > 0;)
-		sift_actions(list, i, count);
-	for (size_t end = count; end > 1;) {
-		const struct cedar_action_type *swap = list[0];
-		list[0] = list[--end];
-		list[end] = swap;
-		sift_actions(list, 0, end);
-	}
-}
-
-static void
-resolve_action(struct resolution *resolution, const struct cedar_action_type *const *sorted, uint32_t number)
-{
-	const struct draft_action *draft = &resolution->draft->actions[number];
-	struct cedar_action_type *action = &resolution->actions[number];
-	const struct cedar_uid **parents = take(resolution, draft->parent_count, sizeof *parents);
-
-	if (parents == NULL)
-		return;
-	for (uint32_t i = 0; i < draft->parent_count; i++) {
-		const struct cedar_uid *parent = resolve_group(resolution, sorted, draft, &draft->parents[i]);
-
-		if (parent != NULL)
-			parents[action->parent_count++] = parent;
-	}
-	action->parents = parents;
-	action->principals = resolve_entity_names(resolution, draft->principals, draft->principal_count,
-	                                          &action->principal_count, &draft->namespace);
-	action->resources = resolve_entity_names(resolution, draft->resources, draft->resource_count,
-	                                         &action->resource_count, &draft->namespace);
-	action->context = &simple[CEDAR_TYPE_RECORD];
-	if (draft->context != NULL)
-		action->context = resolve_type(resolution, draft->context, &draft->namespace);
-	if (action->context->kind != CEDAR_TYPE_RECORD)
-		complain(resolution, draft->id.offset, NULL, NULL,
-		         "행위 '%.*s'의 context는 레코드여야 합니다",
-		         "the context of action '%.*s' must be a record", (int)draft->id.name.size,
-		         draft->id.name.data);
-}
-
-/* Their names, before any type is resolved: attributes may be of the type of actions. */
-static const struct cedar_action_type **
-name_actions(struct resolution *resolution)
-{
-	static const struct cedar_string nowhere;
-	const struct schema_draft *draft = resolution->draft;
-	const struct cedar_action_type **sorted = take(resolution, draft->action_count, sizeof *sorted);
-
-	for (uint32_t i = 0; i < draft->action_count && !resolution->memory; i++) {
-		const struct draft_action *action = &draft->actions[i];
-
-		resolution->actions[i].uid = action_uid(resolution, &action->namespace, &action->id.name);
-		if (resolution->memory)
-			break;
-		resolution->actions[i].type = action_type(resolution, &resolution->actions[i].uid->type);
-		sorted[i] = &resolution->actions[i];
-	}
-	if (resolution->memory)
-		return NULL;
-	sort_actions(sorted, draft->action_count);
-	for (uint32_t i = 1; i < draft->action_count; i++)
-		if (cedar_uid_equal(sorted[i - 1]->uid, sorted[i]->uid))
-			complain_twice(resolution, draft->actions[sorted[i] - resolution->actions].id.offset,
-			               &sorted[i]->uid->id);
-	for (uint32_t i = 0; i < draft->action_count; i++) {
-		const struct draft_action *action = &draft->actions[i];
-		const struct cedar_uid *plain = action_uid(resolution, &nowhere, &action->id.name);
-
-		if (plain != NULL && action->namespace.size > 0 &&
-		    find_action(resolution, sorted, plain) != NULL)
-			complain_shadow(resolution, &action->id);
-	}
-	return sorted;
-}
-
-static bool
-resolve_actions(struct resolution *resolution, const struct cedar_action_type **sorted,
-                struct cedar_schema *schema)
-{
-	static const struct cedar_value none;
-	const struct schema_draft *draft = resolution->draft;
-	struct cedar_entities *store = cedar_entities_new(resolution->arena, NULL);
-	struct fault why;
-
-	for (uint32_t i = 0; i < draft->action_count; i++)
-		resolve_action(resolution, sorted, i);
-	if (resolution->memory || store == NULL)
-		return false;
-	for (uint32_t i = 0; i < draft->action_count; i++)
-		if (cedar_entities_add(store, sorted[i]->uid, none, none, sorted[i]->parents,
-		                       sorted[i]->parent_count, &why) == -1)
-			return false;
-	if (cedar_entities_seal(store, &why) == -1) {
-		if (why.kind == FAULT_MEMORY)
-			return false;
-		if (draft->notes->errors == 0) /* two alike were complained about already */
-			complain(resolution, 0, NULL, NULL, "행위 묶음이 돌고 돕니다",
-			         "action groups form a cycle");
-	}
-	schema->action_store = store;
-	schema->actions = sorted;
-	schema->action_count = draft->action_count;
-	return true;
-}
-
 /* ---- the whole ------------------------------------------------------------------------------------------------- */
 
 static bool
 sort_entities(struct resolution *resolution, struct cedar_schema *schema)
 {
-	struct named *names = take(resolution, resolution->entity_count, sizeof *names);
-	struct named *spare = take(resolution, resolution->entity_count, sizeof *spare);
-	const struct cedar_entity_type **sorted = take(resolution, resolution->entity_count, sizeof *sorted);
+	struct named *names = resolution_take(resolution, resolution->entity_count, sizeof *names);
+	struct named *spare = resolution_take(resolution, resolution->entity_count, sizeof *spare);
+	const struct cedar_entity_type **sorted =
+	    resolution_take(resolution, resolution->entity_count, sizeof *sorted);
 
 	if (resolution->memory)
 		return false;
@@ -750,11 +502,11 @@ schema_resolve(const struct schema_draft *draft, struct cedar_schema *schema)
 		         "too many types or actions (limit %d)", TYPE_LIMIT);
 		return true;
 	}
-	resolution.entities =
-	    take(&resolution, (size_t)draft->entity_count + draft->action_count, sizeof *resolution.entities);
-	resolution.actions = take(&resolution, draft->action_count, sizeof *resolution.actions);
+	resolution.entities = resolution_take(&resolution, (size_t)draft->entity_count + draft->action_count,
+	                                      sizeof *resolution.entities);
+	resolution.actions = resolution_take(&resolution, draft->action_count, sizeof *resolution.actions);
 	for (uint32_t i = 0; i < draft->entity_count && !resolution.memory; i++) {
-		struct cedar_type *self = take(&resolution, 1, sizeof *self);
+		struct cedar_type *self = resolution_take(&resolution, 1, sizeof *self);
 
 		if (self == NULL)
 			break;
@@ -764,7 +516,7 @@ schema_resolve(const struct schema_draft *draft, struct cedar_schema *schema)
 	}
 	if (!resolution.memory)
 		collect_names(&resolution);
-	sorted = name_actions(&resolution);
+	sorted = resolution_name_actions(&resolution);
 	if (resolution.memory)
 		return false;
 	check_names(&resolution);
@@ -772,7 +524,7 @@ schema_resolve(const struct schema_draft *draft, struct cedar_schema *schema)
 		resolve_common(&resolution, &resolution.commons[i], resolution.commons[i].draft->name.offset);
 	for (uint32_t i = 0; i < draft->entity_count; i++)
 		resolve_entity(&resolution, i);
-	if (!resolve_actions(&resolution, sorted, schema))
+	if (!resolution_actions(&resolution, sorted, schema))
 		return false;
 	close_hierarchy(&resolution);
 	return !resolution.memory && sort_entities(&resolution, schema);

@@ -59,8 +59,8 @@ is_bool(const struct cedar_type *type)
 	       type->kind == CEDAR_TYPE_FALSE;
 }
 
-static const struct cedar_type *
-truth(bool value)
+const struct cedar_type *
+typecheck_truth(bool value)
 {
 	return simple(value ? CEDAR_TYPE_TRUE : CEDAR_TYPE_FALSE);
 }
@@ -129,8 +129,8 @@ join(struct checking *check, const struct cedar_type *a, const struct cedar_type
 	}
 }
 
-static const char *
-show(struct checking *check, const struct cedar_type *type)
+const char *
+typecheck_show(struct checking *check, const struct cedar_type *type)
 {
 	struct buffer text;
 	const char *kept;
@@ -144,12 +144,12 @@ show(struct checking *check, const struct cedar_type *type)
 	return kept == NULL ? "?" : kept;
 }
 
-static const struct cedar_type *
-wrong_type(struct checking *check, const struct cedar_expr *expr, const char *wanted,
-           const struct cedar_type *got)
+const struct cedar_type *
+typecheck_wrong(struct checking *check, const struct cedar_expr *expr, const char *wanted,
+                const struct cedar_type *got)
 {
 	complain(check, expr, NULL, NULL, "%s이(가) 와야 하는데 %s입니다", "wanted %s, got %s", wanted,
-	         show(check, got));
+	         typecheck_show(check, got));
 	return NULL;
 }
 
@@ -160,15 +160,15 @@ not_joined(struct checking *check, const struct cedar_expr *expr, const struct c
 	if (!check->memory)
 		complain(check, expr, "두 쪽의 형을 맞추십시오", "make both sides the same type",
 		         "형이 서로 맞지 않습니다: %s, %s", "the types do not go together: %s and %s",
-		         show(check, a), show(check, b));
+		         typecheck_show(check, a), typecheck_show(check, b));
 	return NULL;
 }
 
 /* ---- parts of typecheck_of() ----------------------------------------------------------------------------------- */
 
 /* A type whose additions do not matter. */
-static const struct cedar_type *
-type_of(struct checking *check, const struct cedar_expr *expr, const struct capability *known)
+const struct cedar_type *
+typecheck_type_of(struct checking *check, const struct cedar_expr *expr, const struct capability *known)
 {
 	struct capabilities dropped = {NULL, NULL};
 
@@ -183,7 +183,7 @@ bool_of(struct checking *check, const struct cedar_expr *expr, const struct capa
 
 	*adds = (struct capabilities){NULL, NULL};
 	type = typecheck_of(check, expr, known, adds);
-	return type == NULL || is_bool(type) ? type : wrong_type(check, expr, "Bool", type);
+	return type == NULL || is_bool(type) ? type : typecheck_wrong(check, expr, "Bool", type);
 }
 
 /* The action stands for itself: it is a literal in each environment. */
@@ -203,7 +203,7 @@ of_literal(struct checking *check, const struct cedar_expr *expr)
 
 	switch (expr->value.kind) {
 	case CEDAR_BOOL:
-		return truth(expr->value.as.boolean);
+		return typecheck_truth(expr->value.as.boolean);
 	case CEDAR_LONG:
 		return simple(CEDAR_TYPE_LONG);
 	case CEDAR_STRING:
@@ -238,8 +238,8 @@ of_variable(struct checking *check, enum cedar_variable variable)
 }
 
 /* One more operand of &&: false ends it, capabilities pile up. */
-static const struct cedar_type *
-and_type(const struct cedar_type *left, const struct cedar_type *right)
+const struct cedar_type *
+typecheck_and(const struct cedar_type *left, const struct cedar_type *right)
 {
 	if (left->kind == CEDAR_TYPE_FALSE || right->kind == CEDAR_TYPE_FALSE)
 		return simple(CEDAR_TYPE_FALSE);
@@ -261,7 +261,7 @@ of_and(struct checking *check, const struct cedar_expr *const *items, uint32_t c
 
 		if (item == NULL)
 			return NULL;
-		type = and_type(type, item);
+		type = typecheck_and(type, item);
 		if (type->kind == CEDAR_TYPE_FALSE)
 			return type;
 		now = capability_unite(check, now, more);
@@ -333,15 +333,17 @@ static const struct cedar_type *
 of_equal(struct checking *check, const struct cedar_expr *expr, const struct capability *known)
 {
 	const struct cedar_expr *left = expr->as.pair.left, *right = expr->as.pair.right;
-	const struct cedar_type *a = type_of(check, left, known), *b = type_of(check, right, known);
+	const struct cedar_type *a = typecheck_type_of(check, left, known),
+	                        *b = typecheck_type_of(check, right, known);
 	const struct cedar_uid *a_uid = literal_uid(check, left), *b_uid = literal_uid(check, right);
 
 	if (a == NULL || b == NULL)
 		return NULL;
 	if ((a_uid != NULL || left->op == CEDAR_LITERAL) && (b_uid != NULL || right->op == CEDAR_LITERAL)) {
 		if (a_uid != NULL && b_uid != NULL)
-			return truth(cedar_uid_equal(a_uid, b_uid));
-		return truth(a_uid == NULL && b_uid == NULL && cedar_equal(left->value, right->value));
+			return typecheck_truth(cedar_uid_equal(a_uid, b_uid));
+		return typecheck_truth(a_uid == NULL && b_uid == NULL &&
+		                       cedar_equal(left->value, right->value));
 	}
 	if (a->kind == CEDAR_TYPE_ENTITY && b->kind == CEDAR_TYPE_ENTITY)
 		return a->entity == b->entity ? simple(CEDAR_TYPE_BOOL) : simple(CEDAR_TYPE_FALSE);
@@ -371,219 +373,96 @@ static const struct cedar_type *
 of_in(struct checking *check, const struct cedar_expr *left, const struct cedar_expr *right,
       const struct capability *known)
 {
-	const struct cedar_type *a = type_of(check, left, known), *b = type_of(check, right, known);
+	const struct cedar_type *a = typecheck_type_of(check, left, known),
+	                        *b = typecheck_type_of(check, right, known);
 	const struct cedar_uid *uid = literal_uid(check, left);
 
 	if (a == NULL || b == NULL)
 		return NULL;
 	if (a->kind != CEDAR_TYPE_ENTITY)
-		return wrong_type(check, left, "개체/entity", a);
+		return typecheck_wrong(check, left, "entity", a);
 	if (b->kind != CEDAR_TYPE_ENTITY &&
 	    (b->kind != CEDAR_TYPE_SET || b->element->kind != CEDAR_TYPE_ENTITY))
-		return wrong_type(check, right, "개체/entity, Set<개체/entity>", b);
+		return typecheck_wrong(check, right, "entity, Set<entity>", b);
 	if (uid != NULL && a->entity->action) {
 		if (literal_uid(check, right) != NULL)
-			return truth(action_under(check, uid, literal_uid(check, right)));
+			return typecheck_truth(action_under(check, uid, literal_uid(check, right)));
 		if (literal_uids(check, right)) {
 			for (uint32_t i = 0; i < right->as.list.count; i++)
 				if (action_under(check, uid, literal_uid(check, right->as.list.items[i])))
-					return truth(true);
-			return truth(false);
+					return typecheck_truth(true);
+			return typecheck_truth(false);
 		}
 	}
 	if (b->kind == CEDAR_TYPE_SET)
 		b = b->element;
-	return cedar_entity_type_under(a->entity, b->entity) ? simple(CEDAR_TYPE_BOOL) : truth(false);
+	return cedar_entity_type_under(a->entity, b->entity) ? simple(CEDAR_TYPE_BOOL)
+	                                                     : typecheck_truth(false);
 }
 
 static const struct cedar_type *
 of_is(struct checking *check, const struct cedar_expr *expr, const struct capability *known)
 {
-	const struct cedar_type *left = type_of(check, expr->as.is.left, known), *in;
+	const struct cedar_type *left = typecheck_type_of(check, expr->as.is.left, known), *in;
 
 	if (left == NULL)
 		return NULL;
 	if (left->kind != CEDAR_TYPE_ENTITY)
-		return wrong_type(check, expr->as.is.left, "개체/entity", left);
+		return typecheck_wrong(check, expr->as.is.left, "entity", left);
 	if (!cedar_string_equal(&left->entity->name, &expr->as.is.type))
-		return truth(false);
+		return typecheck_truth(false);
 	if (expr->as.is.in == NULL)
-		return truth(true);
+		return typecheck_truth(true);
 	in = of_in(check, expr->as.is.left, expr->as.is.in, known);
-	return in == NULL ? NULL : and_type(truth(true), in);
+	return in == NULL ? NULL : typecheck_and(typecheck_truth(true), in);
 }
 
 static const struct cedar_type *
 of_compare(struct checking *check, const struct cedar_expr *expr, const struct capability *known)
 {
-	const struct cedar_type *a = type_of(check, expr->as.pair.left, known),
-	                        *b = type_of(check, expr->as.pair.right, known);
+	const struct cedar_type *a = typecheck_type_of(check, expr->as.pair.left, known),
+	                        *b = typecheck_type_of(check, expr->as.pair.right, known);
 
 	if (a == NULL || b == NULL)
 		return NULL;
 	if (a->kind != CEDAR_TYPE_LONG && a->kind != CEDAR_TYPE_DATETIME && a->kind != CEDAR_TYPE_DURATION)
-		return wrong_type(check, expr->as.pair.left, "Long, datetime, duration", a);
+		return typecheck_wrong(check, expr->as.pair.left, "Long, datetime, duration", a);
 	return a->kind == b->kind ? simple(CEDAR_TYPE_BOOL)
-	                          : wrong_type(check, expr->as.pair.right, show(check, a), b);
+	                          : typecheck_wrong(check, expr->as.pair.right, typecheck_show(check, a), b);
 }
 
 static const struct cedar_type *
 of_arithmetic(struct checking *check, const struct cedar_expr *expr, const struct capability *known)
 {
-	const struct cedar_type *a = type_of(check, expr->as.pair.left, known), *b = simple(CEDAR_TYPE_LONG);
+	const struct cedar_type *a = typecheck_type_of(check, expr->as.pair.left, known),
+	                        *b = simple(CEDAR_TYPE_LONG);
 
 	if (expr->as.pair.right != NULL)
-		b = type_of(check, expr->as.pair.right, known);
+		b = typecheck_type_of(check, expr->as.pair.right, known);
 	if (a == NULL || b == NULL)
 		return NULL;
 	if (a->kind != CEDAR_TYPE_LONG)
-		return wrong_type(check, expr->as.pair.left, "Long", a);
-	return b->kind == CEDAR_TYPE_LONG ? b : wrong_type(check, expr->as.pair.right, "Long", b);
+		return typecheck_wrong(check, expr->as.pair.left, "Long", a);
+	return b->kind == CEDAR_TYPE_LONG ? b : typecheck_wrong(check, expr->as.pair.right, "Long", b);
 }
 
 static const struct cedar_type *
 of_contains(struct checking *check, const struct cedar_expr *expr, const struct capability *known)
 {
-	const struct cedar_type *a = type_of(check, expr->as.pair.left, known),
-	                        *b = type_of(check, expr->as.pair.right, known);
+	const struct cedar_type *a = typecheck_type_of(check, expr->as.pair.left, known),
+	                        *b = typecheck_type_of(check, expr->as.pair.right, known);
 
 	if (a == NULL || b == NULL)
 		return NULL;
 	if (a->kind != CEDAR_TYPE_SET)
-		return wrong_type(check, expr->as.pair.left, "Set", a);
+		return typecheck_wrong(check, expr->as.pair.left, "Set", a);
 	if (expr->op != CEDAR_CONTAINS) {
 		if (b->kind != CEDAR_TYPE_SET)
-			return wrong_type(check, expr->as.pair.right, "Set", b);
+			return typecheck_wrong(check, expr->as.pair.right, "Set", b);
 		b = b->element;
 	}
 	return join(check, a->element, b) != NULL ? simple(CEDAR_TYPE_BOOL)
 	                                          : not_joined(check, expr, a->element, b);
-}
-
-static const struct cedar_type *
-of_tag(struct checking *check, const struct cedar_expr *expr, const struct capability *known,
-       struct capabilities *adds)
-{
-	const struct cedar_expr *left = expr->as.pair.left, *key = expr->as.pair.right;
-	const struct cedar_type *a = type_of(check, left, known), *b = type_of(check, key, known);
-	bool certain;
-
-	if (a == NULL || b == NULL)
-		return NULL;
-	if (a->kind != CEDAR_TYPE_ENTITY)
-		return wrong_type(check, left, "개체/entity", a);
-	if (b->kind != CEDAR_TYPE_STRING)
-		return wrong_type(check, key, "String", b);
-	certain = a->entity->tags != NULL && capability_known(known, NULL, left, NULL, key);
-	if (expr->op == CEDAR_HAS_TAG) {
-		if (a->entity->tags == NULL)
-			return truth(false);
-		if (certain)
-			return truth(true);
-		*adds = (struct capabilities){capability_add(check, NULL, left, NULL, key), NULL};
-		return simple(CEDAR_TYPE_BOOL);
-	}
-	if (certain)
-		return a->entity->tags;
-	if (a->entity->tags == NULL)
-		complain(check, expr, NULL, NULL, "%.*s 종류에는 태그가 없습니다",
-		         "entities of type %.*s have no tags", (int)a->entity->name.size,
-		         a->entity->name.data);
-	else
-		complain(check, expr, "먼저 hasTag(…)로 물으십시오", "ask with hasTag(…) first",
-		         "태그가 없을 수 있습니다", "the tag may be absent");
-	return NULL;
-}
-
-static const struct cedar_type *
-shape_of(const struct cedar_type *type)
-{
-	if (type->kind == CEDAR_TYPE_RECORD)
-		return type;
-	return type->kind == CEDAR_TYPE_ENTITY ? type->entity->shape : NULL;
-}
-
-static const struct cedar_type *
-of_attribute(struct checking *check, const struct cedar_expr *expr, const struct capability *known)
-{
-	const struct cedar_expr *left = expr->as.member.left;
-	const struct cedar_string *name = expr->as.member.names;
-	const struct cedar_type *a = type_of(check, left, known), *shape;
-	const struct cedar_attribute *attribute;
-
-	if (a == NULL)
-		return NULL;
-	if ((shape = shape_of(a)) == NULL)
-		return wrong_type(check, left, "개체/entity, Record", a);
-	if ((attribute = cedar_type_attribute(shape, name)) == NULL) {
-		complain(check, expr, "스키마에 있는 속성인지 확인하십시오", "see whether the schema has it",
-		         "속성 '%.*s'이(가) 없습니다: %s", "there is no attribute '%.*s': %s",
-		         (int)name->size, name->data, show(check, a));
-		return NULL;
-	}
-	if (attribute->required || capability_known(known, NULL, left, name, NULL))
-		return attribute->type;
-	complain(check, expr, "먼저 has로 물으십시오: 값 has 속성 && …",
-	         "ask with has first: value has attribute && …", "속성 '%.*s'이(가) 없을 수 있습니다",
-	         "attribute '%.*s' may be absent", (int)name->size, name->data);
-	return NULL;
-}
-
-/* One step of has: left has name. */
-static const struct cedar_type *
-of_has_one(struct checking *check, const struct cedar_expr *left, const struct cedar_string *name,
-           const struct capability *known, struct capabilities *adds)
-{
-	const struct cedar_type *a = type_of(check, left, known), *shape;
-	const struct cedar_attribute *attribute;
-
-	*adds = (struct capabilities){NULL, NULL};
-	if (a == NULL)
-		return NULL;
-	if ((shape = shape_of(a)) == NULL)
-		return wrong_type(check, left, "개체/entity, Record", a);
-	if ((attribute = cedar_type_attribute(shape, name)) == NULL)
-		return truth(false);
-	if (capability_known(known, NULL, left, name, NULL) ||
-	    (attribute->required && a->kind == CEDAR_TYPE_RECORD))
-		return truth(true);
-	*adds = (struct capabilities){capability_add(check, NULL, left, name, NULL), NULL};
-	return simple(CEDAR_TYPE_BOOL);
-}
-
-/* t has a.b.c is t has a && t.a has b && t.a.b has c; the inner t.a is made here, in the arena of the check. */
-static const struct cedar_type *
-of_has(struct checking *check, const struct cedar_expr *expr, const struct capability *known,
-       struct capabilities *adds)
-{
-	const struct cedar_expr *left = expr->as.member.left;
-	const struct cedar_type *type = simple(CEDAR_TYPE_TRUE);
-	const struct capability *now = known;
-
-	for (uint32_t i = 0; i < expr->as.member.count; i++) {
-		const struct cedar_string *name = &expr->as.member.names[i];
-		struct cedar_expr *inner;
-		struct capabilities more;
-		const struct cedar_type *step = of_has_one(check, left, name, now, &more);
-
-		if (step == NULL)
-			return NULL;
-		type = and_type(type, step);
-		if (type->kind == CEDAR_TYPE_FALSE)
-			return type;
-		now = capability_unite(check, now, more);
-		if ((inner = cedar_expr_new(check->arena, CEDAR_ATTRIBUTE, expr->offset)) == NULL) {
-			check->memory = true;
-			return NULL;
-		}
-		inner->as.member.left = left;
-		inner->as.member.names = name;
-		inner->as.member.count = 1;
-		inner->height = (uint16_t)(left->height + 1);
-		left = inner;
-	}
-	*adds = (struct capabilities){now, known};
-	return type;
 }
 
 static const struct cedar_type *
@@ -599,7 +478,8 @@ of_set(struct checking *check, const struct cedar_expr *expr, const struct capab
 		return NULL;
 	}
 	for (uint32_t i = 0; i < expr->as.list.count; i++) {
-		const struct cedar_type *item = type_of(check, expr->as.list.items[i], known), *both;
+		const struct cedar_type *item = typecheck_type_of(check, expr->as.list.items[i], known),
+		                        *both;
 
 		if (item == NULL || failed) {
 			failed = true;
@@ -630,7 +510,7 @@ of_record(struct checking *check, const struct cedar_expr *expr, const struct ca
 		struct cedar_attribute attribute = {expr->as.list.names[i], NULL, true};
 		uint32_t at = i;
 
-		if ((attribute.type = type_of(check, expr->as.list.items[i], known)) == NULL)
+		if ((attribute.type = typecheck_type_of(check, expr->as.list.items[i], known)) == NULL)
 			return NULL;
 		for (; at > 0 && cedar_string_order(&list[at - 1].name, &attribute.name) > 0; at--)
 			list[at] = list[at - 1];
@@ -665,18 +545,23 @@ of_call(struct checking *check, const struct cedar_expr *expr, const struct capa
 	uint32_t count = expr->as.list.count;
 
 	if (count != signature->arity) {
-		complain(check, expr, NULL, NULL, "%s(…)에는 인수가 %d개 있어야 하는데 %u개입니다",
-		         "%s(…) takes %d argument(s), not %u", signature->name, signature->arity, count);
+		unsigned self =
+		    signature->method ? 1 : 0; /* what a method is called on is none of its brackets */
+
+		complain(check, expr, NULL, NULL, "%s(…)에는 인수가 %u개 있어야 하는데 %u개입니다",
+		         "%s(…) takes %u argument(s), not %u", signature->name,
+		         (unsigned)signature->arity - self, count - self);
 		return NULL;
 	}
 	for (uint32_t i = 0; i < count; i++) {
 		const struct cedar_type *wanted = extension_type(signature->arguments[i]);
-		const struct cedar_type *got = type_of(check, expr->as.list.items[i], known);
+		const struct cedar_type *got = typecheck_type_of(check, expr->as.list.items[i], known);
 
 		if (got == NULL)
 			return NULL;
 		if (got->kind != wanted->kind)
-			return wrong_type(check, expr->as.list.items[i], show(check, wanted), got);
+			return typecheck_wrong(check, expr->as.list.items[i], typecheck_show(check, wanted),
+			                       got);
 	}
 	if (!signature->method && expr->as.list.items[0]->op != CEDAR_LITERAL) {
 		complain(check, expr, "값이 든 문자열을 그대로 적으십시오", "write the text itself there",
@@ -685,8 +570,8 @@ of_call(struct checking *check, const struct cedar_expr *expr, const struct capa
 		return NULL;
 	}
 	if (!signature->method && !expr->constant) {
-		complain(check, expr, NULL, NULL, "%s(…)이(가) 읽을 수 없는 글입니다",
-		         "%s(…) cannot read this text", signature->name);
+		complain(check, expr, signature->form_ko, signature->form_en,
+		         "%s(…)이(가) 읽을 수 없는 글입니다", "%s(…) cannot read this text", signature->name);
 		return NULL;
 	}
 	return extension_type(signature->result);
@@ -715,14 +600,16 @@ typecheck_of(struct checking *check, const struct cedar_expr *expr, const struct
 		return of_if(check, expr, known, adds);
 	case CEDAR_NOT:
 		type = bool_of(check, expr->as.pair.left, known, &dropped);
-		return type == NULL || type->kind == CEDAR_TYPE_BOOL ? type
-		                                                     : truth(type->kind == CEDAR_TYPE_FALSE);
+		return type == NULL || type->kind == CEDAR_TYPE_BOOL
+		           ? type
+		           : typecheck_truth(type->kind == CEDAR_TYPE_FALSE);
 	case CEDAR_EQUAL:
 		return of_equal(check, expr, known);
 	case CEDAR_NOT_EQUAL:
 		type = of_equal(check, expr, known);
-		return type == NULL || type->kind == CEDAR_TYPE_BOOL ? type
-		                                                     : truth(type->kind == CEDAR_TYPE_FALSE);
+		return type == NULL || type->kind == CEDAR_TYPE_BOOL
+		           ? type
+		           : typecheck_truth(type->kind == CEDAR_TYPE_FALSE);
 	case CEDAR_LESS:
 	case CEDAR_LESS_EQUAL:
 	case CEDAR_GREATER:
@@ -740,25 +627,25 @@ typecheck_of(struct checking *check, const struct cedar_expr *expr, const struct
 	case CEDAR_CONTAINS_ANY:
 		return of_contains(check, expr, known);
 	case CEDAR_IS_EMPTY:
-		type = type_of(check, expr->as.pair.left, known);
+		type = typecheck_type_of(check, expr->as.pair.left, known);
 		if (type == NULL)
 			return NULL;
 		return type->kind == CEDAR_TYPE_SET ? simple(CEDAR_TYPE_BOOL)
-		                                    : wrong_type(check, expr->as.pair.left, "Set", type);
+		                                    : typecheck_wrong(check, expr->as.pair.left, "Set", type);
 	case CEDAR_GET_TAG:
 	case CEDAR_HAS_TAG:
-		return of_tag(check, expr, known, adds);
+		return typecheck_tag(check, expr, known, adds);
 	case CEDAR_ATTRIBUTE:
-		return of_attribute(check, expr, known);
+		return typecheck_attribute(check, expr, known);
 	case CEDAR_HAS:
-		return of_has(check, expr, known, adds);
+		return typecheck_has(check, expr, known, adds);
 	case CEDAR_LIKE:
-		type = type_of(check, expr->as.like.left, known);
+		type = typecheck_type_of(check, expr->as.like.left, known);
 		if (type == NULL)
 			return NULL;
 		return type->kind == CEDAR_TYPE_STRING
 		           ? simple(CEDAR_TYPE_BOOL)
-		           : wrong_type(check, expr->as.like.left, "String", type);
+		           : typecheck_wrong(check, expr->as.like.left, "String", type);
 	case CEDAR_IS:
 		return of_is(check, expr, known);
 	case CEDAR_SET_OF:
@@ -787,8 +674,8 @@ typecheck_conditions(struct checking *check)
 		if (!condition->unless)
 			known = capability_unite(check, known, adds);
 		else if (item->kind != CEDAR_TYPE_BOOL)
-			item = truth(item->kind == CEDAR_TYPE_FALSE);
-		type = and_type(type, item);
+			item = typecheck_truth(item->kind == CEDAR_TYPE_FALSE);
+		type = typecheck_and(type, item);
 	}
 	return type;
 }

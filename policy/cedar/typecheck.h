@@ -41,6 +41,27 @@ const struct cedar_type *typecheck_of(struct checking *check, const struct cedar
 /* All conditions of the policy, in order. NULL as above. */
 const struct cedar_type *typecheck_conditions(struct checking *check);
 
+/* ---- between typecheck.c and typecheck_member.c ---- */
+
+/* A type whose additions do not matter. */
+const struct cedar_type *typecheck_type_of(struct checking *check, const struct cedar_expr *expr,
+                                           const struct capability *known);
+const struct cedar_type *typecheck_truth(bool value);
+/* One more operand of &&: false ends it. */
+const struct cedar_type *typecheck_and(const struct cedar_type *left, const struct cedar_type *right);
+/* Complains; NULL. */
+const struct cedar_type *typecheck_wrong(struct checking *check, const struct cedar_expr *expr,
+                                         const char *wanted, const struct cedar_type *got);
+/* A type as text, for people. */
+const char *typecheck_show(struct checking *check, const struct cedar_type *type);
+
+const struct cedar_type *typecheck_tag(struct checking *check, const struct cedar_expr *expr,
+                                       const struct capability *known, struct capabilities *adds);
+const struct cedar_type *typecheck_attribute(struct checking *check, const struct cedar_expr *expr,
+                                             const struct capability *known);
+const struct cedar_type *typecheck_has(struct checking *check, const struct cedar_expr *expr,
+                                       const struct capability *known, struct capabilities *adds);
+
 /* A complaint about this policy, said once for each place and text. */
 void typecheck_complain(struct checking *check, enum cedar_severity severity, uint32_t offset,
                         const char *hint_ko, const char *hint_en, const char *ko, const char *en, ...)

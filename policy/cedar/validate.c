@@ -2,20 +2,47 @@
  * Strict validation of a set: every name is declared, some action can apply, and every condition has the type Bool
  * wherever its scope can hold.
  */
+#include "policy/cedar/spelling.h"
 #include "policy/cedar/typecheck.h"
 
 #define ARENA_LIMIT ((size_t)256 << 20)
 
 /* ---- names, on the whole policy, reachable or not -------------------------------------------------------------- */
 
+static const struct spelling_hint declare = {"선언하거나 철자를 확인하십시오",
+                                             "declare it, or mind the spelling"};
+
 static void
 check_type_name(struct checking *check, const struct cedar_string *name, uint32_t offset)
 {
-	if (cedar_schema_entity(check->schema, name) == NULL)
-		typecheck_complain(check, CEDAR_ERROR, offset, "선언하거나 철자를 확인하십시오",
-		                   "declare it, or mind the spelling",
-		                   "개체 종류 '%.*s'이(가) 스키마에 없습니다",
-		                   "entity type '%.*s' is not in the schema", (int)name->size, name->data);
+	struct spelling spelling = spelling_of(cedar_string_slice(name));
+	struct spelling_hint hint;
+
+	if (cedar_schema_entity(check->schema, name) != NULL)
+		return;
+	for (uint32_t i = 0; i < check->schema->entity_count; i++)
+		spelling_try(&spelling, cedar_string_slice(&check->schema->entities[i]->name));
+	hint = spelling_hint_of(&spelling, check->notes, declare);
+	typecheck_complain(check, CEDAR_ERROR, offset, hint.ko, hint.en,
+	                   "개체 종류 '%.*s'이(가) 스키마에 없습니다",
+	                   "entity type '%.*s' is not in the schema", (int)name->size, name->data);
+}
+
+static void
+check_action_name(struct checking *check, const struct cedar_uid *uid, uint32_t offset)
+{
+	struct spelling spelling = spelling_of(cedar_string_slice(&uid->id));
+	struct spelling_hint hint;
+
+	if (cedar_schema_action(check->schema, uid) != NULL)
+		return;
+	for (uint32_t i = 0; i < check->schema->action_count; i++)
+		spelling_try(&spelling, cedar_string_slice(&check->schema->actions[i]->uid->id));
+	hint = spelling_hint_of(&spelling, check->notes, declare);
+	typecheck_complain(check, CEDAR_ERROR, offset, hint.ko, hint.en,
+	                   "행위 %.*s::\"%.*s\"이(가) 스키마에 없습니다",
+	                   "action %.*s::\"%.*s\" is not in the schema", (int)uid->type.size, uid->type.data,
+	                   (int)uid->id.size, uid->id.data);
 }
 
 static void
@@ -24,12 +51,7 @@ check_uid(struct checking *check, const struct cedar_uid *uid, uint32_t offset)
 	const struct cedar_entity_type *type = cedar_schema_entity(check->schema, &uid->type);
 
 	if (cedar_type_is_action(&uid->type)) {
-		if (cedar_schema_action(check->schema, uid) == NULL)
-			typecheck_complain(check, CEDAR_ERROR, offset, "선언하거나 철자를 확인하십시오",
-			                   "declare it, or mind the spelling",
-			                   "행위 %.*s::\"%.*s\"이(가) 스키마에 없습니다",
-			                   "action %.*s::\"%.*s\" is not in the schema", (int)uid->type.size,
-			                   uid->type.data, (int)uid->id.size, uid->id.data);
+		check_action_name(check, uid, offset);
 		return;
 	}
 	check_type_name(check, &uid->type, offset);
@@ -204,10 +226,10 @@ check_applicable(struct checking *check)
 		    any_admitted(check, &policy->resource, action->resources, action->resource_count))
 			return;
 	}
-	typecheck_complain(check, CEDAR_ERROR, policy->effect_offset,
-	                   "행위의 appliesTo와 정책의 머리를 맞추어 보십시오",
-	                   "compare appliesTo of the action with the scope", "이 머리에 맞는 행위가 없습니다",
-	                   "unable to find an applicable action for this scope");
+	typecheck_complain(
+	    check, CEDAR_ERROR, policy->effect_offset, "스키마의 appliesTo와 정책의 머리를 맞추어 보십시오",
+	    "compare appliesTo in the schema with the scope", "이 머리에 맞는 행위가 스키마에 없습니다",
+	    "no action of the schema applies to this scope");
 }
 
 /* ---- types ----------------------------------------------------------------------------------------------------- */

@@ -32,7 +32,7 @@ def same(a, b):
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument('--seed', type=int, default=1)
-    ap.add_argument('--count', type=int, default=1000, help='questions; each holds one to three requests, asked with and without the schema')
+    ap.add_argument('--count', type=int, default=1000, help='questions; each holds several requests, asked with and without the schema')
     ap.add_argument('--show', type=int, default=5)
     args = ap.parse_args()
     n, shown = collections.Counter(), 0

@@ -448,7 +448,7 @@ def question(seed):
     explicit = r.random() < 0.4
     schema = w.schema()
     entities = json.dumps(w.entities(explicit), ensure_ascii=False)
-    requests = [json.dumps(w.request(explicit), ensure_ascii=False) for _ in range(r.randint(1, 3))]
+    requests = [json.dumps(w.request(explicit), ensure_ascii=False) for _ in range(r.randint(4, 8))]
     texts = [maker.policy() for _ in range(r.choice([1, 1, 2, 3, 5]))]
     if r.random() < 0.06: schema = damage(r, schema)
     if r.random() < 0.02:

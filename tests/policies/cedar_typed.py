@@ -505,7 +505,7 @@ def question(seed):
     if r.random() < 0.1: schema = json.dumps(break_json(r, json.loads(schema)), ensure_ascii=False) if schema[0] == '{' else break_tokens(r, schema)
     entities = json.dumps(world.entities(explicit), ensure_ascii=False)
     if r.random() < 0.04: entities = json.dumps(break_json(r, json.loads(entities)), ensure_ascii=False)
-    requests = [json.dumps(world.request(explicit), ensure_ascii=False) for _ in range(r.randint(2, 5))]
+    requests = [json.dumps(world.request(explicit), ensure_ascii=False) for _ in range(r.randint(8, 12))]
     n = r.choice([1, 1, 2, 3, 5, 8])
     if r.random() < 0.55:
         texts = [maker.text(maker.policy()) for _ in range(n)]
