@@ -1,24 +1,40 @@
+#define OPENSSL_API_COMPAT 10101
+
 #include "audit/lasthead.h"
 
-#include <sodium.h>
+#include <openssl/sha.h>
 #include <string.h>
 
 #define MAGIC      "HAECHIH1"
 #define MAGIC_SIZE 8u
 
+static const uint8_t zeros[LASTHEAD_FILE_SIZE];
+
+/* Of what is in front of the digest. With every batch: libcrypto's uses the processor's own instructions. */
+static void
+digest_make(uint8_t out[SHA256_DIGEST_LENGTH], const uint8_t *block)
+{
+	SHA256_CTX sha;
+
+	SHA256_Init(&sha);
+	SHA256_Update(&sha, block, LASTHEAD_BLOCK - SHA256_DIGEST_LENGTH);
+	SHA256_Final(out, &sha);
+}
+
 void
 lasthead_write(struct buffer *out, const struct tree_frontier *frontier)
 {
-	uint8_t digest[crypto_hash_sha256_BYTES];
+	uint8_t digest[SHA256_DIGEST_LENGTH];
 	size_t begin = out->size;
 
 	buffer_append(out, MAGIC, MAGIC_SIZE);
 	tree_frontier_write(out, frontier);
-	while (buffer_ok(out) && out->size < begin + LASTHEAD_BLOCK - sizeof digest)
-		buffer_byte(out, 0);
 	if (!buffer_ok(out))
 		return;
-	crypto_hash_sha256(digest, out->data + begin, LASTHEAD_BLOCK - sizeof digest);
+	buffer_append(out, zeros, LASTHEAD_BLOCK - sizeof digest - (out->size - begin));
+	if (!buffer_ok(out))
+		return;
+	digest_make(digest, out->data + begin);
 	buffer_append(out, digest, sizeof digest);
 }
 
@@ -29,19 +45,19 @@ lasthead_file_write(struct buffer *out, const struct tree_frontier *frontier)
 	size_t begin = out->size;
 
 	lasthead_write(out, frontier == NULL ? &empty : frontier);
-	while (buffer_ok(out) && out->size < begin + LASTHEAD_FILE_SIZE)
-		buffer_byte(out, 0);
+	if (buffer_ok(out))
+		buffer_append(out, zeros, LASTHEAD_FILE_SIZE - (out->size - begin));
 }
 
 static bool
 lasthead_read(struct tree_frontier *out, struct slice block)
 {
-	uint8_t digest[crypto_hash_sha256_BYTES];
+	uint8_t digest[SHA256_DIGEST_LENGTH];
 	uint64_t size = 0;
 
 	if (memcmp(block.data, MAGIC, MAGIC_SIZE) != 0)
 		return false;
-	crypto_hash_sha256(digest, block.data, LASTHEAD_BLOCK - sizeof digest);
+	digest_make(digest, block.data);
 	if (memcmp(digest, block.data + LASTHEAD_BLOCK - sizeof digest, sizeof digest) != 0)
 		return false;
 	for (unsigned i = 0; i < 8; i++)

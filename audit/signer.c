@@ -66,14 +66,31 @@ send_whole(int socket, const void *data, size_t size)
 	return true;
 }
 
-/* `deadline` in CLOCK_MONOTONIC nanoseconds; 0: wait for ever. */
+/* Both in one piece when they are small: one call, and the other end wakes once. */
 static bool
-receive_whole(int socket, void *data, size_t size, int64_t deadline)
+send_both(int socket, const void *head, size_t head_size, const void *body, size_t body_size)
 {
-	uint8_t *at = data;
+	uint8_t piece[4096];
 
-	while (size != 0) {
-		ssize_t got;
+	if (head_size + body_size > sizeof piece)
+		return send_whole(socket, head, head_size) && send_whole(socket, body, body_size);
+	memcpy(piece, head, head_size);
+	if (body_size != 0)
+		memcpy(piece + head_size, body, body_size);
+	return send_whole(socket, piece, head_size + body_size);
+}
+
+/*
+ * Until *got reaches `least`, taking what is there up to `most`: question and answer alternate, so nothing behind a message is
+ * ever taken with it. `deadline` in CLOCK_MONOTONIC nanoseconds; 0: wait for ever.
+ */
+static bool
+receive_least(int socket, void *data, size_t *got, size_t least, size_t most, int64_t deadline)
+{
+	uint8_t *bytes = data;
+
+	while (*got < least) {
+		ssize_t taken;
 
 		if (deadline != 0) {
 			struct pollfd poll_for = {.fd = socket, .events = POLLIN};
@@ -85,13 +102,12 @@ receive_whole(int socket, void *data, size_t size, int64_t deadline)
 			if (ready <= 0)
 				return false;
 		}
-		got = recv(socket, at, size, 0);
-		if (got == -1 && errno == EINTR)
+		taken = recv(socket, bytes + *got, most - *got, 0);
+		if (taken == -1 && errno == EINTR)
 			continue;
-		if (got <= 0)
+		if (taken <= 0)
 			return false;
-		at += got;
-		size -= (size_t)got;
+		*got += (size_t)taken;
 	}
 	return true;
 }
@@ -104,7 +120,10 @@ struct child {
 	char origin[NOTE_NAME_SIZE];
 	struct tree_frontier head; /* last signed */
 	struct buffer block, text, note;
-	struct tree_hash leaves[SEGMENT_COUNT_LIMIT];
+	struct {
+		struct request request;
+		struct tree_hash leaves[SEGMENT_COUNT_LIMIT];
+	} asked;
 	/* shared with the thread that forces the memory to the disk */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -209,7 +228,7 @@ sign(struct child *child, const struct request *request, struct fault *why)
 		    "refusing to sign: the last signed size is %" PRIu64 ", asked to go on from %" PRIu64,
 		    child->head.size, request->first);
 	for (uint32_t i = 0; i < request->count; i++)
-		tree_frontier_add(&next, &child->leaves[i], NULL, NULL);
+		tree_frontier_add(&next, &child->asked.leaves[i], NULL, NULL);
 	checkpoint.size = next.size;
 	tree_frontier_root(&checkpoint.root, &next);
 	buffer_reset(&child->text);
@@ -234,8 +253,7 @@ answer_send(struct child *child, bool failed, struct slice body)
 	answer.durable = child->durable;
 	pthread_mutex_unlock(&child->lock);
 
-	return send_whole(child->socket, &answer, sizeof answer) &&
-	       send_whole(child->socket, body.data, body.size);
+	return send_both(child->socket, &answer, sizeof answer, body.data, body.size);
 }
 
 /* A filter under sanitizers would have to know theirs: those builds test everything else. */
@@ -422,15 +440,18 @@ child_run(int socket, const char *directory, const char *origin, pid_t parent)
 	if (!buffer_ok(&hello) || !answer_send(child, false, buffer_view(&hello)))
 		_exit(1);
 	for (;;) {
-		struct request request;
+		const struct request *request = &child->asked.request;
+		size_t got = 0;
 		bool sent;
 
-		if (!receive_whole(child->socket, &request, sizeof request, 0))
+		if (!receive_least(child->socket, &child->asked, &got, sizeof *request, sizeof child->asked,
+		                   0) ||
+		    request->count > SEGMENT_COUNT_LIMIT ||
+		    !receive_least(child->socket, &child->asked, &got,
+		                   sizeof *request + request->count * sizeof child->asked.leaves[0],
+		                   sizeof child->asked, 0))
 			break;
-		if (request.count > SEGMENT_COUNT_LIMIT ||
-		    !receive_whole(child->socket, child->leaves, request.count * sizeof child->leaves[0], 0))
-			break;
-		if (sign(child, &request, &why) == -1)
+		if (sign(child, request, &why) == -1)
 			sent = answer_send(child, true, slice_of(&why, sizeof why));
 		else
 			sent = answer_send(child, false, buffer_view(&child->note));
@@ -466,25 +487,28 @@ static int
 answer_receive(struct signer *signer, struct buffer *body, int wait_ms, struct fault *why)
 {
 	int64_t deadline = clock_monotonic_ns() + (int64_t)wait_ms * 1000000;
+	uint8_t bytes[sizeof(struct answer) + SIGNER_NOTE_LIMIT + PUBLIC_LIMIT];
 	struct answer answer;
-	uint8_t bytes[SIGNER_NOTE_LIMIT + PUBLIC_LIMIT];
 	struct fault told;
+	size_t got = 0;
 
-	if (!receive_whole(signer->socket, &answer, sizeof answer, deadline))
+	if (!receive_least(signer->socket, bytes, &got, sizeof answer, sizeof bytes, deadline))
+		return signer_gone(signer, why);
+	memcpy(&answer, bytes, sizeof answer);
+	if (answer.size > sizeof bytes - sizeof answer ||
+	    !receive_least(signer->socket, bytes, &got, sizeof answer + answer.size, sizeof bytes, deadline))
 		return signer_gone(signer, why);
 	signer->durable = answer.durable;
 	if (answer.failed != 0) {
 		signer->failed = true;
-		if (answer.size != sizeof told ||
-		    !receive_whole(signer->socket, &told, sizeof told, deadline))
+		if (answer.size != sizeof told)
 			return signer_gone(signer, why);
+		memcpy(&told, bytes + sizeof answer, sizeof told);
 		if (why != NULL)
 			*why = told;
 		return -1;
 	}
-	if (answer.size > sizeof bytes || !receive_whole(signer->socket, bytes, answer.size, deadline))
-		return signer_gone(signer, why);
-	buffer_append(body, bytes, answer.size);
+	buffer_append(body, bytes + sizeof answer, answer.size);
 	return buffer_ok(body) ? 0 : fault_memory(why);
 }
 
@@ -603,8 +627,7 @@ signer_sign(struct signer *signer, uint64_t first, const struct tree_hash *leave
 
 	if (signer->failed)
 		return signer_gone(signer, why);
-	if (!send_whole(signer->socket, &request, sizeof request) ||
-	    !send_whole(signer->socket, leaves, count * sizeof *leaves))
+	if (!send_both(signer->socket, &request, sizeof request, leaves, count * sizeof *leaves))
 		return signer_gone(signer, why);
 	if (answer_receive(signer, note, ANSWER_WAIT_MS, why) == -1)
 		return -1;
