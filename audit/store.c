@@ -23,6 +23,7 @@
 #define LEVELS       8u
 #define EPOCH_MS     INT64_C(946684800000) /* PostgreSQL counts from 2000-01-01 */
 #define MONTHS       4u
+#define DAY_MS       INT64_C(86400000)
 #define ARENA_LIMIT  (2u * 1024 * 1024)
 #define ENTRY_FIELDS 20
 
@@ -49,6 +50,7 @@ struct store {
 	uint64_t size, checkpoint; /* what the database holds, with what was given since */
 	struct edge edge[LEVELS];
 	int64_t months[MONTHS]; /* known to have partitions: years * 12 + month */
+	int64_t day;            /* of the entry before, whose month is known; counted from 1970, one more: 0 is none */
 	struct buffer entries, contents, tiles;
 	struct arena *arena;
 	bool copying;
@@ -372,6 +374,7 @@ store_connect(struct store *store, struct store_head *out, struct fault *why)
 
 	memset(out, 0, sizeof *out);
 	memset(store->months, 0, sizeof store->months);
+	store->day = 0;
 	if (dial(store, why) == -1)
 		return -1;
 	buffer_init(&array, 8192);
@@ -646,14 +649,19 @@ store_begin(struct store *store, struct fault *why)
 static int
 month_known(struct store *store, int64_t wall_ms, struct fault *why)
 {
+	const int64_t day = wall_ms < 0 ? 0 : wall_ms / DAY_MS + 1;
 	char text[CLOCK_TEXT_SIZE];
 	int64_t month;
 
+	if (day != 0 && day == store->day)
+		return 0;
 	clock_text(text, wall_ms);
 	month = strtol(text, NULL, 10) * 12 + strtol(text + 5, NULL, 10);
 	for (size_t i = 0; i < MONTHS; i++)
-		if (store->months[i] == month)
+		if (store->months[i] == month) {
+			store->day = day;
 			return 0;
+		}
 	if (store->copying) {
 		if (copy_end(store, &store->entries, why) == -1)
 			return -1;
@@ -664,6 +672,7 @@ month_known(struct store *store, int64_t wall_ms, struct fault *why)
 		return -1;
 	memmove(store->months + 1, store->months, sizeof store->months - sizeof store->months[0]);
 	store->months[0] = month;
+	store->day = day;
 	return 0;
 }
 
