@@ -135,3 +135,10 @@ END {
 	} else
 		printf "{\"fdatasync_median_us\":%.1f,\"fdatasync_p99_us\":%.1f,\"fdatasync_in_place_median_us\":%.1f,\"fdatasync_in_place_p99_us\":%.1f,\"cores\":%d,\"rss_idle_kib\":%d}\n", fsync, fsync99, inplace, inplace99, cores, rss
 }' "$WORK/results"
+
+# Judging a use of AI against the whole Act beside deciding one request.
+if [ "$FORM" = table ]; then
+	"$BUILD/bench/assess" | python3 -c 'import json,sys; b = json.load(sys.stdin); print(f"assessment of a use: {b['"'"'assess_us'"'"']:.1f} us, {b['"'"'decisions_per_assessment'"'"']:.2f} decisions (at most {b['"'"'at_most'"'"']}), over {b['"'"'uses'"'"']} uses")'
+else
+	"$BUILD/bench/assess"
+fi
