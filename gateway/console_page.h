@@ -5,8 +5,8 @@
 #ifndef HAECHI_GATEWAY_CONSOLE_PAGE_H
 #define HAECHI_GATEWAY_CONSOLE_PAGE_H
 
-#define CONSOLE_STYLE_HASH  "BiQlb/7LvOZit0ts8Uu+ebZkyeefbB2hO/1tgF13lSo="
-#define CONSOLE_SCRIPT_HASH "maXr3OvEIpsCFHo7fHPmVK3Juxzv1PCdy1edF8OUk8A="
+#define CONSOLE_STYLE_HASH  "DenJfZSOhxjO0WdGHX+YuTFi2H+BpxJK7uDAv7ELxqQ="
+#define CONSOLE_SCRIPT_HASH "rnZbShBI3XTX5ncIYcC58adboYivQy/A3yVDw2MrCto="
 
 extern const char console_page[];
 

@@ -297,6 +297,37 @@ key_revoke(struct gateway *gateway, const struct control_caller *caller, const j
 
 /* ---- use cases --------------------------------------------------------------------------------------------------------------- */
 
+/* Names of members that differ, "reviewer.name, facts.discretion", as far as they fit; their values may be personal. */
+static void
+names_changed(struct buffer *out, const char *prefix, const json_t *before, const json_t *after)
+{
+	const json_t *const sides[] = {before, after};
+	char path[96];
+
+	for (unsigned side = 0; side < 2; side++) {
+		const char *name;
+		json_t *object, *value;
+
+		memcpy(&object, &sides[side], sizeof object); /* iterated, not changed */
+		json_object_foreach(object, name, value)
+		{
+			const json_t *other = json_object_get(sides[1 - side], name);
+
+			if (json_equal(value, other) || (side == 1 && other != NULL) || strlen(name) > 40)
+				continue;
+			snprintf(path, sizeof path, "%s%s", prefix, name);
+			if (prefix[0] == '\0' && (json_is_object(value) || json_is_object(other))) {
+				strcat(path, ".");
+				names_changed(out, path,
+				              json_is_object(before) ? json_object_get(before, name) : NULL,
+				              json_object_get(after, name));
+			} else if (out->size + strlen(path) < 1000) {
+				buffer_printf(out, "%s%s", out->size > 0 ? ", " : "", path);
+			}
+		}
+	}
+}
+
 /* The next version of a use case: the entry, the row, the registry. */
 static int
 register_usecase(struct gateway *gateway, const struct control_caller *caller, const struct usecase *usecase,
@@ -311,7 +342,7 @@ register_usecase(struct gateway *gateway, const struct control_caller *caller, c
 	char hex[65], version[32], entry[ENTRY_ID_SIZE];
 	char *bytes = NULL, *assessment_text = NULL;
 	json_t *described = NULL;
-	struct buffer text;
+	struct buffer text, names;
 	struct statement statement = {.sql = "INSERT INTO haechi.usecase (agency, id, version, document, "
 	                                     "digest, verdict, ruleset, assessment, retired,"
 	                                     " created_by, entry_id) VALUES ($1, $2, $3::bigint, decode($4, "
@@ -321,6 +352,7 @@ register_usecase(struct gateway *gateway, const struct control_caller *caller, c
 	const char *all[11];
 	int outcome = -1;
 
+	buffer_init(&names, 4096);
 	buffer_init(&text, (size_t)4 << 20);
 	if (arena == NULL) {
 		fault_memory(why);
@@ -355,7 +387,13 @@ register_usecase(struct gateway *gateway, const struct control_caller *caller, c
 	hex_encode(bytes, document.data, document.size);
 	note_text(&note, "agency", usecase->agency);
 	note_text(&note, "by", caller->user);
+	if (before != NULL && made.usecase.document != before->usecase.document) {
+		names_changed(&names, "", before->usecase.document, made.usecase.document);
+		note_text(&note, "changed", buffer_text(&names));
+	}
 	note_text(&note, "digest", hex);
+	if (before != NULL)
+		note_text(&note, "from", verdict_name(before->assessment.verdict));
 	note_text(&note, "ruleset", made.assessment.ruleset == NULL ? "" : made.assessment.ruleset);
 	note_text(&note, "usecase", usecase->id);
 	note_text(&note, "verdict", verdict_name(made.assessment.verdict));
@@ -382,6 +420,7 @@ register_usecase(struct gateway *gateway, const struct control_caller *caller, c
 	*result = json_incref(described);
 	outcome = 0;
 out:
+	buffer_free(&names);
 	json_decref(described);
 	buffer_free(&text);
 	arena_free(arena);

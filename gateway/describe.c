@@ -150,17 +150,17 @@ describe_usecase(const struct registered *registered)
 	const struct usecase *usecase = &registered->usecase;
 	const struct assessment *assessment = &registered->assessment;
 	json_t *domains = json_array(), *rules = json_array(), *missing = json_array(),
-	       *duties = json_array();
+	       *duties = json_array(), *duty_rules = json_array();
 
 	for (size_t i = 0; i < assessment->domain_count; i++)
 		json_array_append_new(domains, json_string(domain_name(assessment->domains[i])));
 	for (size_t i = 0; i < assessment->rule_count; i++) {
 		const struct rule_hit *rule = &assessment->rules[i];
 
-		json_array_append_new(rules,
-		                      json_pack("{s:s, s:s, s:s, s:{s:s, s:s}}", "id", text(rule->id), "law",
-		                                text(rule->law), "says", text(rule->says), "title", "ko",
-		                                text(rule->title_ko), "en", text(rule->title_en)));
+		json_array_append_new(
+		    rules, json_pack("{s:s, s:s, s:s, s:s, s:{s:s, s:s}}", "id", text(rule->id), "law",
+		                     text(rule->law), "says", text(rule->says), "status", text(rule->status),
+		                     "title", "ko", text(rule->title_ko), "en", text(rule->title_en)));
 	}
 	for (size_t i = 0; i < assessment->missing_count; i++) {
 		const struct missing_fact *fact = &assessment->missing[i];
@@ -169,18 +169,25 @@ describe_usecase(const struct registered *registered)
 		                                         "question", "ko", text(fact->question_ko), "en",
 		                                         text(fact->question_en)));
 	}
-	for (size_t i = 0; i < assessment->duty_count; i++)
+	for (size_t i = 0; i < assessment->duty_count; i++) {
+		const struct rule_hit *rule = &assessment->duty_rules[i];
+
 		json_array_append_new(duties, json_string(assessment->duties[i]));
+		json_array_append_new(duty_rules,
+		                      json_pack("{s:s, s:s, s:{s:s, s:s}}", "duty", assessment->duties[i],
+		                                "law", text(rule->law), "title", "ko", text(rule->title_ko),
+		                                "en", text(rule->title_en)));
+	}
 	return json_pack(
-	    "{s:s, s:s, s:I, s:b, s:{s:s, s:s}, s:s, s:s, s:s, s:o, s:o, s:s, s:o, s:o, s:b, s:{s:s, "
+	    "{s:s, s:s, s:I, s:b, s:{s:s, s:s}, s:s, s:s, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:b, s:{s:s, "
 	    "s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:b}}",
 	    "id", usecase->id, "agency", usecase->agency, "version", (json_int_t)usecase->version, "retired",
 	    (int)usecase->retired, "title", "ko", text(usecase->title_ko), "en", text(usecase->title_en),
 	    "channel", text(usecase->channel), "grade", grade_name(usecase->grade), "verdict",
 	    verdict_name(assessment->verdict), "domains", domains, "rules", rules, "ruleset",
-	    text(assessment->ruleset), "missing_facts", missing, "duties", duties, "stricter_reading",
-	    (int)assessment->stricter_reading, "review", "standing", oversight_standing(registered),
-	    "decisions", (json_int_t)registered->review.decisions, "changed",
+	    text(assessment->ruleset), "missing_facts", missing, "duties", duties, "duty_rules", duty_rules,
+	    "stricter_reading", (int)assessment->stricter_reading, "review", "standing",
+	    oversight_standing(registered), "decisions", (json_int_t)registered->review.decisions, "changed",
 	    (json_int_t)registered->review.changed, "hasty", (json_int_t)registered->review.hasty,
 	    "median_ms", (json_int_t)registered->review.median_ms, "drift", "decisions",
 	    (json_int_t)registered->drift.decisions, "suspected", (json_int_t)registered->drift.suspected,

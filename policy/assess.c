@@ -302,8 +302,16 @@ on_duty(struct assessing *assessing, const struct cedar_policies *policies, uint
 	(void)context;
 	if (note(policies, rule, "stricter")[0] != '\0')
 		out->stricter_reading = true;
-	if (out->duty_count < HITS_LIMIT)
+	if (out->duty_count < HITS_LIMIT) {
+		out->duty_rules[out->duty_count] =
+		    (struct rule_hit){.id = cedar_policy_id(policies, rule),
+		                      .law = note(policies, rule, "law"),
+		                      .says = "duty",
+		                      .title_ko = note(policies, rule, "title_ko"),
+		                      .title_en = note(policies, rule, "title_en"),
+		                      .status = note(policies, rule, "status")};
 		out->duties[out->duty_count++] = note(policies, rule, "duty");
+	}
 	return 0;
 }
 
@@ -451,6 +459,7 @@ assess_covered(const struct policy *policy, const struct usecase *usecase, const
 	out->rules = arena_array(arena, HITS_LIMIT, sizeof *out->rules);
 	out->missing = arena_array(arena, ASKED_LIMIT, sizeof *out->missing);
 	out->duties = arena_array(arena, HITS_LIMIT, sizeof *out->duties);
+	out->duty_rules = arena_array(arena, HITS_LIMIT, sizeof *out->duty_rules);
 	assessing.principal = cedar_uid(arena, SLICE_LITERAL("Act::Usecase"), slice_string(usecase->id));
 	facts_gather(&assessing);
 	if (!arena_ok(arena))

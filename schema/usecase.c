@@ -300,6 +300,36 @@ word_listed(const char *words, const char *word)
 	return false;
 }
 
+static const char *const filings[] = {
+    "corporate_number", "business_number",  "representative",  "address",           "officer",
+    "officer_contact",  "country",          "base_model",      "derived_model",     "other",
+    "risk_policy",      "explanation_plan", "protection_plan", "impact_assessment", NULL};
+
+const char *
+usecase_filing_at(size_t i)
+{
+	return i < sizeof filings / sizeof *filings ? filings[i] : NULL;
+}
+
+const char *
+usecase_filing(const struct usecase *usecase, const char *name)
+{
+	const char *text = json_get_string(usecase->filing, name);
+
+	return text == NULL ? "" : text;
+}
+
+static void
+take_filing(struct usecase *out, struct reading *reading)
+{
+	struct reading below = take_object(reading, "filing", "filing.", filings);
+
+	for (size_t i = 0; filings[i] != NULL; i++)
+		take_text(&below, filings[i], USECASE_TEXT_LIMIT);
+	out->filing = below.object;
+	reading->failed |= below.failed;
+}
+
 static void
 check_facts(struct reading *reading)
 {
@@ -406,7 +436,8 @@ usecase_parse(struct usecase *out, struct slice text, struct arena *arena, struc
 	    "id",        "version",        "agency",        "title",    "purpose",         "retired",
 	    "grade",     "channel",        "models",        "audience", "rrn_legal_basis", "actor_role",
 	    "domains",   "sub_function",   "human_review",  "reviewer", "facts",           "decision_effect",
-	    "exclusion", "affected_count", "reversibility", "severity", "frequency",       NULL};
+	    "exclusion", "affected_count", "reversibility", "severity", "frequency",       "filing",
+	    NULL};
 	struct reading reading = {.path = "", .why = why};
 	const char *stranger;
 
@@ -437,6 +468,7 @@ usecase_parse(struct usecase *out, struct slice text, struct arena *arena, struc
 	out->reversibility = reversibilities[take_word(&reading, "reversibility", reversibilities)];
 	out->severity = severities[take_word(&reading, "severity", severities)];
 	out->frequency = frequencies[take_word(&reading, "frequency", frequencies)];
+	take_filing(out, &reading);
 	check_facts(&reading);
 	out->facts = member(&reading, "facts");
 	if (!reading.failed)

@@ -61,6 +61,7 @@ struct usecase {
 	} exclusion;
 	int64_t     affected_count; /* -1 unknown */
 	const char *reversibility, *severity, *frequency; /* T4; closed vocabularies; "" unknown */
+	const json_t *filing; /* what forms need and no rule asks for, see usecase_filing(); NULL: none */
 	const json_t *facts; /* every other fact as given (see usecase_fact_at), checked; NULL: none */
 	json_t       *document; /* the whole JSON this was read from; owned, see usecase_release() */
 };
@@ -68,6 +69,11 @@ struct usecase {
 /* Read and check one use case. Strings borrow from out->document: call usecase_release() when done. */
 MUST_CHECK int usecase_parse(struct usecase *out, struct slice text, struct arena *arena, struct fault *why);
 void           usecase_release(struct usecase *usecase); /* NULL is fine */
+
+/* A text of "filing" by its name; "" when it is not given. */
+const char *usecase_filing(const struct usecase *usecase, const char *name);
+/* The i-th such name; NULL behind the last. */
+const char *usecase_filing_at(size_t i);
 
 /* Names as in the JSON; "unknown" for the zero. */
 const char *decision_effect_name(enum decision_effect effect);

@@ -58,6 +58,7 @@ struct assessment {
 	size_t               missing_count;
 	const char         **duties; /* "art31.notice", "art34.human-oversight", ... ids of duty rules */
 	size_t               duty_count;
+	struct rule_hit     *duty_rules; /* their rules, in the same order; NULL when read back from an entry */
 	bool                 stricter_reading; /* official sources conflict: law section 10, item 5 */
 };
 

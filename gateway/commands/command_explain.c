@@ -65,13 +65,28 @@ reasons_json(const struct explaining *explaining, const struct policy_reason *re
 	return list;
 }
 
+/* A duty by its id, with what its rule says where that is known. */
+static json_t *
+duty_json(const struct assessment *titled, const char *id)
+{
+	json_t *item = json_pack("{s:s}", "id", id);
+
+	for (size_t k = 0; k < titled->duty_count && titled->duty_rules != NULL; k++)
+		if (strcmp(titled->duties[k], id) == 0) {
+			json_object_set_new(item, "law", json_string(titled->duty_rules[k].law));
+			json_object_set_new(item, "title_ko", json_string(titled->duty_rules[k].title_ko));
+			json_object_set_new(item, "title_en", json_string(titled->duty_rules[k].title_en));
+		}
+	return item;
+}
+
 static json_t *
 assessment_json(const struct explaining *explaining)
 {
 	const struct assessment *recorded = &explaining->recorded.assessment;
 	const struct assessment *titled = &explaining->remade.assessment;
 	json_t *rules = json_array(), *missing = json_array(), *duties = json_array(),
-	       *domains = json_array();
+	       *duty_rules = json_array(), *domains = json_array();
 
 	for (size_t i = 0; i < recorded->rule_count; i++) {
 		const struct rule_hit *rule = &recorded->rules[i];
@@ -99,13 +114,16 @@ assessment_json(const struct explaining *explaining)
 		}
 		json_array_append_new(missing, item);
 	}
-	for (size_t i = 0; i < recorded->duty_count; i++)
+	for (size_t i = 0; i < recorded->duty_count; i++) {
 		json_array_append_new(duties, json_string(recorded->duties[i]));
+		json_array_append_new(duty_rules, duty_json(titled, recorded->duties[i]));
+	}
 	for (size_t i = 0; i < recorded->domain_count; i++)
 		json_array_append_new(domains, json_string(domain_name(recorded->domains[i])));
-	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:b}", "verdict", verdict_name(recorded->verdict),
-	                 "ruleset", recorded->ruleset, "domains", domains, "rules", rules, "missing_facts",
-	                 missing, "duties", duties, "stricter_reading", recorded->stricter_reading);
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:b}", "verdict",
+	                 verdict_name(recorded->verdict), "ruleset", recorded->ruleset, "domains", domains,
+	                 "rules", rules, "missing_facts", missing, "duties", duties, "duty_rules", duty_rules,
+	                 "stricter_reading", recorded->stricter_reading);
 }
 
 static json_t *

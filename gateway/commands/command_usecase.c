@@ -68,6 +68,18 @@ write_json(struct buffer *out, const struct usecase *usecase, const struct asses
 	buffer_string(out, "],\"duties\":[");
 	for (size_t i = 0; i < assessment->duty_count; i++)
 		buffer_printf(out, "%s\"%s\"", i > 0 ? "," : "", assessment->duties[i]);
+	buffer_string(out, "],\"duty_rules\":[");
+	for (size_t i = 0; i < assessment->duty_count; i++) {
+		const struct rule_hit *rule = &assessment->duty_rules[i];
+
+		buffer_string(out, i > 0 ? ",{" : "{");
+		write_member(out, "duty", assessment->duties[i], true);
+		write_member(out, "law", rule->law, true);
+		write_member(out, "status", rule->status, true);
+		write_member(out, "title_ko", rule->title_ko, true);
+		write_member(out, "title_en", rule->title_en, false);
+		buffer_byte(out, '}');
+	}
 	buffer_printf(out, "],\"stricter_reading\":%s}\n", assessment->stricter_reading ? "true" : "false");
 }
 
@@ -85,8 +97,9 @@ write_text(struct buffer *out, const struct usecase *usecase, const struct asses
 		const struct rule_hit *rule = &assessment->rules[i];
 
 		buffer_printf(out,
-		              "  규칙 rule     %-22s %s\n                %s\n                (%s; %s; %s)\n",
-		              rule->id, rule->title_ko, rule->title_en, rule->says, rule->law, rule->status);
+		              "  규칙 rule     %-22s %s\n                %s\n                (%s; %s%s)\n",
+		              rule->id, rule->title_ko, rule->title_en, rule->says, rule->law,
+		              form_status(rule->status));
 	}
 	for (size_t i = 0; i < assessment->missing_count; i++) {
 		const struct missing_fact *missing = &assessment->missing[i];
@@ -98,8 +111,10 @@ write_text(struct buffer *out, const struct usecase *usecase, const struct asses
 		buffer_string(out, "  자료가 엇갈려 엄격한 쪽을 따랐습니다 / sources conflict: the stricter "
 		                   "reading stands\n");
 	for (size_t i = 0; i < assessment->duty_count; i++)
-		buffer_printf(out, "%s%s", i == 0 ? "  의무 duties   " : ", ", assessment->duties[i]);
-	buffer_string(out, assessment->duty_count > 0 ? "\n\n" : "\n");
+		buffer_printf(out, "  의무 duty     %-30s %s\n                %s (%s)\n",
+		              assessment->duties[i], assessment->duty_rules[i].title_ko,
+		              assessment->duty_rules[i].title_en, assessment->duty_rules[i].law);
+	buffer_byte(out, '\n');
 }
 
 /* ---- assess ------------------------------------------------------------------------------------------------------ */
@@ -191,11 +206,13 @@ usage(FILE *to)
 	      "  FILE holds one use case by schema/usecase.schema.json, or a list of them (\"-\": standard "
 	      "input)\n"
 	      "  --as-of  그날 시행 중인 규칙으로 판단합니다 / by the rules in force on that day\n\n"
-	      "  haechi usecase form33 ID|FILE       [--socket PATH]   고영향 확인 요청서 / request for "
+	      "  haechi usecase form33 ID|FILE       [--html] 고영향 확인 요청서(별지 서식) / request for "
 	      "confirmation\n"
-	      "  haechi usecase self-review ID|FILE  [--socket PATH]   사전 검토 기록 / record of the review "
+	      "  haechi usecase self-review ID|FILE  [--html] 사전 검토 기록 / record of the review "
 	      "beforehand\n"
-	      "  haechi usecase publication ID|FILE  [--socket PATH]   게시문 / the page to be published\n",
+	      "  haechi usecase publication ID|FILE  [--html] 게시문(제34조) / the page to be published\n"
+	      "      Markdown, --html, --json; [--as-of YYYY-MM-DD] [--socket PATH] [--agency A] [--share "
+	      "FOLDER]\n",
 	      to);
 	fputs(usecase_registry_usage, to);
 }
@@ -278,19 +295,42 @@ document_of(const char *which, const char *socket, const char *agency, struct fa
 	return found;
 }
 
-static int
-form_print(const char *form, json_t *document, const char *as_of, const char *share, struct fault *why)
+struct form_options {
+	const char *as_of, *share;
+	bool html, json;
+};
+
+static void
+form_json(struct buffer *out, const char *form, const struct usecase *usecase,
+          const struct assessment *assessment, struct slice markdown)
 {
+	buffer_byte(out, '{');
+	write_member(out, "form", form, true);
+	write_member(out, "id", usecase->id, true);
+	write_member(out, "verdict", verdict_name(assessment->verdict), true);
+	write_member(out, "ruleset", assessment->ruleset, true);
+	buffer_string(out, "\"markdown\":");
+	json_quote(out, markdown);
+	buffer_string(out, "}\n");
+}
+
+static int
+form_print(const char *form, json_t *document, const struct form_options *options, struct fault *why)
+{
+	const char *const as_of = options->as_of, *const share = options->share;
+	struct buffer page;
 	struct policy *policy = NULL;
 	struct arena *arena = arena_new(ARENA_LIMIT);
 	struct buffer text, out;
 	struct usecase usecase = {0};
 	struct assessment assessment;
+	json_t *titles = command_usecase_schema(share);
 	char day[CLOCK_TEXT_SIZE];
 	int result = -1;
 
 	buffer_init(&text, FILE_LIMIT);
 	buffer_init(&out, FILE_LIMIT);
+	buffer_init(&page, FILE_LIMIT);
 	json_write(&text, document);
 	if (arena == NULL || !buffer_ok(&text)) {
 		fault_memory(why);
@@ -305,28 +345,37 @@ form_print(const char *form, json_t *document, const char *as_of, const char *sh
 	if (strcmp(form, "form33") == 0)
 		form_confirmation(&out, &usecase, &assessment);
 	else if (strcmp(form, "self-review") == 0)
-		form_self_review(&out, &usecase, &assessment, policy_bundle(policy), day);
+		form_self_review(&out, &usecase, &assessment, policy_bundle(policy), day, titles);
 	else
 		form_publication(&out, &usecase, &assessment);
-	if (!buffer_ok(&out))
+	if (options->html)
+		form_html(&page, buffer_view(&out));
+	else if (options->json)
+		form_json(&page, form, &usecase, &assessment, buffer_view(&out));
+	else
+		buffer_slice(&page, buffer_view(&out));
+	if (!buffer_ok(&out) || !buffer_ok(&page))
 		fault_memory(why);
-	else if (fwrite(out.data, 1, out.size, stdout) != out.size || fflush(stdout) != 0)
+	else if (fwrite(page.data, 1, page.size, stdout) != page.size || fflush(stdout) != 0)
 		fault_errno(why, "표준 출력", "standard output");
 	else
 		result = 0;
 out:
+	json_decref(titles);
 	usecase_release(&usecase);
 	policy_release(policy);
 	arena_free(arena);
 	buffer_free(&text);
 	buffer_free(&out);
+	buffer_free(&page);
 	return result;
 }
 
 static int
 usecase_form(int argc, char **argv)
 {
-	const char *which = NULL, *socket = NULL, *agency = NULL, *as_of = NULL, *share = NULL;
+	const char *which = NULL, *socket = NULL, *agency = NULL;
+	struct form_options options = {0};
 	struct fault why = {0};
 	json_t *document;
 	int result;
@@ -334,12 +383,16 @@ usecase_form(int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		const char **into = strcmp(argv[i], "--socket") == 0   ? &socket
 		                    : strcmp(argv[i], "--agency") == 0 ? &agency
-		                    : strcmp(argv[i], "--as-of") == 0  ? &as_of
-		                    : strcmp(argv[i], "--share") == 0  ? &share
+		                    : strcmp(argv[i], "--as-of") == 0  ? &options.as_of
+		                    : strcmp(argv[i], "--share") == 0  ? &options.share
 		                                                       : NULL;
 
 		if (into != NULL && i + 1 < argc) {
 			*into = argv[++i];
+		} else if (strcmp(argv[i], "--html") == 0) {
+			options.html = true;
+		} else if (strcmp(argv[i], "--json") == 0) {
+			options.json = true;
 		} else if (strcmp(argv[i], "--help") == 0) {
 			usage(stdout);
 			return EXIT_GOOD;
@@ -355,7 +408,7 @@ usecase_form(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	document = document_of(which, socket, agency, &why);
-	result = document == NULL ? -1 : form_print(argv[0], document, as_of, share, &why);
+	result = document == NULL ? -1 : form_print(argv[0], document, &options, &why);
 	json_decref(document);
 	if (result == -1)
 		fault_print(stderr, "haechi usecase", &why);

@@ -1,4 +1,5 @@
 #include "gateway/commands/explain_print.h"
+#include "gateway/commands/forms.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -199,8 +200,8 @@ put_who(struct buffer *out, const json_t *explanation)
 static void
 put_rule(struct buffer *out, const json_t *rule)
 {
-	buffer_printf(out, "  · %s  [%s]  %s\n", text(rule, "id"), text(rule, "law"),
-	              WORD(says, text(rule, "says"))->ko);
+	buffer_printf(out, "  · %s  [%s]  %s%s\n", text(rule, "id"), text(rule, "law"),
+	              WORD(says, text(rule, "says"))->ko, form_status(text(rule, "status")));
 	line(out, "   ", text(rule, "title_ko"));
 	line(out, "   ", text(rule, "title_en"));
 }
@@ -235,7 +236,14 @@ put_assessment(struct buffer *out, const json_t *explanation)
 	if (json_get_bool(assessment, "stricter_reading", false))
 		buffer_string(
 		    out, "  자료가 엇갈려 엄격한 쪽을 따랐음 / sources conflict: the stricter reading\n");
-	list(out, "법적 의무    ", json_object_get(assessment, "duties"), NULL);
+	json_array_foreach(json_object_get(assessment, "duty_rules"), i, item)
+	{
+		if (i == 0)
+			buffer_string(out, "  법적 의무 duties of the Act\n");
+		buffer_printf(out, "  · %s  [%s]\n", text(item, "id"), text(item, "law"));
+		line(out, "   ", text(item, "title_ko"));
+		line(out, "   ", text(item, "title_en"));
+	}
 }
 
 static void
@@ -375,8 +383,9 @@ put_duties(struct buffer *out, const json_t *explanation)
 	if (json_get_bool(duties, "redact_answer", false))
 		buffer_string(out, "  · 답의 개인식별자를 가림 / identifiers in the answer are masked\n");
 	if (json_get_bool(duties, "restore_answer", false))
-		buffer_string(out, "  · 답의 가린 표시를 이 업무에는 원래 값으로 되돌림 / tokens in the answer are "
-		                   "restored for this service\n");
+		buffer_string(
+		    out, "  · 답의 가린 표시를 이 업무에는 원래 값으로 되돌림 / tokens in the answer are "
+		         "restored for this service\n");
 	list(out, "· 요청에서 가림 / masked in the request:", json_object_get(duties, "redact_kinds"),
 	     kind_title);
 	if (text(duties, "approver_role")[0] != '\0')

@@ -70,6 +70,21 @@ command_load_policy(struct policy **out, const char *share, struct fault *why)
 	           : policy_load(out, places.agency, places.act, places.schema, why);
 }
 
+json_t *
+command_usecase_schema(const char *share)
+{
+	struct policy_places places;
+	struct fault why;
+	char path[PATH_MAX + 32];
+	char *slash;
+
+	if (places_find(&places, share, &why) == -1 || (slash = strrchr(places.schema, '/')) == NULL)
+		return NULL;
+	*slash = '\0';
+	snprintf(path, sizeof path, "%s/usecase.schema.json", places.schema);
+	return json_read_file(path, (size_t)1 << 20, &why);
+}
+
 int
 policy_place(char place[PATH_MAX], const char *path, struct fault *why)
 {

@@ -15,6 +15,9 @@
  */
 MUST_CHECK int command_load_policy(struct policy **out, const char *share, struct fault *why);
 
+/* usecase.schema.json from the same places, for its titles; NULL: not there. The caller's. */
+json_t *command_usecase_schema(const char *share);
+
 /* Where each part lies, as told on the command line or by haechi.yaml; "": not told. */
 struct policy_places {
 	char agency[PATH_MAX], act[PATH_MAX], schema[PATH_MAX];

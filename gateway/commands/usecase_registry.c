@@ -6,6 +6,7 @@
 #include "gateway/commands/asking.h"
 #include "gateway/commands/commands.h"
 #include "gateway/commands/common.h"
+#include "gateway/commands/forms.h"
 #include "schema/verdict.h"
 
 #define DOCUMENT_LIMIT ((size_t)1 << 20)
@@ -125,13 +126,18 @@ print_usecase(const json_t *usecase)
 	json_array_foreach(json_object_get(usecase, "domains"), i, each)
 	    printf("  영역 domain   %s\n", json_string_value(each));
 	json_array_foreach(json_object_get(usecase, "rules"), i, each) printf(
-	    "  규칙 rule     %s [%s] %s / %s\n", member(each, "id"), member(each, "law"),
-	    member(json_object_get(each, "title"), "ko"), member(json_object_get(each, "title"), "en"));
+	    "  규칙 rule     %s [%s%s] %s\n                %s\n", member(each, "id"), member(each, "law"),
+	    form_status(member(each, "status")), member(json_object_get(each, "title"), "ko"),
+	    member(json_object_get(each, "title"), "en"));
 	json_array_foreach(json_object_get(usecase, "missing_facts"), i, each) printf(
-	    "  빠짐 missing  %s: %s / %s\n", member(each, "field"),
+	    "  질문 missing  %s: %s\n                %s\n", member(each, "field"),
 	    member(json_object_get(each, "question"), "ko"), member(json_object_get(each, "question"), "en"));
-	json_array_foreach(json_object_get(usecase, "duties"), i, each)
-	    printf("  의무 duty     %s\n", json_string_value(each));
+	if (json_get_bool(usecase, "stricter_reading", false))
+		puts(
+		    "  자료가 엇갈려 엄격한 쪽을 따랐습니다 / sources conflict: the stricter reading stands");
+	json_array_foreach(json_object_get(usecase, "duty_rules"), i, each) printf(
+	    "  의무 duty     %s [%s] %s\n                %s\n", member(each, "duty"), member(each, "law"),
+	    member(json_object_get(each, "title"), "ko"), member(json_object_get(each, "title"), "en"));
 	print_measured(usecase);
 }
 

@@ -85,6 +85,10 @@ sed -i 's/김복지/이복지/' "$WORK/use.json"
 usecase edit "$WORK/use.json" | grep -q HIGH_IMPACT || fail "a new version undoes what was measured"
 is HIGH_IMPACT || fail "a new version: $(verdict)"
 until_true 20 settled
+"$HAECHI" audit query --usecase counsel-match --kind usecase --json | grep '"action":"edit"' >"$WORK/edited" || fail "no entry of the edit"
+grep -q '"changed":"reviewer.name"' "$WORK/edited" || fail "what was changed: $(cat "$WORK/edited")"
+! grep -q 이복지 "$WORK/edited" || fail "the entry holds a name"
+until_true 20 settled
 [ "$("$HAECHI" audit query --usecase counsel-match --kind usecase --json | grep -c '"action":"reassess"')" = 1 ] || fail "told again"
 
 # Reversible by evidence: reviews that change something and take their time push the hasty ones out of the window.
