@@ -8,6 +8,7 @@
 #include "audit/receipt.h"
 #include "audit/tile.h"
 #include "schema/base/clock.h"
+#include "schema/base/log.h"
 
 /* One log's part of the month, as the archive has it and as the database has it. */
 struct part {
@@ -301,7 +302,7 @@ let_go(const struct detaching *detaching, struct fault *why)
 	int result = -1;
 
 	buffer_init(&sql, (size_t)64 * 1024 * 1024);
-	buffer_string(&sql, "BEGIN; SET LOCAL ROLE haechi_owner; SET LOCAL lock_timeout = '20s'; ");
+	buffer_string(&sql, "BEGIN; SET LOCAL ROLE haechi_owner; SET LOCAL lock_timeout = '5s'; ");
 	for (size_t i = 0; i < detaching->part_count; i++)
 		if (detaching->parts[i].entries > 0)
 			part_insert(&sql, detaching, &detaching->parts[i]);
@@ -320,17 +321,36 @@ let_go(const struct detaching *detaching, struct fault *why)
 	return result;
 }
 
+/* One at a time; also behind one whose command was killed while the server still works on it. */
+static int
+turn_take(struct database *database, struct fault *why)
+{
+	struct database_rows *rows = NULL;
+	bool mine;
+
+	if (database_ask(&rows, database, "SELECT pg_try_advisory_lock(hashtextextended('haechi.detach', 0))",
+	                 0, NULL, why) == -1)
+		return -1;
+	mine = database_bool(rows, 0, 0);
+	database_rows_free(rows);
+	return mine ? 0
+	            : fault_set(why, FAULT_BUSY, "다른 떼기가 아직 끝나지 않았습니다. 잠시 뒤 다시 하십시오",
+	                        "another detaching is not over yet: try again soon");
+}
+
 int
 archive_detach(struct archive_result *out, const struct archive_options *options, struct arena *arena,
                struct fault *why)
 {
 	struct detaching detaching = {.options = options, .report = malloc(sizeof *detaching.report)};
+	struct fault ignored; /* a connection that is gone has let go of the lock */
 	int result = -1;
 
 	memset(out, 0, sizeof *out);
 	if (detaching.report == NULL)
 		return fault_memory(why);
-	if (archive_holds(&detaching, arena, why) == -1 || parts_load(&detaching, why) == -1)
+	if (turn_take(options->database, why) == -1 || archive_holds(&detaching, arena, why) == -1 ||
+	    parts_load(&detaching, why) == -1)
 		goto out;
 	for (size_t i = 0; i < detaching.part_count; i++)
 		if (part_agrees(&detaching, &detaching.parts[i], why) == -1)
@@ -356,6 +376,8 @@ archive_detach(struct archive_result *out, const struct archive_options *options
 	out->contents = detaching.report->contents;
 	result = 0;
 out:
+	if (database_run(options->database, "SELECT pg_advisory_unlock_all()", &ignored) == -1 && result == 0)
+		log_fault(LOG_LEVEL_WARN, "archive", "unlock", &ignored);
 	for (size_t i = 0; i < detaching.part_count; i++) {
 		stored_tree_close(detaching.parts[i].tree);
 		buffer_free(&detaching.parts[i].receipt);

@@ -724,7 +724,10 @@ export_run(struct export_result *out, struct database *database, const struct ex
 	}
 	if (query_access_note(database, manifest_kind_name(options->kind), buffer_text(&about),
 	                      options->reason, why) == -1 ||
-	    database_run(database, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", why) == -1 ||
+	    database_run(database,
+	                 "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; LOCK TABLE haechi.entry IN ACCESS "
+	                 "SHARE MODE",
+	                 why) == -1 ||
 	    stored_logs(logs, &count, database, why) == -1)
 		goto out;
 	if (mkdir(exporting.directory, options->kind == MANIFEST_ARCHIVE ? 0700 : 0755) == -1) {

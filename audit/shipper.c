@@ -29,6 +29,7 @@ struct shipper {
 	pthread_mutex_t lock; /* everything below */
 	pthread_cond_t changed;
 	struct buffer checkpoint;
+	struct buffer covering; /* the shipping thread's own: the checkpoint of what it ships */
 	uint64_t size, shipped, unshipped, keep;
 	bool database_up, stopping, stopped;
 };
@@ -126,12 +127,11 @@ ship_some(struct shipper *shipper, uint64_t durable, uint64_t *position, uint64_
 		*position += batch.count;
 		*bytes += batch.size;
 	}
-	pthread_mutex_lock(&shipper->lock);
-	if (shipper->size == *position) {
+	/* The head of what was durable when this began: what comes meanwhile has its own, with the next transaction. */
+	if (*position == durable) {
 		buffer_reset(&note);
-		buffer_slice(&note, buffer_view(&shipper->checkpoint));
+		buffer_slice(&note, buffer_view(&shipper->covering));
 	}
-	pthread_mutex_unlock(&shipper->lock);
 	result = store_commit(shipper->store, buffer_view(&note), why);
 out:
 	buffer_free(&note);
@@ -228,6 +228,8 @@ shipper_run(void *argument)
 			break;
 		durable = shipper->size;
 		position = shipper->shipped;
+		buffer_reset(&shipper->covering);
+		buffer_slice(&shipper->covering, buffer_view(&shipper->checkpoint));
 		pthread_mutex_unlock(&shipper->lock);
 		if (ship(shipper, durable, position, &why) == 0) {
 			pause_ms = 0;
@@ -275,6 +277,7 @@ shipper_start(struct shipper **out, const struct shipper_options *options, uint6
 	shipper->directory = strdup(options->directory);
 	shipper->reader = journal_reader_new(options->directory, options->origin);
 	buffer_init(&shipper->checkpoint, SIGNER_NOTE_LIMIT);
+	buffer_init(&shipper->covering, SIGNER_NOTE_LIMIT);
 	buffer_slice(&shipper->checkpoint, checkpoint);
 	if (shipper->directory == NULL || shipper->reader == NULL || !buffer_ok(&shipper->checkpoint)) {
 		fault_memory(why);
@@ -324,6 +327,7 @@ shipper_stop(struct shipper *shipper, int drain_ms)
 	store_close(shipper->store);
 	journal_reader_free(shipper->reader);
 	buffer_free(&shipper->checkpoint);
+	buffer_free(&shipper->covering);
 	pthread_cond_destroy(&shipper->changed);
 	pthread_mutex_destroy(&shipper->lock);
 	free(shipper->directory);

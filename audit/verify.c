@@ -720,6 +720,9 @@ count_ask(struct database *database, const char *sql, uint64_t *out, struct faul
 	return 0;
 }
 
+/* Partitions come and go beside every snapshot: held from before it, what it shows is there. */
+#define HOLD "LOCK TABLE haechi.entry, haechi.content IN ACCESS SHARE MODE; "
+
 /* Both connections in one snapshot, reading in the order of the index and not by a sort on the server's disk. */
 static int
 snapshot_share(struct walk *walk, struct fault *why)
@@ -729,8 +732,10 @@ snapshot_share(struct walk *walk, struct fault *why)
 	bool whole;
 
 	if (database_run(walk->stream,
-	                 "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL enable_sort = off",
+	                 "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " HOLD
+	                 "SET LOCAL enable_sort = off",
 	                 why) == -1 ||
+	    database_run(walk->side, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " HOLD, why) == -1 ||
 	    database_ask(&rows, walk->stream, "SELECT haechi.sees_everything()", 0, NULL, why) == -1)
 		return -1;
 	whole = database_bool(rows, 0, 0);
@@ -744,9 +749,7 @@ snapshot_share(struct walk *walk, struct fault *why)
 		                 "auditor of all agencies");
 	if (database_ask(&rows, walk->stream, "SELECT pg_export_snapshot()", 0, NULL, why) == -1)
 		return -1;
-	snprintf(sql, sizeof sql,
-	         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '%s'",
-	         database_text(rows, 0, 0));
+	snprintf(sql, sizeof sql, "SET TRANSACTION SNAPSHOT '%s'", database_text(rows, 0, 0));
 	database_rows_free(rows);
 	return database_run(walk->side, sql, why);
 }

@@ -84,21 +84,32 @@ pending_remove(const char *path, struct fault *why)
 	" OR (e.kind = 'decision' AND position('\"prompt\":{'::bytea in e.bytes) > 0"                        \
 	"  AND (e.access = 'hold' OR position('\"log_full\":true'::bytea in e.bytes) > 0))"                  \
 	" OR (e.kind = 'outcome' AND position('\"answer\":{'::bytea in e.bytes) > 0)"                        \
-	" OR (e.kind = 'review' AND e.action = 'edit')"                                                      \
-	" ORDER BY e.id LIMIT 100001"
+	" OR (e.kind = 'review' AND e.action = 'edit')"
+/* Of months that left the database; what lies sealed in their archives is a copy like any other. */
+#define ARCHIVED                                                                                             \
+	" UNION ALL SELECT a.id, a.kind, coalesce(a.agency, ''), coalesce(a.usecase, ''),"                   \
+	" (extract(epoch FROM a.wall) * 1000)::bigint, 0::bigint, 0::bigint"                                 \
+	" FROM haechi.archive_sealed a WHERE a.log_id = (SELECT log_id FROM own) AND "
+#define IN_ORDER " ORDER BY 1 LIMIT 100001"
 
 static const char by_entry_sql[] =
     "WITH RECURSIVE " OWN_LOG ", chosen AS (SELECT e.log_id, e.index, e.wall, e.id FROM haechi.entry e"
-    " WHERE e.id = $2 AND e.log_id = (SELECT log_id FROM own)" FOLLOWERS SEALED;
+    " WHERE (e.id = $2 OR e.of = $2 OR e.of IN (SELECT a.id FROM haechi.archive_sealed a WHERE a.root = $2))"
+    " AND e.log_id = (SELECT log_id FROM own)" FOLLOWERS SEALED ARCHIVED
+    "(a.id = $2 OR a.of = $2 OR a.root = $2)" IN_ORDER;
 static const char by_subject_sql[] =
     "WITH RECURSIVE " OWN_LOG ", chosen AS (SELECT e.log_id, e.index, e.wall, e.id FROM haechi.entry e"
-    " WHERE e.subject = $2 AND e.kind IN ('decision', 'outcome') AND e.log_id = (SELECT log_id FROM "
-    "own)" FOLLOWERS SEALED;
+    " WHERE ((e.subject = $2 AND e.kind IN ('decision', 'outcome')) OR e.of IN"
+    " (SELECT a.id FROM haechi.archive_sealed a WHERE a.subject = $2)) AND e.log_id = (SELECT log_id FROM "
+    "own)" FOLLOWERS SEALED ARCHIVED "(a.subject = $2 OR a.root IN (SELECT r.root FROM haechi.archive_sealed "
+                                     "r WHERE r.subject = $2))" IN_ORDER;
 static const char by_period_sql[] =
     "WITH " OWN_LOG ", chosen AS (SELECT e.log_id, e.index, e.wall, e.id FROM haechi.entry e"
     " WHERE e.wall >= to_timestamp($2::float8 / 1000) AND e.wall < to_timestamp($3::float8 / 1000)"
     " AND e.kind IN ('decision', 'outcome', 'review') AND ($4::text IS NULL OR e.agency = $4)"
-    " AND e.log_id = (SELECT log_id FROM own))" SEALED;
+    " AND e.log_id = (SELECT log_id FROM own))" SEALED ARCHIVED
+    "a.wall >= to_timestamp($2::float8 / 1000) AND a.wall < to_timestamp($3::float8 / 1000)"
+    " AND ($4::text IS NULL OR a.agency = $4)" IN_ORDER;
 
 struct shredding {
 	struct gateway *gateway;
