@@ -249,6 +249,7 @@ int
 template_render(const struct chat_template *chat_template, const json_t *conversation, struct prompt *out,
                 struct fault *why)
 {
+	out->templated = chat_template->jinja != NULL;
 	if (chat_template->jinja != NULL)
 		return jinja_render(chat_template->jinja, chat_template->ours, conversation, out, why);
 	render_family(chat_template->family, json_object_get(conversation, "messages"), out);

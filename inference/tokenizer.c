@@ -991,7 +991,7 @@ begins_with_bos(const struct tokenizer *tokenizer, const struct prompt *prompt)
 {
 	struct slice bos = tokenizer_text(tokenizer, tokenizer->bos);
 
-	return bos.size > 0 && prompt->trusted_count > 0 && prompt->trusted[0].start == 0 &&
+	return prompt->templated && bos.size > 0 && prompt->trusted_count > 0 && prompt->trusted[0].start == 0 &&
 	       prompt->trusted[0].end >= bos.size && prompt->text.size >= bos.size &&
 	       memcmp(prompt->text.data, bos.data, bos.size) == 0;
 }

@@ -36,6 +36,7 @@ struct prompt {
 		size_t start, end;
 	} * trusted; /* ascending, not touching */
 	size_t trusted_count, trusted_capacity;
+	bool templated; /* by a template that may write its own bos */
 };
 
 /* Read tokenizer.ggml.*. The metadata must outlive the tokenizer. *out is the caller's, to tokenizer_close(). */

@@ -246,13 +246,75 @@ broken_templates_are_told(void **state)
 	buffer_free(&file);
 }
 
+/* Who writes <s> itself does not get a second one; text that merely begins with it does. */
+static void
+a_bos_of_the_template_is_not_doubled(void **state)
+{
+	struct gguf_maker maker;
+	struct buffer file;
+	struct gguf gguf;
+	struct tokenizer *tokenizer;
+	static const char *const sources[] = {"{{ bos_token }}x", "x"};
+
+	(void)state;
+	maker_init(&maker, 1);
+	maker_vocabulary(&maker, "llama-bpe");
+	maker_key_u32(&maker, "tokenizer.ggml.bos_token_id", MAKER_IM_START);
+	file = maker_finish(&maker);
+	/* The vocabulary of the maker says that no bos is added; this model wants one. */
+	for (size_t i = 0; i + 34 < file.size; i++)
+		if (memcmp(file.data + i, "tokenizer.ggml.add_bos_token", 28) == 0)
+			file.data[i + 28 + 4] = 1;
+	assert_int_equal(gguf_parse(&gguf, buffer_view(&file), NULL), 0);
+	assert_int_equal(tokenizer_open(&tokenizer, &gguf, NULL), 0);
+	assert_true(tokenizer_adds_bos(tokenizer));
+	for (size_t i = 0; i < 2; i++) {
+		struct chat_template *chat_template;
+		struct prompt prompt;
+		struct token_list list;
+		json_t *none = json_object();
+
+		assert_int_equal(
+		    template_open(&chat_template, NULL, slice_string(sources[i]), tokenizer, NULL), 0);
+		prompt_init(&prompt, 1000);
+		token_list_init(&list, 100);
+		assert_int_equal(template_render(chat_template, none, &prompt, NULL), 0);
+		assert_int_equal(tokenizer_encode_prompt(tokenizer, &prompt, &list, NULL), 0);
+		assert_int_equal(list.count, 2);
+		assert_int_equal(list.ids[0], MAKER_IM_START);
+		prompt_free(&prompt);
+		token_list_free(&list);
+		template_close(chat_template);
+		json_decref(none);
+	}
+	{
+		struct prompt prompt;
+		struct token_list list;
+
+		prompt_init(&prompt, 1000);
+		token_list_init(&list, 100);
+		prompt_trusted(&prompt, SLICE_LITERAL("<|im_start|>x"));
+		assert_int_equal(tokenizer_encode_prompt(tokenizer, &prompt, &list, NULL), 0);
+		assert_int_equal(list.count, 3);
+		prompt_free(&prompt);
+		token_list_free(&list);
+	}
+	tokenizer_close(tokenizer);
+	gguf_free(&gguf);
+	buffer_free(&file);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(answers_are_those_of_jinja),       cmocka_unit_test(words_of_people_stay_theirs),
-	    cmocka_unit_test(refusals_name_line_and_construct), cmocka_unit_test(faults_hold_no_content),
-	    cmocka_unit_test(hostile_templates_come_to_an_end), cmocka_unit_test(broken_templates_are_told),
+	    cmocka_unit_test(answers_are_those_of_jinja),
+	    cmocka_unit_test(words_of_people_stay_theirs),
+	    cmocka_unit_test(refusals_name_line_and_construct),
+	    cmocka_unit_test(faults_hold_no_content),
+	    cmocka_unit_test(hostile_templates_come_to_an_end),
+	    cmocka_unit_test(broken_templates_are_told),
+	    cmocka_unit_test(a_bos_of_the_template_is_not_doubled),
 	};
 
 	return cmocka_run_group_tests_name("template", tests, NULL, NULL);

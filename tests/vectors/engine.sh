@@ -8,3 +8,4 @@ python=python3
 /usr/bin/python3 -c 'import numpy' 2>/dev/null && python=/usr/bin/python3
 $python tests/vectors/engine.py "$engine"
 $python tests/vectors/engine.py "$engine" --plain
+$python tests/vectors/engine_seeds.py "$engine" "${SEED:-$(date +%Y%m%d)}" "${MODELS:-12}"
