@@ -97,6 +97,8 @@ $(B)/obj/inference/forward_cuda.o: inference/forward_cuda.cu $(wildcard inferenc
 
 # The assembler takes the weights in; make must know.
 $(B)/obj/policy/detect/model.o: policy/detect/model.weights
+# Its sums stay in registers only where the small loops are unrolled.
+$(B)/obj/policy/detect/model.o: CFLAGS_policy = -O3
 
 # Tensor code indexes with signed and unsigned alike; everything else keeps -Wconversion whole.
 CFLAGS_inference = -Wno-sign-conversion -O3 -fno-math-errno -ffp-contract=fast

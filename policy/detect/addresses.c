@@ -197,11 +197,15 @@ addresses_find(struct scene *scene)
 		if (hit->word->class == WORD_REGION && hit->end < text.size && text.data[hit->end] == ' ')
 			address_from(scene, hit->start, hit->end, true);
 	}
-	for (size_t i = 3; i + 6 < text.size && !scene->failed; i++) {
-		if (text.data[i] == 0xEA &&
-		    (memcmp(text.data + i, "구 ", 4) == 0 || memcmp(text.data + i, "군 ", 4) == 0))
-			district_find(scene, i);
-		else if (text.data[i] == 0xEC && memcmp(text.data + i, "시 ", 4) == 0)
-			district_find(scene, i);
+	/* "강남구 ", "양평군 ", "수원시 ": from the blank backwards, there are fewer of them. */
+	for (size_t i = 0; i + 3 < text.size && !scene->failed; i++) {
+		const uint8_t *blank = memchr(text.data + i, ' ', text.size - i);
+
+		if (blank == NULL)
+			break;
+		i = (size_t)(blank - text.data);
+		if (i >= 6 && (memcmp(blank - 3, "구", 3) == 0 || memcmp(blank - 3, "군", 3) == 0 ||
+		               memcmp(blank - 3, "시", 3) == 0))
+			district_find(scene, i - 3);
 	}
 }

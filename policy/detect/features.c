@@ -27,12 +27,36 @@ mix(uint32_t hash, uint32_t value)
 	return hash ^ hash >> 15;
 }
 
+/* Up to four characters need no chain: their products can be made side by side. */
 static uint32_t
 hash_of(uint32_t seed, const uint32_t *code, size_t count)
 {
+	static const uint32_t odd[4] = {0x85EBCA6Bu, 0xC2B2AE35u, 0x27D4EB2Fu, 0x165667B1u};
+	uint32_t hash = seed * 0x2545F491u;
+
+	if (count > 4) {
+		for (size_t i = 0; i < count; i++)
+			seed = mix(seed, code[i]);
+		return seed;
+	}
 	for (size_t i = 0; i < count; i++)
-		seed = mix(seed, code[i]);
-	return seed;
+		hash += (code[i] + 1) * odd[i];
+	return hash ^ hash >> 15;
+}
+
+/* Normal text is well-formed but for what decoding let through: the three bytes of Hangul first, the rest by the book. */
+static inline size_t
+character(const uint8_t *at, const uint8_t *end, uint32_t *code)
+{
+	if (*at < 0x80) {
+		*code = *at;
+		return 1;
+	}
+	if (*at >= 0xEA && *at <= 0xED && end - at >= 3) {
+		*code = (uint32_t)(*at & 15) << 12 | (uint32_t)(at[1] & 63) << 6 | (at[2] & 63u);
+		return 3;
+	}
+	return utf8_next(slice_of(at, (size_t)(end - at)), code);
 }
 
 struct features {
@@ -87,7 +111,7 @@ model_features(struct slice text, uint32_t *list, size_t most)
 
 	while (at <= text.size) {
 		uint32_t code = 0;
-		size_t size = at < text.size ? utf8_next(slice_of(text.data + at, text.size - at), &code) : 1;
+		size_t size = at < text.size ? character(text.data + at, text.data + text.size, &code) : 1;
 		enum script now = at < text.size && size > 0 ? script_of(code) : SCRIPT_NONE;
 
 		if (now != script && word.count > 0) {

@@ -22,8 +22,9 @@
 struct model_weights {
 	float scale[MODEL_WIDTH]; /* of the table's columns */
 	float bias[MODEL_WIDTH];
-	float hidden[MODEL_HIDDEN][MODEL_WIDTH], hidden_bias[MODEL_HIDDEN];
-	float output[MODEL_OUTPUTS][MODEL_HIDDEN], output_bias[MODEL_OUTPUTS];
+	/* By what goes in, so that all that comes out is added up side by side. */
+	float hidden[MODEL_WIDTH][MODEL_HIDDEN], hidden_bias[MODEL_HIDDEN];
+	float output[MODEL_HIDDEN][MODEL_OUTPUTS], output_bias[MODEL_OUTPUTS];
 	int8_t table[MODEL_BUCKETS][MODEL_WIDTH];
 };
 

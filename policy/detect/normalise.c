@@ -283,6 +283,9 @@ plain_bytes(struct slice text, size_t at)
 			if (*p < 0x20 && *p != '\n' && *p != '\t' && *p != '\r')
 				break;
 			p++;
+		} else if ((*p == 0xEB || *p == 0xEC) && end - p >= 3 && (p[1] & 0xC0) == 0x80 &&
+		           (p[2] & 0xC0) == 0x80) {
+			p += 3; /* U+B000 to U+CFFF: syllables all */
 		} else if (*p >= 0xEA && *p <= 0xED && end - p >= 3 && (p[1] & 0xC0) == 0x80 &&
 		           (p[2] & 0xC0) == 0x80) {
 			unsigned code =

@@ -99,6 +99,25 @@ spaced_group(struct slice text, size_t at, size_t *stride)
 	return end;
 }
 
+/* The next digit from `at` on; eight bytes without one are passed over at once. */
+static size_t
+digit_next(struct slice text, size_t at)
+{
+	const uint64_t ones = 0x0101010101010101u;
+
+	for (; at + 8 <= text.size; at += 8) {
+		uint64_t word;
+
+		memcpy(&word, text.data + at, 8);
+		word ^= ones * '0'; /* digits are now 0 to 9: is any byte less than ten? */
+		if (((word - ones * 10) & ~word & ones * 0x80) != 0)
+			break;
+	}
+	while (at < text.size && !is_digit(text.data[at]))
+		at++;
+	return at;
+}
+
 static void
 groups_read(struct scene *scene)
 {
@@ -112,7 +131,7 @@ groups_read(struct scene *scene)
 		size_t end, stride = 1;
 
 		if (!is_digit(text.data[at])) {
-			at++;
+			at = digit_next(text, at + 1);
 			continue;
 		}
 		if ((group = group_add(scene)) == NULL)

@@ -24,7 +24,7 @@ best_word(const struct word_hit *hits, size_t hit_count, enum domain domain, siz
 
 static void
 signal_add(struct detection *out, enum domain domain, unsigned score, const char *rule,
-           const struct normal *normal, size_t start, size_t end)
+           const struct normal *normal, size_t before, size_t start, size_t end)
 {
 	struct signal *signal = &out->signals[out->signal_count++];
 
@@ -32,6 +32,8 @@ signal_add(struct detection *out, enum domain domain, unsigned score, const char
 	signal->score = (uint16_t)score;
 	signal->rule = rule;
 	normal_locate(normal, start, end, &signal->start, &signal->end);
+	signal->start += before;
+	signal->end += before;
 	for (size_t i = out->signal_count - 1; i > 0 && out->signals[i].score > out->signals[i - 1].score;
 	     i--) {
 		struct signal other = out->signals[i];
@@ -42,18 +44,23 @@ signal_add(struct detection *out, enum domain domain, unsigned score, const char
 }
 
 int
-signals_find(const struct normal *normal, const struct word_hit *hits, size_t hit_count, struct arena *arena,
-             struct detection *out, struct fault *why)
+signals_find(const struct normal *normal, size_t from, size_t to, size_t before, const struct word_hit *hits,
+             size_t hit_count, struct arena *arena, struct detection *out, struct fault *why)
 {
 	struct model_opinion opinion;
 	unsigned most = 1;
 
-	model_judge(slice_of(normal->text, normal->size), &opinion);
-	out->high_impact = opinion.high_impact >= SIGNAL_HIGH;
-	if (opinion.high_impact < SIGNAL_SHOWN)
+	model_judge(slice_of(normal->text + from, to - from), &opinion);
+	opinion.start += from;
+	opinion.end += from;
+	out->high_impact |= opinion.high_impact >= SIGNAL_HIGH;
+	if (opinion.high_impact < SIGNAL_SHOWN ||
+	    (out->signal_count > 0 && opinion.high_impact <= out->signals[0].score))
 		return 0;
-	if ((out->signals = arena_array(arena, 2 * (size_t)DOMAIN_KINDS, sizeof *out->signals)) == NULL)
+	if (out->signals == NULL &&
+	    (out->signals = arena_array(arena, 2 * (size_t)DOMAIN_KINDS, sizeof *out->signals)) == NULL)
 		return fault_memory(why);
+	out->signal_count = 0;
 	for (unsigned d = DOMAIN_NONE + 1; d < DOMAIN_KINDS; d++)
 		most = opinion.domain[d] > most ? opinion.domain[d] : most;
 	for (unsigned d = DOMAIN_NONE + 1; d < DOMAIN_KINDS; d++) {
@@ -62,10 +69,10 @@ signals_find(const struct normal *normal, const struct word_hit *hits, size_t hi
 
 		if (score < SIGNAL_SHOWN)
 			continue;
-		signal_add(out, (enum domain)d, score, "model", normal, opinion.start, opinion.end);
+		signal_add(out, (enum domain)d, score, "model", normal, before, opinion.start, opinion.end);
 		word = best_word(hits, hit_count, (enum domain)d, opinion.start, opinion.end);
 		if (word != NULL)
-			signal_add(out, (enum domain)d, score, word->word->rule, normal, word->start,
+			signal_add(out, (enum domain)d, score, word->word->rule, normal, before, word->start,
 			           word->end);
 	}
 	return 0;

@@ -195,28 +195,37 @@ ipv6_find(struct scene *scene, size_t at)
 	return end;
 }
 
+/* Every place where a mark stands, in order. */
+static const uint8_t *
+mark_next(struct slice text, size_t from, char mark)
+{
+	return from < text.size ? memchr(text.data + from, mark, text.size - from) : NULL;
+}
+
 void
 tokens_find(struct scene *scene)
 {
 	struct slice text = scene->text;
+	const uint8_t *mark;
 
-	for (size_t i = 0; i < text.size && !scene->failed; i++) {
-		uint8_t byte = text.data[i];
+	for (mark = mark_next(text, 0, '@'); mark != NULL && !scene->failed;
+	     mark = mark_next(text, (size_t)(mark - text.data) + 1, '@'))
+		email_find(scene, (size_t)(mark - text.data));
+	for (mark = mark_next(text, 0, ':'); mark != NULL && !scene->failed;) {
+		size_t at = (size_t)(mark - text.data), end = at + 1;
 
-		if (byte == '@') {
-			email_find(scene, i);
-		} else if (byte == ':' && i + 2 < text.size &&
-		           (is_hex(text.data[i + 1]) || text.data[i + 1] == ':')) {
-			size_t end = ipv6_find(scene, i);
+		if (at + 2 < text.size && (is_hex(text.data[at + 1]) || text.data[at + 1] == ':'))
+			end = ipv6_find(scene, at);
+		mark = mark_next(text, end > at ? end : at + 1, ':');
+	}
+	/* A passport's letter stands before digits, a plate's syllable behind them. */
+	for (size_t i = 0; i < scene->digit_count && !scene->failed; i++) {
+		size_t start = scene->digits[i].start, end = scene->digits[i].end;
 
-			if (end > i)
-				i = end - 1;
-		} else if (is_latin(byte) && i + 8 < text.size && is_digit(text.data[i + 1]) &&
-		           strchr("MSRGDmsrgd", byte) != NULL) {
-			passport_find(scene, i);
-		} else if (byte >= 0xEA && byte <= 0xED && i > 0 && is_digit(text.data[i - 1]) &&
-		           i + 7 <= text.size) {
-			vehicle_find(scene, i);
-		}
+		if (start > 0 && start + 7 < text.size && text.data[start - 1] != '\0' &&
+		    strchr("MSRGDmsrgd", text.data[start - 1]) != NULL)
+			passport_find(scene, start - 1);
+		if (end + 7 <= text.size && text.data[end] >= 0xEA && text.data[end] <= 0xED)
+			vehicle_find(scene, end);
 	}
 }

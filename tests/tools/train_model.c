@@ -583,12 +583,12 @@ weights_write(const char *path)
 	for (unsigned h = 0; h < MODEL_HIDDEN; h++) {
 		written.hidden_bias[h] = hidden_bias[h].value;
 		for (unsigned k = 0; k < MODEL_WIDTH; k++)
-			written.hidden[h][k] = hidden[h][k].value;
+			written.hidden[k][h] = hidden[h][k].value;
 	}
 	for (unsigned o = 0; o < MODEL_OUTPUTS; o++) {
 		written.output_bias[o] = output_bias[o].value;
 		for (unsigned h = 0; h < MODEL_HIDDEN; h++)
-			written.output[o][h] = output[o][h].value;
+			written.output[h][o] = output[o][h].value;
 	}
 	if (fwrite(&written, sizeof written, 1, file) != 1 || fclose(file) != 0) {
 		perror(path);
@@ -732,8 +732,8 @@ usage(void)
 int
 main(int argc, char **argv)
 {
-	size_t samples = 80000;
-	unsigned epochs = 5, fold = 0, folds = 0, checks = 0;
+	size_t samples = 120000;
+	unsigned epochs = 6, fold = 0, folds = 0, checks = 0;
 	const char *check[8];
 	struct normal normal = {0};
 	struct fault why;

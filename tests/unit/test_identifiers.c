@@ -248,6 +248,49 @@ test_streaming(void **state)
 	}
 }
 
+/* A long text is looked at window by window: every border falls into an identifier or the words before it somewhere. */
+static void
+test_windows(void **state)
+{
+	static const char number[] = "계좌 말고 연락처는 010-1234-5678 ",
+	                  resident[] = "주민번호 900101-1990006\n";
+	struct detection detection;
+	struct buffer text;
+	struct fault why;
+
+	(void)state;
+	buffer_init(&text, 1 << 20);
+	for (size_t shift = 0; shift < 48; shift++) {
+		size_t phones = 0, residents = 0, at = 0;
+
+		buffer_reset(&text);
+		for (size_t i = 0; i < shift; i++)
+			buffer_byte(&text, 'x');
+		while (text.size < 80000) {
+			buffer_string(&text, number);
+			phones++;
+			if (text.size / 1000 % 3 == 0) {
+				buffer_string(&text, resident);
+				residents++;
+			}
+		}
+		arena_reset(arena);
+		assert_int_equal(detector_scan(detector, buffer_view(&text), 0, arena, &detection, &why), 0);
+		assert_int_equal(detection.finding_count, phones + residents);
+		for (size_t i = 0; i < detection.finding_count; i++) {
+			const struct finding *finding = &detection.findings[i];
+			bool rrn = finding->kind == IDENTIFIER_RRN;
+
+			assert_true(finding->start >= at && finding->confidence >= FINDING_CONFIDENT);
+			at = finding->end;
+			assert_int_equal(at - finding->start, rrn ? 14 : 13);
+			assert_memory_equal(text.data + finding->start,
+			                    rrn ? "900101-1990006" : "010-1234-5678", at - finding->start);
+		}
+	}
+	buffer_free(&text);
+}
+
 static void
 test_redact_kinds(void **state)
 {
@@ -275,7 +318,7 @@ main(void)
 	    cmocka_unit_test(test_companies),      cmocka_unit_test(test_cards),
 	    cmocka_unit_test(test_phones),         cmocka_unit_test(test_documents),
 	    cmocka_unit_test(test_net_and_places), cmocka_unit_test(test_streaming),
-	    cmocka_unit_test(test_redact_kinds),
+	    cmocka_unit_test(test_redact_kinds),   cmocka_unit_test(test_windows),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
