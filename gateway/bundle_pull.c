@@ -14,7 +14,7 @@
 #include "schema/base/clock.h"
 #include "schema/base/log.h"
 
-#define DEADLINE_MS 30000
+#define DEADLINE_MS 10000
 
 struct bundle_pull {
 	struct gateway *gateway;

@@ -165,6 +165,7 @@ same_duties(const struct decision *a, const struct decision *b)
 	       a->duties.retention_days == b->duties.retention_days &&
 	       a->duties.log_full == b->duties.log_full &&
 	       a->duties.redact_answer == b->duties.redact_answer &&
+	       a->duties.restore_answer == b->duties.restore_answer &&
 	       a->duties.redact_kinds == b->duties.redact_kinds;
 }
 

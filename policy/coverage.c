@@ -187,20 +187,23 @@ coverage_at(const struct coverage *coverage, size_t i)
 }
 
 void
+coverage_sum_one(const struct coverage_policy *policy, struct coverage_sums *sums)
+{
+	sums->policies++;
+	sums->satisfied += policy->satisfied > 0;
+	for (size_t i = 0; i < policy->clause_count; i++) {
+		sums->outcomes += 2;
+		sums->seen += policy->clauses[i].seen_true;
+		sums->seen += policy->clauses[i].seen_false;
+	}
+}
+
+void
 coverage_sum(const struct coverage *coverage, struct coverage_sums *out)
 {
 	*out = (struct coverage_sums){0};
-	for (size_t i = 0; i < coverage_count(coverage); i++) {
-		const struct coverage_policy *policy = coverage_at(coverage, i);
-
-		out->policies++;
-		out->satisfied += policy->satisfied > 0;
-		for (size_t j = 0; j < policy->clause_count; j++) {
-			out->outcomes += 2;
-			out->seen += policy->clauses[j].seen_true;
-			out->seen += policy->clauses[j].seen_false;
-		}
-	}
+	for (size_t i = 0; i < coverage_count(coverage); i++)
+		coverage_sum_one(coverage_at(coverage, i), out);
 }
 
 unsigned

@@ -46,6 +46,8 @@ struct coverage_sums {
 	size_t policies, satisfied;
 	size_t outcomes, seen; /* two outcomes a clause */
 };
+/* Added to what is there. */
+void coverage_sum_one(const struct coverage_policy *policy, struct coverage_sums *sums);
 void coverage_sum(const struct coverage *coverage, struct coverage_sums *out);
 /* Both kinds together, in whole percent, rounded down; 100 where there is nothing to cover. */
 unsigned coverage_percent(const struct coverage_sums *sums);

@@ -8,6 +8,7 @@
 
 #define ARENA_LIMIT ((size_t)64 << 20)
 #define TEXT_LIMIT  ((size_t)16 << 20)
+#define ROLES_LIMIT 8
 #define WALL_MS     INT64_C(1790000000000) /* 2026-09-21: the clock of tests that do not tell the time */
 
 struct trial {
@@ -152,9 +153,10 @@ put_duties(struct buffer *out, const struct duties *duties)
 {
 	buffer_printf(out,
 	              "{\"label\":\"%s\",\"notify\":%s,\"retention_days\":%u,\"log_full\":%s,"
-	              "\"redact_answer\":%s,\"redact_kinds\":",
+	              "\"redact_answer\":%s,\"restore_answer\":%s,\"redact_kinds\":",
 	              label_name(duties->label), duties->notify ? "true" : "false", duties->retention_days,
-	              duties->log_full ? "true" : "false", duties->redact_answer ? "true" : "false");
+	              duties->log_full ? "true" : "false", duties->redact_answer ? "true" : "false",
+	              duties->restore_answer ? "true" : "false");
 	put_kinds(out, duties->redact_kinds);
 	if (duties->approver_role != NULL) {
 		buffer_string(out, ",\"approver_role\":");
@@ -312,6 +314,7 @@ want_duties(struct trial *trial, const json_t *wanted, const struct duties *got,
 	want_number(trial, wanted, "retention_days", got->retention_days);
 	want_bool(trial, wanted, "log_full", got->log_full);
 	want_bool(trial, wanted, "redact_answer", got->redact_answer);
+	want_bool(trial, wanted, "restore_answer", got->restore_answer);
 	want_kinds(trial, wanted, "redact_kinds", got->redact_kinds);
 	want_text(trial, wanted, "approver_role", got->approver_role != NULL ? got->approver_role : "");
 	want_number(trial, wanted, "hold_seconds", got->hold_seconds);
@@ -425,7 +428,7 @@ struct made { /* what the facts borrow from */
 	struct subject subject;
 	struct usecase usecase;
 	struct policy_facts facts;
-	const char *models[1], *roles[1];
+	const char *models[1], *roles[ROLES_LIMIT];
 };
 
 static bool
@@ -435,6 +438,41 @@ parse_drift(enum drift *out, const char *name)
 		if (strcmp(drift_name(*out), name) == 0)
 			return true;
 	return false;
+}
+
+static bool
+parse_effect(enum decision_effect *out, const char *name)
+{
+	for (*out = EFFECT_UNKNOWN; *out <= EFFECT_ACTUATES; (*out)++)
+		if (strcmp(decision_effect_name(*out), name) == 0)
+			return true;
+	return false;
+}
+
+static bool
+parse_review(enum human_review *out, const char *name)
+{
+	for (*out = REVIEW_UNKNOWN; *out <= REVIEW_SUBSTANTIVE; (*out)++)
+		if (strcmp(human_review_name(*out), name) == 0)
+			return true;
+	return false;
+}
+
+/* Of the calling service; without the member it has one that means nothing. */
+static bool
+take_roles(struct made *made, const json_t *list)
+{
+	if (list == NULL)
+		return true;
+	made->subject.role_count = 0;
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *name = json_string_value(json_array_get(list, i));
+
+		if (name == NULL || made->subject.role_count == ROLES_LIMIT)
+			return false;
+		made->roles[made->subject.role_count++] = name;
+	}
+	return json_is_array(list);
 }
 
 static bool
@@ -461,7 +499,8 @@ make_facts(struct made *made, json_t *json, struct fault *why)
 	static const char *const known[] = {
 	    "known",    "use_agency", "channel",       "rrn_legal_basis", "retired",    "audience", "action",
 	    "model",    "usecase",    "verdict",       "grade",           "zone_grade", "drift",    "found",
-	    "redacted", "approver",   "approver_role", "expires_in_ms",   "cannot",     NULL};
+	    "redacted", "approver",   "approver_role", "expires_in_ms",   "cannot",     "effect",   "review",
+	    "roles",    NULL};
 	const char *stranger = json_unknown_member(json, known),
 	           *audience = text_or(json, "audience", "public");
 	struct policy_facts *facts = &made->facts;
@@ -504,22 +543,26 @@ make_facts(struct made *made, json_t *json, struct fault *why)
 	    (found != NULL && !kinds_of(found, &facts->found_kinds)) ||
 	    (redacted != NULL && !kinds_of(redacted, &facts->redacted_kinds)) ||
 	    !parse_cannot(json_object_get(json, "cannot"), &facts->cannot) ||
+	    !parse_effect(&made->usecase.decision_effect, text_or(json, "effect", "unknown")) ||
+	    !parse_review(&made->usecase.human_review, text_or(json, "review", "unknown")) ||
+	    !take_roles(made, json_object_get(json, "roles")) ||
 	    (strcmp(audience, "public") != 0 && strcmp(audience, "internal") != 0))
 		return fault_set(
 		    why, FAULT_INVALID,
 		    "사실 가운데 정해진 낱말이 아닌 것이 있습니다 (verdict, grade, zone_grade, drift, "
-		    "found, redacted, cannot, audience)",
+		    "found, redacted, cannot, audience, effect, review, roles)",
 		    "one of the facts is not a word of its vocabulary (verdict, grade, zone_grade, "
-		    "drift, found, redacted, cannot, audience)");
+		    "drift, found, redacted, cannot, audience, effect, review, roles)");
 	return 0;
 }
 
 static int
 run_facts(struct trial *trial, struct fault *why)
 {
-	static const char *const known[] = {"name",     "facts",         "access", "reasons",  "permits",
-	                                    "errors",   "redact",        "label",  "notify",   "retention",
-	                                    "log_full", "redact_answer", "hold",   "approver", NULL};
+	static const char *const known[] = {"name",           "facts",     "access",   "reasons",
+	                                    "permits",        "errors",    "redact",   "label",
+	                                    "notify",         "retention", "log_full", "redact_answer",
+	                                    "restore_answer", "hold",      "approver", NULL};
 	const char *stranger = json_unknown_member(trial->json, known);
 	struct decision decision;
 	struct made made;
@@ -546,6 +589,7 @@ run_facts(struct trial *trial, struct fault *why)
 	want_number(trial, trial->json, "retention", decision.duties.retention_days);
 	want_bool(trial, trial->json, "log_full", decision.duties.log_full);
 	want_bool(trial, trial->json, "redact_answer", decision.duties.redact_answer);
+	want_bool(trial, trial->json, "restore_answer", decision.duties.restore_answer);
 	want_number(trial, trial->json, "hold", decision.duties.hold_seconds);
 	want_text(trial, trial->json, "approver",
 	          decision.duties.approver_role != NULL ? decision.duties.approver_role : "");

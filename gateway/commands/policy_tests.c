@@ -138,6 +138,14 @@ summary_json(const struct testing *testing, const struct coverage_sums *sums)
 	buffer_free(&out);
 }
 
+static const char *
+short_name(const char *path)
+{
+	const char *const slash = strrchr(path, '/');
+
+	return slash != NULL ? slash + 1 : path;
+}
+
 /* What no test has shown: a policy that never applied, a clause that was never true or never false. */
 static int
 missing_table(const struct coverage *coverage, size_t *left, struct fault *why)
@@ -151,8 +159,7 @@ missing_table(const struct coverage *coverage, size_t *left, struct fault *why)
 	table_init(&table, 4, titles);
 	for (size_t i = 0; i < coverage_count(coverage); i++) {
 		const struct coverage_policy *policy = coverage_at(coverage, i);
-		const char *const slash = strrchr(policy->file, '/');
-		const char *const file = slash != NULL ? slash + 1 : policy->file;
+		const char *const file = short_name(policy->file);
 		char place[300];
 
 		if (policy->satisfied == 0) {
@@ -183,6 +190,41 @@ missing_table(const struct coverage *coverage, size_t *left, struct fault *why)
 	return result;
 }
 
+/* A line each file of policies. */
+static int
+file_table(const struct coverage *coverage, struct fault *why)
+{
+	static const char *const titles[] = {"파일 file",        "정책 policies", "해당함 applied",
+	                                     "참·거짓 outcomes", "봄 seen",       "%"};
+	struct table table;
+	int result;
+
+	table_init(&table, 6, titles);
+	for (unsigned i = 1; i < 6; i++)
+		table.right[i] = true;
+	for (size_t i = 0, begun = 0; i < coverage_count(coverage); i++) {
+		const struct coverage_policy *policy = coverage_at(coverage, i);
+		struct coverage_sums sums = {0};
+		char cells[5][24];
+
+		if (i + 1 < coverage_count(coverage) &&
+		    strcmp(coverage_at(coverage, i + 1)->file, policy->file) == 0)
+			continue;
+		for (; begun <= i; begun++)
+			coverage_sum_one(coverage_at(coverage, begun), &sums);
+		snprintf(cells[0], sizeof cells[0], "%zu", sums.policies);
+		snprintf(cells[1], sizeof cells[1], "%zu", sums.satisfied);
+		snprintf(cells[2], sizeof cells[2], "%zu", sums.outcomes);
+		snprintf(cells[3], sizeof cells[3], "%zu", sums.seen);
+		snprintf(cells[4], sizeof cells[4], "%u", coverage_percent(&sums));
+		table_row(&table, (const char *const[]){short_name(policy->file), cells[0], cells[1],
+		                                        cells[2], cells[3], cells[4]});
+	}
+	result = table_print(&table, stdout, why);
+	table_free(&table);
+	return result;
+}
+
 static int
 summary_table(const struct testing *testing, const struct coverage_sums *sums, struct fault *why)
 {
@@ -192,6 +234,9 @@ summary_table(const struct testing *testing, const struct coverage_sums *sums, s
 		return -1;
 	if (left > 0)
 		printf("… %zu줄 더 있습니다 (--json) / %zu more lines (--json)\n", left, left);
+	putchar('\n');
+	if (file_table(testing->trials.coverage, why) == -1)
+		return -1;
 	printf("시험: 통과 %zu, 실패 %zu   tests: %zu passed, %zu failed\n", testing->trials.passed,
 	       testing->trials.failed, testing->trials.passed, testing->trials.failed);
 	printf("시험 범위 %u%%: 정책 %zu개 가운데 %zu개가 해당한 적 있음, 조건절의 참·거짓 %zu가지 가운데 "

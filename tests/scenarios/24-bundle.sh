@@ -63,7 +63,10 @@ refused "tests that do not pass, signed" 'did not pass' to_daemon activate "$WOR
 mv "$WORK/tests/agency.jsonl" "$WORK/tests-before"
 echo '{"name":"denied","facts":{"grade":"O"},"access":"deny","reasons":["test.no-greeting"],"permits":["permit.open"]}' >"$WORK/tests/agency.jsonl"
 build --revision 2 --out "$WORK/2.bundle" --key "$key.key" >/dev/null || fail "build 2"
-to_daemon activate "$WORK/2.bundle" >/dev/null || fail "activate 2"
+# As a closed network does it: carried in first, put in force by its revision later.
+to_daemon import "$WORK/2.bundle" >/dev/null && [ "$(status revision)" = 1 ] || fail "import"
+to_daemon list >"$WORK/listing" && grep -q '들여옴 imported' "$WORK/listing" || fail "imported: $(cat "$WORK/listing")"
+to_daemon activate 2 >/dev/null || fail "activate 2"
 [ "$(decision)" = deny ] && grep -q test.no-greeting "$WORK/answer" || fail "revision 2 does not rule: $(cat "$WORK/answer")"
 
 # Nothing older, nothing changed on the way, nothing that is no bundle.
