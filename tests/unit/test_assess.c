@@ -239,6 +239,62 @@ test_duties_and_dates(void **state)
 	usecase_release(&usecase);
 }
 
+/* T12: what was measured, by the thresholds that are configured; {decisions, changed, hasty} of a final decision people review. */
+static void
+test_measured(void **state)
+{
+	static const struct {
+		int64_t decisions, changed, hasty;
+		enum verdict verdict;
+		const char *rule;
+	} cases[] = {
+	    {49,  0,  49, VERDICT_HIGH_IMPACT,     "GEN.review-unproven"},
+	    {50,  0,  0,  VERDICT_HIGH_IMPACT,     "T12.rubber-stamp"   },
+	    {50,  1,  25, VERDICT_NOT_HIGH_IMPACT, "GEN.review-proven"  },
+	    {50,  1,  26, VERDICT_HIGH_IMPACT,     "T12.hasty"          },
+	    {100, 1,  0,  VERDICT_HIGH_IMPACT,     "T12.rubber-stamp"   },
+	    {100, 2,  -1, VERDICT_NOT_HIGH_IMPACT, "GEN.review-proven"  },
+	    {100, 90, 60, VERDICT_HIGH_IMPACT,     "T12.hasty"          },
+	};
+	struct usecase usecase;
+	struct assessment a;
+	struct fault why;
+
+	(void)state;
+	arena_reset(arena);
+	assert_int_equal(
+	    usecase_parse(&usecase,
+	                  SLICE_LITERAL("{\"id\":\"x\",\"domains\":[\"public_service\"],\"sub_function\":"
+	                                "\"award\",\"decision_effect\":\"final\",\"human_review\":"
+	                                "\"substantive\",\"reviewer\":{\"may_refuse\":true}}"),
+	                  arena, &why),
+	    0);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		usecase.reviewer.decisions = cases[i].decisions;
+		usecase.reviewer.changed = cases[i].changed;
+		usecase.reviewer.hasty = cases[i].hasty;
+		assert_int_equal(policy_assess(policy, &usecase, "2026-11-21", arena, &a, &why), 0);
+		assert_int_equal(a.verdict, cases[i].verdict);
+		assert_true(hit(&a, cases[i].rule));
+	}
+	/* Other thresholds, another verdict; and only reviews can say so, not a use that has no effect on a decision. */
+	usecase.reviewer.decisions = 50;
+	usecase.reviewer.changed = 1;
+	usecase.reviewer.hasty = 0;
+	usecase.reviewer.limits.least_changed = 21;
+	assert_int_equal(policy_assess(policy, &usecase, "2026-11-21", arena, &a, &why), 0);
+	assert_true(hit(&a, "T12.rubber-stamp"));
+	usecase.reviewer.limits.decisions = 51;
+	assert_int_equal(policy_assess(policy, &usecase, "2026-11-21", arena, &a, &why), 0);
+	assert_false(hit(&a, "T12.rubber-stamp"));
+	usecase.reviewer.limits = oversight_defaults;
+	usecase.reviewer.changed = 0;
+	usecase.decision_effect = EFFECT_NONE;
+	assert_int_equal(policy_assess(policy, &usecase, "2026-11-21", arena, &a, &why), 0);
+	assert_int_equal(a.verdict, VERDICT_NOT_HIGH_IMPACT);
+	usecase_release(&usecase);
+}
+
 static void
 test_stricter_reading(void **state)
 {
@@ -285,8 +341,8 @@ main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_fixtures),         cmocka_unit_test(test_uses),
-	    cmocka_unit_test(test_duties_and_dates), cmocka_unit_test(test_stricter_reading),
-	    cmocka_unit_test(test_little_memory),
+	    cmocka_unit_test(test_duties_and_dates), cmocka_unit_test(test_measured),
+	    cmocka_unit_test(test_stricter_reading), cmocka_unit_test(test_little_memory),
 	};
 
 	verbose = argc > 1 && strcmp(argv[1], "-v") == 0;
