@@ -10,6 +10,7 @@
 #include "gateway/commands/forms.h"
 #include "gateway/commands/rules.h"
 #include "schema/base/clock.h"
+#include "gateway/commands/usecase_fields.h"
 #include "gateway/commands/usecase_registry.h"
 
 #define FILE_LIMIT  ((size_t)16 << 20)
@@ -200,20 +201,23 @@ assess_file(const struct policy *policy, const struct assess_options *options, c
 static void
 usage(FILE *to)
 {
-	fputs("사용법: haechi usecase assess 파일... [--as-of 날짜] [--share 폴더] [--json]\n"
-	      "usage:  haechi usecase assess FILE... [--as-of YYYY-MM-DD] [--share FOLDER] [--json]\n\n"
-	      "  파일은 schema/usecase.schema.json에 따른 용도 하나 또는 목록입니다 (\"-\": 표준 입력)\n"
-	      "  FILE holds one use case by schema/usecase.schema.json, or a list of them (\"-\": standard "
-	      "input)\n"
-	      "  --as-of  그날 시행 중인 규칙으로 판단합니다 / by the rules in force on that day\n\n"
-	      "  haechi usecase form33 ID|FILE       [--html] 고영향 확인 요청서(별지 서식) / request for "
-	      "confirmation\n"
-	      "  haechi usecase self-review ID|FILE  [--html] 사전 검토 기록 / record of the review "
-	      "beforehand\n"
-	      "  haechi usecase publication ID|FILE  [--html] 게시문(제34조) / the page to be published\n"
-	      "      Markdown, --html, --json; [--as-of YYYY-MM-DD] [--socket PATH] [--agency A] [--share "
-	      "FOLDER]\n",
-	      to);
+	fputs(
+	    "사용법: haechi usecase assess 파일... [--as-of 날짜] [--share 폴더] [--json]\n"
+	    "usage:  haechi usecase assess FILE... [--as-of YYYY-MM-DD] [--share FOLDER] [--json]\n\n"
+	    "  파일은 schema/usecase.schema.json에 따른 용도 하나 또는 목록입니다 (\"-\": 표준 입력)\n"
+	    "  FILE holds one use case by schema/usecase.schema.json, or a list of them (\"-\": standard "
+	    "input)\n"
+	    "  --as-of  그날 시행 중인 규칙으로 판단합니다 / by the rules in force on that day\n\n"
+	    "  haechi usecase fields [--domain D]  무엇을 적을 수 있는가 / what may be entered, and what it "
+	    "means\n"
+	    "  haechi usecase form33 ID|FILE       [--html] 고영향 확인 요청서(별지 서식) / request for "
+	    "confirmation\n"
+	    "  haechi usecase self-review ID|FILE  [--html] 사전 검토 기록 / record of the review "
+	    "beforehand\n"
+	    "  haechi usecase publication ID|FILE  [--html] 게시문(제34조) / the page to be published\n"
+	    "      Markdown, --html, --json; [--as-of YYYY-MM-DD] [--socket PATH] [--agency A] [--share "
+	    "FOLDER]\n",
+	    to);
 	fputs(usecase_registry_usage, to);
 }
 
@@ -420,6 +424,8 @@ command_usecase(int argc, char **argv)
 {
 	int status;
 
+	if (argc >= 2 && strcmp(argv[1], "fields") == 0)
+		return usecase_fields(argc - 1, argv + 1);
 	if (argc >= 2 && strcmp(argv[1], "assess") == 0)
 		return usecase_assess(argc - 1, argv + 1);
 	if (argc >= 2 && (strcmp(argv[1], "form33") == 0 || strcmp(argv[1], "self-review") == 0 ||
