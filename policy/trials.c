@@ -4,12 +4,11 @@
 #include <string.h>
 
 #include "policy/snapshot.h"
+#include "policy/trials_facts.h"
 #include "schema/base/json.h"
 
 #define ARENA_LIMIT ((size_t)64 << 20)
 #define TEXT_LIMIT  ((size_t)16 << 20)
-#define ROLES_LIMIT 8
-#define WALL_MS     INT64_C(1790000000000) /* 2026-09-21: the clock of tests that do not tell the time */
 
 struct trial {
 	struct trials *trials;
@@ -95,28 +94,13 @@ want_reasons(struct trial *trial, const char *member, const struct policy_reason
 	want_names(trial, trial->json, member, count, reason_name, &reasons);
 }
 
-static bool
-kinds_of(const json_t *list, uint32_t *kinds)
-{
-	*kinds = 0;
-	for (size_t i = 0; i < json_array_size(list); i++) {
-		const char *name = json_string_value(json_array_get(list, i));
-		enum identifier_kind kind;
-
-		if (name == NULL || !identifier_parse(&kind, name))
-			return false;
-		*kinds |= 1u << kind;
-	}
-	return json_is_array(list);
-}
-
 static void
 want_kinds(struct trial *trial, const json_t *object, const char *member, uint32_t got)
 {
 	const json_t *wanted = json_object_get(object, member);
 	uint32_t kinds;
 
-	if (wanted != NULL && (!kinds_of(wanted, &kinds) || kinds != got))
+	if (wanted != NULL && (!trial_kinds(wanted, &kinds) || kinds != got))
 		miss(trial, member);
 }
 
@@ -178,13 +162,6 @@ put_decision(struct buffer *out, const char *name, const struct decision *decisi
 		json_quote(out, slice_string(decision->errors[i].policy));
 	}
 	buffer_byte(out, ']');
-}
-
-static int
-unknown(const char *member, struct fault *why)
-{
-	return fault_set(why, FAULT_INVALID, "시험에 모르는 항목이 있습니다: %s",
-	                 "the test has a member that is not known: %s", member);
 }
 
 static int
@@ -307,7 +284,7 @@ want_duties(struct trial *trial, const json_t *wanted, const struct duties *got,
 	const char *stranger = json_unknown_member(copy, known);
 
 	if (stranger != NULL)
-		*result = unknown(stranger, why);
+		*result = trial_unknown(stranger, why);
 	json_decref(copy);
 	want_text(trial, wanted, "label", label_name(got->label));
 	want_bool(trial, wanted, "notify", got->notify);
@@ -387,7 +364,7 @@ run_request(struct trial *trial, struct fault *why)
 	size_t count;
 
 	if (stranger != NULL)
-		return unknown(stranger, why);
+		return trial_unknown(stranger, why);
 	if (json_object_get(trial->json, "decision") == NULL &&
 	    json_object_get(trial->json, "outcome") == NULL)
 		return expects_nothing(why);
@@ -414,147 +391,7 @@ run_request(struct trial *trial, struct fault *why)
 	return check_outcome(trial, &(struct asked){trials->policies, meanings, &request, entities}, why);
 }
 
-/* ---- the form `facts` --------------------------------------------------------------------------------------------- */
-
-static const char *
-text_or(const json_t *object, const char *name, const char *fallback)
-{
-	const char *text = json_get_string(object, name);
-
-	return text != NULL ? text : fallback;
-}
-
-struct made { /* what the facts borrow from */
-	struct subject subject;
-	struct usecase usecase;
-	struct policy_facts facts;
-	const char *models[1], *roles[ROLES_LIMIT];
-};
-
-static bool
-parse_drift(enum drift *out, const char *name)
-{
-	for (*out = DRIFT_CERTAIN; *out <= DRIFT_NONE; (*out)++)
-		if (strcmp(drift_name(*out), name) == 0)
-			return true;
-	return false;
-}
-
-static bool
-parse_effect(enum decision_effect *out, const char *name)
-{
-	for (*out = EFFECT_UNKNOWN; *out <= EFFECT_ACTUATES; (*out)++)
-		if (strcmp(decision_effect_name(*out), name) == 0)
-			return true;
-	return false;
-}
-
-static bool
-parse_review(enum human_review *out, const char *name)
-{
-	for (*out = REVIEW_UNKNOWN; *out <= REVIEW_SUBSTANTIVE; (*out)++)
-		if (strcmp(human_review_name(*out), name) == 0)
-			return true;
-	return false;
-}
-
-/* Of the calling service; without the member it has one that means nothing. */
-static bool
-take_roles(struct made *made, const json_t *list)
-{
-	if (list == NULL)
-		return true;
-	made->subject.role_count = 0;
-	for (size_t i = 0; i < json_array_size(list); i++) {
-		const char *name = json_string_value(json_array_get(list, i));
-
-		if (name == NULL || made->subject.role_count == ROLES_LIMIT)
-			return false;
-		made->roles[made->subject.role_count++] = name;
-	}
-	return json_is_array(list);
-}
-
-static bool
-parse_cannot(const json_t *list, uint32_t *bits)
-{
-	static const char *const names[] = {"label", "notify", "retain", "log", "redact_answer"};
-
-	for (size_t i = 0; i < json_array_size(list); i++) {
-		const char *name = json_string_value(json_array_get(list, i));
-		unsigned k = 0;
-
-		while (name != NULL && k < 5 && strcmp(names[k], name) != 0)
-			k++;
-		if (name == NULL || k == 5)
-			return false;
-		*bits |= 1u << k;
-	}
-	return true;
-}
-
-static int
-make_facts(struct made *made, json_t *json, struct fault *why)
-{
-	static const char *const known[] = {
-	    "known",    "use_agency", "channel",       "rrn_legal_basis", "retired",    "audience", "action",
-	    "model",    "usecase",    "verdict",       "grade",           "zone_grade", "drift",    "found",
-	    "redacted", "approver",   "approver_role", "expires_in_ms",   "cannot",     "effect",   "review",
-	    "roles",    NULL};
-	const char *stranger = json_unknown_member(json, known),
-	           *audience = text_or(json, "audience", "public");
-	struct policy_facts *facts = &made->facts;
-	const json_t *found = json_object_get(json, "found"), *redacted = json_object_get(json, "redacted");
-
-	if (stranger != NULL)
-		return unknown(stranger, why);
-	*made = (struct made){.models = {"haechi-demo"}, .roles = {"civil-service"}};
-	made->subject = (struct subject){.known = json_get_bool(json, "known", true),
-	                                 .agency = "seoul",
-	                                 .service = "minwon",
-	                                 .key_id = "k1",
-	                                 .person = "",
-	                                 .roles = made->roles,
-	                                 .role_count = 1};
-	made->usecase = (struct usecase){.id = "minwon",
-	                                 .version = 1,
-	                                 .models = made->models,
-	                                 .model_count = 1,
-	                                 .domain_known = true,
-	                                 .agency = text_or(json, "use_agency", "seoul"),
-	                                 .channel = text_or(json, "channel", "chat"),
-	                                 .rrn_legal_basis = text_or(json, "rrn_legal_basis", ""),
-	                                 .retired = json_get_bool(json, "retired", false)};
-	made->usecase.audience = strcmp(audience, "public") == 0 ? AUDIENCE_PUBLIC : AUDIENCE_INTERNAL;
-	*facts = (struct policy_facts){
-	    .subject = &made->subject,
-	    .usecase = json_get_bool(json, "usecase", true) ? &made->usecase : NULL,
-	    .action = text_or(json, "action", "chat"),
-	    .model = text_or(json, "model", "haechi-demo"),
-	    .engine_zone = "local",
-	    .wall_ms = WALL_MS,
-	    .approver = json_get_string(json, "approver"),
-	    .approver_role = json_get_string(json, "approver_role"),
-	    .approval_expires_ms = WALL_MS + json_get_integer(json, "expires_in_ms", 0)};
-	if (!verdict_parse(&facts->verdict, text_or(json, "verdict", "NOT_HIGH_IMPACT")) ||
-	    !grade_parse(&facts->grade, text_or(json, "grade", "O")) ||
-	    !grade_parse(&facts->zone_grade, text_or(json, "zone_grade", "S")) ||
-	    !parse_drift(&facts->drift, text_or(json, "drift", "none")) ||
-	    (found != NULL && !kinds_of(found, &facts->found_kinds)) ||
-	    (redacted != NULL && !kinds_of(redacted, &facts->redacted_kinds)) ||
-	    !parse_cannot(json_object_get(json, "cannot"), &facts->cannot) ||
-	    !parse_effect(&made->usecase.decision_effect, text_or(json, "effect", "unknown")) ||
-	    !parse_review(&made->usecase.human_review, text_or(json, "review", "unknown")) ||
-	    !take_roles(made, json_object_get(json, "roles")) ||
-	    (strcmp(audience, "public") != 0 && strcmp(audience, "internal") != 0))
-		return fault_set(
-		    why, FAULT_INVALID,
-		    "사실 가운데 정해진 낱말이 아닌 것이 있습니다 (verdict, grade, zone_grade, drift, "
-		    "found, redacted, cannot, audience, effect, review, roles)",
-		    "one of the facts is not a word of its vocabulary (verdict, grade, zone_grade, "
-		    "drift, found, redacted, cannot, audience, effect, review, roles)");
-	return 0;
-}
+/* ---- the form `facts` ----------------------------------------------------------------------------------------------- */
 
 static int
 run_facts(struct trial *trial, struct fault *why)
@@ -565,13 +402,13 @@ run_facts(struct trial *trial, struct fault *why)
 	                                    "restore_answer", "hold",      "approver", NULL};
 	const char *stranger = json_unknown_member(trial->json, known);
 	struct decision decision;
-	struct made made;
+	struct trial_facts made;
 
 	if (stranger != NULL)
-		return unknown(stranger, why);
+		return trial_unknown(stranger, why);
 	if (json_object_get(trial->json, "access") == NULL)
 		return expects_nothing(why);
-	if (make_facts(&made, json_object_get(trial->json, "facts"), why) == -1)
+	if (trial_facts_make(&made, json_object_get(trial->json, "facts"), why) == -1)
 		return -1;
 	decide_covered(trial->trials->policy, &made.facts, trial->trials->coverage, trial->arena, &decision);
 	put_decision(&trial->got, "access", &decision);
@@ -612,7 +449,7 @@ run_usecase(struct trial *trial, struct fault *why)
 	int result = -1;
 
 	if (stranger != NULL)
-		return unknown(stranger, why);
+		return trial_unknown(stranger, why);
 	if (json_object_get(trial->json, "verdict") == NULL)
 		return expects_nothing(why);
 	buffer_init(&text, TEXT_LIMIT);
@@ -621,7 +458,7 @@ run_usecase(struct trial *trial, struct fault *why)
 		goto out;
 	/* Without a date: when the newest rules are in force. */
 	if (assess_covered(policy, &usecase,
-	                   text_or(trial->json, "as_of", policy->layers[policy->layer_count - 1].date),
+	                   trial_text(trial->json, "as_of", policy->layers[policy->layer_count - 1].date),
 	                   trial->trials->coverage, trial->arena, &assessment, why) == -1)
 		goto out;
 	buffer_printf(&trial->got, "\"verdict\":\"%s\",\"rules\":[", verdict_name(assessment.verdict));
@@ -701,7 +538,7 @@ run_one(struct trials *trials, const char *file, unsigned number, json_t *json, 
 	            ? run_form(&trial, &fault)
 	            : fault_set(&fault, FAULT_INVALID, "시험이 객체가 아닙니다", "a test is an object");
 	buffer_byte(&trial.got, '}');
-	told.name = text_or(json, "name", text_or(json, "fixture", ""));
+	told.name = trial_text(json, "name", trial_text(json, "fixture", ""));
 	told.passed = asked == 0 && trial.wanted == NULL;
 	told.wanted = trial.wanted;
 	told.got = asked == 0 ? buffer_text(&trial.got) : NULL;
