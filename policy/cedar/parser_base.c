@@ -274,44 +274,62 @@ parser_string(struct parser *parser, struct cedar_string *text)
 	return true;
 }
 
+/* A name that is put together: in the source as long as it stands there without spaces, then in room of its own. */
+struct joined {
+	struct slice text;
+	uint8_t *room;
+	size_t capacity;
+};
+
+static bool
+join(struct parser *parser, struct joined *joined, const struct cedar_string *part)
+{
+	size_t size = joined->text.size + 2 + part->size;
+
+	if (joined->room == NULL &&
+	    (const uint8_t *)part->data == joined->text.data + joined->text.size + 2) {
+		joined->text.size = size;
+		return true;
+	}
+	if (size > joined->capacity) {
+		uint8_t *room = arena_alloc(parser->arena, 2 * size);
+
+		if (room == NULL) {
+			parser_no_memory(parser);
+			return false;
+		}
+		memcpy(room, joined->text.data, joined->text.size);
+		joined->room = room;
+		joined->capacity = 2 * size;
+	}
+	memcpy(joined->room + joined->text.size, "::", 2);
+	memcpy(joined->room + joined->text.size + 2, part->data, part->size);
+	joined->text = slice_of(joined->room, size);
+	return true;
+}
+
 bool
 parser_path(struct parser *parser, struct cedar_string *path, struct cedar_string *id, bool *has_id)
 {
-	struct cedar_string part, whole;
-	const uint8_t *from;
-	uint8_t *joined;
-	size_t size;
+	struct cedar_string part;
+	struct joined joined = {.room = NULL};
 
 	if (has_id != NULL)
 		*has_id = false;
-	if (!parser_identifier(parser, &whole))
+	if (!parser_identifier(parser, &part))
 		return false;
+	joined.text = cedar_string_slice(&part);
 	while (parser->token.kind == TOKEN_PATH) {
 		parser_advance(parser);
 		if (id != NULL && parser->token.kind == TOKEN_STRING) {
 			*has_id = true;
-			*path = whole;
+			*path = cedar_string_of(joined.text);
 			return parser_string(parser, id);
 		}
-		if (!parser_identifier(parser, &part))
+		if (!parser_identifier(parser, &part) || !join(parser, &joined, &part))
 			return false;
-		from = (const uint8_t *)whole.data;
-		size = (size_t)whole.size + 2 + part.size;
-		if ((const uint8_t *)part.data ==
-		    from + whole.size + 2) { /* written without spaces: the source serves */
-			whole = cedar_string_of(slice_of(from, size));
-			continue;
-		}
-		if ((joined = arena_alloc(parser->arena, size)) == NULL) {
-			parser_no_memory(parser);
-			return false;
-		}
-		memcpy(joined, from, whole.size);
-		memcpy(joined + whole.size, "::", 2);
-		memcpy(joined + whole.size + 2, part.data, part.size);
-		whole = cedar_string_of(slice_of(joined, size));
 	}
-	*path = whole;
+	*path = cedar_string_of(joined.text);
 	return true;
 }
 
