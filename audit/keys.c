@@ -147,6 +147,41 @@ p256_load(struct keys *keys, const char *path, const char *origin, struct fault 
 	return public_p256(&keys->key[keys->count++].public_key, origin, key, why);
 }
 
+/* The token's label is in X.pkcs11; the key stays where it is. */
+static int
+token_load(struct keys *keys, const char *path, const char *origin, uint8_t type, struct fault *why)
+{
+	struct buffer label = {0}, public_key;
+	const size_t at = keys->count;
+	int result = -1;
+
+	buffer_init(&public_key, NOTE_KEY_SIZE);
+	if (keys->custodian == NULL) {
+		fault_set(why, FAULT_CONFLICT,
+		          "%s: 키가 토큰에 있는데 폴더에 토큰을 말하는 파일(" CUSTODIAN_FILE ")이 없습니다",
+		          "%s: the key is in a token, but no file " CUSTODIAN_FILE " in the folder names it",
+		          path);
+		goto out;
+	}
+	if (file_read(&label, path, CUSTODIAN_LABEL, why) == -1)
+		goto out;
+	while (label.size > 0 && label.data[label.size - 1] == '\n')
+		label.size--;
+	if (buffer_text(&label) == NULL || (keys->key[at].label = strdup(buffer_text(&label))) == NULL) {
+		fault_memory(why);
+		goto out;
+	}
+	keys->count++;
+	if (custodian_public(keys->custodian, type == NOTE_ECDSA ? CUSTODIAN_P256 : CUSTODIAN_ED25519,
+	                     keys->key[at].label, &public_key, why) == 0)
+		result =
+		    note_key_make(&keys->key[at].public_key, origin, type, buffer_view(&public_key), why);
+out:
+	buffer_free(&label);
+	buffer_free(&public_key);
+	return result;
+}
+
 /* Signing keys that nobody was told of make heads that nobody can check: those that are coming are told at the next start. */
 static int
 known_check(const struct keys *keys, const struct keyring *known, size_t old, struct fault *why)
@@ -173,17 +208,27 @@ exists(const char *path)
 	return access(path, F_OK) == 0 || errno != ENOENT;
 }
 
+static int
+token_path(char out[PATH_MAX], const char *directory, const char *name, struct fault *why)
+{
+	char token_name[64];
+
+	snprintf(token_name, sizeof token_name, "%s" CUSTODIAN_SUFFIX, name);
+	return path_make(out, directory, token_name, why);
+}
+
 int
 keys_load(struct keys *out, const char *directory, const char *origin, struct fault *why)
 {
 	static const struct {
 		const char *name;
+		uint8_t type;
 		int (*load)(struct keys *keys, const char *path, const char *origin, struct fault *why);
 	} files[KEYS_MOST] = {
-	    {ED25519_FILE,      ed25519_load},
-	    {P256_FILE,         p256_load   },
-	    {NEXT_ED25519_FILE, ed25519_load},
-	    {NEXT_P256_FILE,    p256_load   },
+	    {ED25519_FILE,      NOTE_ED25519, ed25519_load},
+	    {P256_FILE,         NOTE_ECDSA,   p256_load   },
+	    {NEXT_ED25519_FILE, NOTE_ED25519, ed25519_load},
+	    {NEXT_P256_FILE,    NOTE_ECDSA,   p256_load   },
 	};
 	struct keyring *known = calloc(1, sizeof *known);
 	char path[PATH_MAX];
@@ -192,13 +237,21 @@ keys_load(struct keys *out, const char *directory, const char *origin, struct fa
 	memset(out, 0, sizeof *out);
 	if (known == NULL)
 		return fault_memory(why);
+	if (custodian_open(&out->custodian, directory, why) == -1)
+		goto out;
 	for (size_t i = 0; i < KEYS_MOST; i++) {
-		if (path_make(path, directory, files[i].name, why) == -1)
+		char token[PATH_MAX];
+
+		if (path_make(path, directory, files[i].name, why) == -1 ||
+		    token_path(token, directory, files[i].name, why) == -1)
 			goto out;
-		if (i >= 2 && !exists(path))
-			continue;
-		if (files[i].load(out, path, origin, why) == -1)
-			goto out;
+		if (exists(token)) {
+			if (token_load(out, token, origin, files[i].type, why) == -1)
+				goto out;
+		} else if (i < 2 || exists(path)) {
+			if (files[i].load(out, path, origin, why) == -1)
+				goto out;
+		}
 	}
 	if (path_make(path, directory, KEYS_VKEYS_FILE, why) == -1 ||
 	    keyring_add_file(known, path, why) == -1)
@@ -217,7 +270,9 @@ keys_release(struct keys *keys)
 	for (size_t i = 0; i < KEYS_MOST; i++) {
 		sodium_free(keys->key[i].ed25519);
 		EVP_PKEY_free(keys->key[i].p256);
+		free(keys->key[i].label);
 	}
+	custodian_close(keys->custodian);
 	memset(keys, 0, sizeof *keys);
 }
 
@@ -240,7 +295,13 @@ keys_sign(const struct keys *keys, struct slice text, struct buffer *out, struct
 		uint8_t signature[SIGNATURE_LIMIT];
 		size_t size = sizeof signature;
 
-		if (keys->key[i].ed25519 != NULL) {
+		if (keys->key[i].label != NULL) {
+			if (custodian_sign(keys->custodian,
+			                   keys->key[i].public_key.type == NOTE_ECDSA ? CUSTODIAN_P256
+			                                                              : CUSTODIAN_ED25519,
+			                   keys->key[i].label, text, signature, &size, why) == -1)
+				return -1;
+		} else if (keys->key[i].ed25519 != NULL) {
 			size = crypto_sign_BYTES;
 			if (crypto_sign_detached(signature, NULL, text.data, text.size,
 			                         keys->key[i].ed25519) != 0)
@@ -283,14 +344,59 @@ out:
 	return result;
 }
 
+/* In the token: its label in X.pkcs11. Two keys of one name are never the same object. */
+static int
+token_make(struct custodian *custodian, struct note_key *out, const char *directory, const char *name,
+           const char *origin, uint8_t type, struct fault *why)
+{
+	const enum custodian_kind kind = type == NOTE_ECDSA ? CUSTODIAN_P256 : CUSTODIAN_ED25519;
+	char label[CUSTODIAN_LABEL], path[PATH_MAX];
+	struct buffer public_key;
+	int result = -1;
+
+	buffer_init(&public_key, NOTE_KEY_SIZE);
+	snprintf(label, sizeof label, "%s %s %08" PRIx32, origin, type == NOTE_ECDSA ? "p256" : "ed25519",
+	         randombytes_random());
+	if (token_path(path, directory, name, why) == -1 ||
+	    custodian_make(custodian, kind, label, why) == -1 ||
+	    custodian_public(custodian, kind, label, &public_key, why) == -1 ||
+	    note_key_make(out, origin, type, buffer_view(&public_key), why) == -1)
+		goto out;
+	result = file_replace(path, slice_string(label), 0600, why);
+out:
+	buffer_free(&public_key);
+	return result;
+}
+
+/* In the token where there is one and it can; else in a file. */
+static int
+key_make(struct custodian *custodian, struct note_key *out, const char *directory, const char *name,
+         const char *origin, uint8_t type, struct fault *why)
+{
+	char path[PATH_MAX];
+
+	if (custodian != NULL) {
+		if (token_make(custodian, out, directory, name, origin, type, why) == 0)
+			return 0;
+		if (why->kind != FAULT_UNSUPPORTED || type == NOTE_ECDSA)
+			return -1;
+	}
+	if (path_make(path, directory, name, why) == -1)
+		return -1;
+	return type == NOTE_ECDSA ? p256_make(out, path, origin, why)
+	                          : note_secret_make(path, origin, NOTE_ED25519, out, why);
+}
+
 int
 signer_keys_make(const char *directory, const char *origin, struct fault *why)
 {
 	static const char *const names[] = {KEYS_HEAD_FILE, P256_FILE, KEYS_VKEYS_FILE, ED25519_FILE};
 	char path[4][PATH_MAX];
 	struct note_key public_keys[2];
+	struct custodian *custodian = NULL;
 	struct buffer text;
 	unsigned found = 0;
+	bool there[4];
 	int result = -1;
 
 	if (sodium_init() == -1)
@@ -301,12 +407,18 @@ signer_keys_make(const char *directory, const char *origin, struct fault *why)
 			return -1;
 	if (mkdir(directory, 0700) == -1 && errno != EEXIST)
 		return fault_errno(why, "키 폴더 %s 만들기", "making key directory %s", directory);
-	for (size_t i = 0; i < 4; i++)
-		found += exists(path[i]) ? 1 : 0;
+	for (size_t i = 0; i < 4; i++) {
+		char token[PATH_MAX];
+
+		if (token_path(token, directory, names[i], why) == -1)
+			return -1;
+		there[i] = exists(path[i]) || exists(token);
+		found += there[i] ? 1 : 0;
+	}
 	if (found == 4)
 		return 0;
 	for (size_t i = 0; i < 4; i++)
-		if (found != 0 && exists(path[i]))
+		if (found != 0 && there[i])
 			return fault_set(why, FAULT_CONFLICT,
 			                 "키 폴더 %s에 %s이(가) 있는데 나머지 키 파일이 모자랍니다. 백업에서 "
 			                 "되살리거나, 쓴 적 없는 키라면 지우십시오",
@@ -321,9 +433,10 @@ signer_keys_make(const char *directory, const char *origin, struct fault *why)
 		fault_memory(why);
 		goto out;
 	}
-	if (file_replace(path[0], buffer_view(&text), 0600, why) == -1 ||
-	    p256_make(&public_keys[1], path[1], origin, why) == -1 ||
-	    note_secret_make(path[3], origin, NOTE_ED25519, &public_keys[0], why) == -1)
+	if (custodian_open(&custodian, directory, why) == -1 ||
+	    file_replace(path[0], buffer_view(&text), 0600, why) == -1 ||
+	    key_make(custodian, &public_keys[1], directory, P256_FILE, origin, NOTE_ECDSA, why) == -1 ||
+	    key_make(custodian, &public_keys[0], directory, ED25519_FILE, origin, NOTE_ED25519, why) == -1)
 		goto out;
 	buffer_reset(&text);
 	for (size_t i = 0; i < 2; i++) {
@@ -336,6 +449,7 @@ signer_keys_make(const char *directory, const char *origin, struct fault *why)
 	}
 	result = file_replace(path[2], buffer_view(&text), 0644, why);
 out:
+	custodian_close(custodian);
 	buffer_free(&text);
 	return result;
 }
@@ -386,9 +500,13 @@ signer_vkeys(struct buffer *out, const char *directory, const char *origin, stru
 int
 signer_keys_rotate(const char *directory, const char *origin, struct fault *why)
 {
-	char path[2][PATH_MAX];
+	static const char *const names[2] = {NEXT_ED25519_FILE, NEXT_P256_FILE};
+	struct custodian *custodian = NULL;
+	char path[PATH_MAX], token[PATH_MAX];
 	struct note_key ignored;
 	struct keyring *known;
+	unsigned there = 0;
+	int result = -1;
 
 	if (sodium_init() == -1)
 		return fault_set(why, FAULT_INTERNAL, "libsodium을 시작할 수 없습니다",
@@ -397,19 +515,25 @@ signer_keys_rotate(const char *directory, const char *origin, struct fault *why)
 	if (vkeys_load(&known, directory, origin, why) == -1)
 		return -1;
 	free(known);
-	if (path_make(path[0], directory, NEXT_ED25519_FILE, why) == -1 ||
-	    path_make(path[1], directory, NEXT_P256_FILE, why) == -1)
-		return -1;
-	if (exists(path[0]) && exists(path[1]))
+	for (size_t i = 0; i < 2; i++) {
+		if (path_make(path, directory, names[i], why) == -1 ||
+		    token_path(token, directory, names[i], why) == -1)
+			return -1;
+		there += exists(path) || exists(token);
+	}
+	if (there == 2)
 		return fault_set(
 		    why, FAULT_CONFLICT,
 		    "새 키가 이미 있습니다: 이미 교체하는 중이며, haechi key rotate --finish 로 끝냅니다",
 		    "the new keys are there already: a rotation is under way, haechi key rotate --finish "
 		    "ends it");
-	/* The last one made is what makes the rotation: a crash in between leaves one key too many, which is made anew. */
-	return p256_make(&ignored, path[1], origin, why) == -1
-	           ? -1
-	           : note_secret_make(path[0], origin, NOTE_ED25519, NULL, why);
+	/* A crash in between leaves one key that signs alone until the other is made, which is no harm. */
+	if (custodian_open(&custodian, directory, why) == 0 &&
+	    key_make(custodian, &ignored, directory, NEXT_P256_FILE, origin, NOTE_ECDSA, why) == 0)
+		result =
+		    key_make(custodian, &ignored, directory, NEXT_ED25519_FILE, origin, NOTE_ED25519, why);
+	custodian_close(custodian);
+	return result;
 }
 
 static bool
@@ -421,6 +545,40 @@ announced(const struct keyring *known, const struct note_key *key)
 	return false;
 }
 
+/* The old one of a kind goes, wherever it was; the new one takes its name. */
+static int
+successor_take(struct keys *keys, const char *directory, const char *next, const char *name, bool *any,
+               struct fault *why)
+{
+	char from[2][PATH_MAX], to[2][PATH_MAX];
+	struct buffer label = {0};
+	size_t kind;
+	int result = -1;
+
+	if (path_make(from[0], directory, next, why) == -1 ||
+	    token_path(from[1], directory, next, why) == -1 || path_make(to[0], directory, name, why) == -1 ||
+	    token_path(to[1], directory, name, why) == -1)
+		return -1;
+	if (!exists(from[0]) && !exists(from[1]))
+		return 0;
+	*any = true;
+	kind = exists(from[1]) ? 1 : 0;
+	if (exists(to[1]) && file_read(&label, to[1], CUSTODIAN_LABEL, why) == -1)
+		return -1;
+	if (rename(from[kind], to[kind]) == -1 || (unlink(to[1 - kind]) == -1 && errno != ENOENT)) {
+		fault_errno(why, "키 파일 %s 바꾸기", "renaming key file %s", from[kind]);
+		goto out;
+	}
+	while (label.size > 0 && label.data[label.size - 1] == '\n')
+		label.size--;
+	result = label.size == 0 || buffer_text(&label) == NULL
+	             ? 0
+	             : custodian_destroy(keys->custodian, buffer_text(&label), why);
+out:
+	buffer_free(&label);
+	return result;
+}
+
 int
 signer_keys_retire(const char *directory, const char *origin, struct fault *why)
 {
@@ -428,7 +586,6 @@ signer_keys_retire(const char *directory, const char *origin, struct fault *why)
 	    {NEXT_ED25519_FILE, ED25519_FILE},
             {NEXT_P256_FILE,    P256_FILE   }
         };
-	char from[PATH_MAX], to[PATH_MAX];
 	struct keyring *known = NULL;
 	struct keys keys;
 	bool any = false;
@@ -450,18 +607,9 @@ signer_keys_retire(const char *directory, const char *origin, struct fault *why)
 			          "a while");
 			goto out;
 		}
-	for (size_t i = 0; i < 2; i++) {
-		if (path_make(from, directory, names[i][0], why) == -1 ||
-		    path_make(to, directory, names[i][1], why) == -1)
+	for (size_t i = 0; i < 2; i++)
+		if (successor_take(&keys, directory, names[i][0], names[i][1], &any, why) == -1)
 			goto out;
-		if (!exists(from))
-			continue;
-		any = true;
-		if (rename(from, to) == -1) {
-			fault_errno(why, "키 파일 %s 바꾸기", "renaming key file %s", from);
-			goto out;
-		}
-	}
 	if (!any) {
 		fault_set(why, FAULT_NOT_FOUND, "교체하는 중이 아닙니다 (먼저 haechi key rotate)",
 		          "no rotation is under way (haechi key rotate begins one)");

@@ -6,12 +6,15 @@
  *	next.ed25519, next.p256.pem   those that will take over: while they are there, both sign   0600
  *	log.vkeys      every verifier key that ever signed, with the heads it may sign (keyring.h) 0644
  *	last-head      the last signed head, see signer.c                                          0600
+ *
+ * Where the folder names a token (custodian.h) the four secrets are in it, and X.pkcs11 beside them says under which label.
  */
 #ifndef HAECHI_AUDIT_KEYS_H
 #define HAECHI_AUDIT_KEYS_H
 
 #include <openssl/evp.h>
 
+#include "audit/custodian.h"
 #include "audit/note.h"
 
 #define KEYS_HEAD_FILE  "last-head"
@@ -24,8 +27,10 @@ struct keys {
 	struct {
 		uint8_t *ed25519; /* libsodium's secret key, in sodium_malloc() memory; or: */
 		EVP_PKEY *p256;
+		char *label; /* or: in the token */
 		struct note_key public_key;
 	} key[KEYS_MOST];
+	struct custodian *custodian; /* NULL: no token */
 };
 
 /*

@@ -2,6 +2,7 @@
  * Content sealed so that it can be forgotten. Formats:
  *
  *	kek            32 random bytes; wraps content.keys
+ *	kek.pkcs11     instead: the same, sealed under a key in a token (audit/custodian.h)
  *	content.keys   "HAECHIW1" nonce[12] ARIA-256-GCM(pseudonym key[32] || keytree) tag[16]
  *	blob           "HSB1" nonce[12] ARIA-256-GCM(salt[32] || content) tag[16], bound to entry and part
  *
@@ -26,6 +27,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "audit/custodian.h"
 #include "audit/keys.h"
 #include "audit/keytree.h"
 
@@ -293,11 +295,79 @@ out:
 	return result;
 }
 
+/* ---- the key-encryption key, in a file or under one in a token ----------------------------------------- */
+
+/* kek.pkcs11: the label of the token's key, a newline, and the kek sealed under it in base64. */
+static int
+kek_unwrap(struct sealer *sealer, struct custodian *custodian, const char *path, struct fault *why)
+{
+	struct buffer text = {0};
+	struct reader reader;
+	struct slice label, encoded;
+	uint8_t sealed[128];
+	char name[CUSTODIAN_LABEL];
+	size_t size = 0;
+	int result = -1;
+
+	if (custodian == NULL)
+		return fault_set(why, FAULT_CONFLICT, "%s: 토큰을 말하는 파일(" CUSTODIAN_FILE ")이 없습니다",
+		                 "%s: no file " CUSTODIAN_FILE " names the token", path);
+	if (file_read(&text, path, 4096, why) == -1)
+		return -1;
+	reader = reader_of(buffer_view(&text));
+	label = reader_line(&reader);
+	encoded = reader_line(&reader);
+	if (!reader_done(&reader) || label.size >= sizeof name || encoded.size > sizeof sealed / 3 * 4 ||
+	    !base64_decode(sealed, &size, encoded)) {
+		fault_set(why, FAULT_INVALID, "%s을(를) 읽을 수 없습니다", "%s cannot be read", path);
+		goto out;
+	}
+	memcpy(name, label.data, label.size);
+	name[label.size] = '\0';
+	if ((sealer->kek = sodium_malloc(KEYTREE_KEY)) == NULL)
+		fault_memory(why);
+	else
+		result =
+		    custodian_unwrap(custodian, name, slice_of(sealed, size), sealer->kek, KEYTREE_KEY, why);
+out:
+	buffer_free(&text);
+	return result;
+}
+
+static int
+kek_wrap(struct sealer *sealer, struct custodian *custodian, const char *path, struct fault *why)
+{
+	struct buffer sealed, text;
+	char label[CUSTODIAN_LABEL], encoded[BASE64_SIZE(128)];
+	int result = -1;
+
+	buffer_init(&sealed, 128);
+	buffer_init(&text, 4096);
+	snprintf(label, sizeof label, "haechi kek %08x", (unsigned)randombytes_random());
+	if (custodian_make_wrapping(custodian, label, why) == -1 ||
+	    custodian_wrap(custodian, label, slice_of(sealer->kek, KEYTREE_KEY), &sealed, why) == -1)
+		goto out;
+	base64_encode(encoded, sealed.data, sealed.size);
+	buffer_printf(&text, "%s\n%s\n", label, encoded);
+	result = buffer_ok(&text) ? file_replace(path, buffer_view(&text), 0600, why) : fault_memory(why);
+out:
+	buffer_free(&sealed);
+	buffer_free(&text);
+	return result;
+}
+
+static bool
+absent(const char *path)
+{
+	return access(path, F_OK) == -1 && errno == ENOENT;
+}
+
 int
 sealer_open(struct sealer **out, const char *directory, struct fault *why)
 {
 	struct sealer *sealer = calloc(1, sizeof *sealer);
-	char kek_path[PATH_MAX];
+	char kek_path[PATH_MAX], token_path[PATH_MAX];
+	struct custodian *custodian = NULL;
 	size_t size;
 	int lock = -1, result = -1;
 
@@ -318,6 +388,7 @@ sealer_open(struct sealer **out, const char *directory, struct fault *why)
 	}
 	snprintf(sealer->path, sizeof sealer->path, "%s/" KEYS_FILE, sealer->directory);
 	snprintf(kek_path, sizeof kek_path, "%s/" KEK_FILE, sealer->directory);
+	snprintf(token_path, sizeof token_path, "%s/" KEK_FILE CUSTODIAN_SUFFIX, sealer->directory);
 	sealer->pseudonym = sodium_malloc(KEYTREE_KEY);
 	if (sealer->pseudonym == NULL) {
 		fault_memory(why);
@@ -330,8 +401,9 @@ sealer_open(struct sealer **out, const char *directory, struct fault *why)
 	lock = change_begin(sealer, why);
 	if (lock == -1)
 		goto out;
-	if (access(kek_path, F_OK) == -1 && errno == ENOENT && access(sealer->path, F_OK) == -1 &&
-	    errno == ENOENT) {
+	if (custodian_open(&custodian, directory, why) == -1)
+		goto out;
+	if (absent(kek_path) && absent(token_path) && absent(sealer->path)) {
 		sealer->kek = sodium_malloc(KEYTREE_KEY);
 		if (sealer->kek == NULL) {
 			fault_memory(why);
@@ -342,8 +414,14 @@ sealer_open(struct sealer **out, const char *directory, struct fault *why)
 		/*
 		 * The keys first: with them and no kek nothing was ever sealed, which is seen and said below.
 		 */
-		if (keys_save(sealer, &sealer->tree, why) == -1 ||
-		    file_replace(kek_path, slice_of(sealer->kek, KEYTREE_KEY), 0600, why) == -1)
+		if (keys_save(sealer, &sealer->tree, why) == -1)
+			goto out;
+		if (custodian != NULL
+		        ? kek_wrap(sealer, custodian, token_path, why) == -1
+		        : file_replace(kek_path, slice_of(sealer->kek, KEYTREE_KEY), 0600, why) == -1)
+			goto out;
+	} else if (!absent(token_path)) {
+		if (kek_unwrap(sealer, custodian, token_path, why) == -1 || keys_load_file(sealer, why) == -1)
 			goto out;
 	} else {
 		if (secret_read(&sealer->kek, &size, kek_path, KEYTREE_KEY, why) == -1)
@@ -360,6 +438,7 @@ sealer_open(struct sealer **out, const char *directory, struct fault *why)
 	sealer = NULL;
 	result = 0;
 out:
+	custodian_close(custodian); /* the kek is in locked memory now */
 	if (lock != -1)
 		close(lock);
 	sealer_close(sealer);

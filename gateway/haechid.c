@@ -308,14 +308,14 @@ main(int argc, char **argv)
 	    publish_vkeys(&gateway, config, &rotation, &why) == -1)
 		goto fail;
 
-	/* 4 confinement, first half: files and ports, before any thread */
+	/* 4 sealer: where its key is in a token, the token's files must still be open to us */
+	if (sealer_open(&gateway.sealer, config->ledger.seal, &why) == -1)
+		goto fail;
+
+	/* 5 confinement, first half: files and ports, before any thread */
 	if (confine_begin(&confine, config, arguments.config, &why) == -1)
 		goto fail;
 	gateway.confinement = confine.text;
-
-	/* 5 sealer */
-	if (sealer_open(&gateway.sealer, config->ledger.seal, &why) == -1)
-		goto fail;
 
 	/* 6 policy: the bundle in force, or else the folders */
 	if (bundles_open(&gateway.bundles, config, &why) == -1 ||
