@@ -25,6 +25,8 @@ struct bundle_pull {
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t wake;
 	char from[1024], etag[128], outcome[16];
+	char refused
+	    [65]; /* SHA-256 of what was refused last: a server without ETags brings it again and again */
 	int64_t looked_ms;
 	struct fault why; /* of the last failure */
 	bool failed;
@@ -89,19 +91,27 @@ struct look {
 	struct pull_address address;
 	const struct config_bundles *config;
 	char etag[128]; /* of the answer */
+	char hash[65];  /* SHA-256 of the bytes; "" when none came */
 	bool unchanged;
 	struct buffer bytes;
 };
 
-static int
-read_file(struct look *look, const char *known, struct fault *why)
+static void
+take_hash(struct look *look)
 {
 	uint8_t hash[crypto_hash_sha256_BYTES];
 
+	crypto_hash_sha256(hash, look->bytes.data, look->bytes.size);
+	hex_encode(look->hash, hash, sizeof hash);
+}
+
+static int
+read_file(struct look *look, const char *known, struct fault *why)
+{
 	if (file_read(&look->bytes, look->address.path, BUNDLE_SIZE_LIMIT, why) == -1)
 		return -1;
-	crypto_hash_sha256(hash, look->bytes.data, look->bytes.size);
-	hex_encode(look->etag, hash, sizeof hash);
+	take_hash(look);
+	snprintf(look->etag, sizeof look->etag, "%s", look->hash);
 	look->unchanged = strcmp(look->etag, known) == 0;
 	return 0;
 }
@@ -160,6 +170,7 @@ ask(struct look *look, const char *known, const atomic_bool *stop, struct fault 
 		buffer_slice(&look->bytes, buffer_view(&question.answer));
 		snprintf(look->etag, sizeof look->etag, "%s", question.etag);
 		result = buffer_ok(&look->bytes) ? 0 : fault_memory(why);
+		take_hash(look);
 	} else {
 		fault_set(why, FAULT_UNAVAILABLE, "%s: 답이 %d입니다", "%s: the answer is %d",
 		          look->address.url, question.status);
@@ -182,7 +193,12 @@ take(struct bundle_pull *pull, struct look *look, const char *by, json_t **resul
 	const struct bundle_order order = {
 	    .archive = buffer_view(&look->bytes), .source = "pull", .by = by, .reason = ""};
 
-	if (look->unchanged || bundles_is_active(pull->gateway->bundles, order.archive)) {
+	bool again;
+
+	pthread_mutex_lock(&pull->lock);
+	again = look->hash[0] != '\0' && strcmp(look->hash, pull->refused) == 0;
+	pthread_mutex_unlock(&pull->lock);
+	if (again || look->unchanged || bundles_is_active(pull->gateway->bundles, order.archive)) {
 		look->unchanged = true;
 		*result = json_pack("{s:s}", "outcome", "unchanged");
 		return *result == NULL ? fault_memory(why) : 0;
@@ -215,6 +231,8 @@ remember(struct bundle_pull *pull, const struct look *look, bool came, int outco
 	/* What was refused once need not come again; what could not be looked at must. */
 	if (came && (outcome == 0 || !may_pass(why->kind)))
 		snprintf(pull->etag, sizeof pull->etag, "%s", look->etag);
+	if (came && outcome == -1 && !may_pass(why->kind))
+		snprintf(pull->refused, sizeof pull->refused, "%s", look->hash);
 	pthread_mutex_unlock(&pull->lock);
 	if (new_failure)
 		log_fault(LOG_LEVEL_WARN, "bundles", "pull-failed", why);

@@ -154,8 +154,10 @@ load_one(struct bundles *bundles, const struct config *config, const struct bund
 	}
 	if (verify(bundle, &config->policy.bundles, NULL, why) == -1 || bundle_policy(out, bundle, why) == -1)
 		goto out;
+	pthread_mutex_lock(&bundles->lock);
 	snprintf(bundles->name, sizeof bundles->name, "%s", bundle->name);
 	bundles->created_ms = bundle->created_ms;
+	pthread_mutex_unlock(&bundles->lock);
 	result = 0;
 out:
 	if (result == -1)

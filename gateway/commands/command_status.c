@@ -76,6 +76,21 @@ print_confirmed(const json_t *witness, const json_t *stamp)
 	}
 }
 
+static const char *
+pull_title(const char *outcome)
+{
+	static const char *const titles[][2] = {
+	    {"unchanged", "그대로 unchanged"},
+            {"activated", "시행함 activated"},
+            {"failed",    "실패 failed"      }
+        };
+
+	for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
+		if (outcome != NULL && strcmp(titles[i][0], outcome) == 0)
+			return titles[i][1];
+	return outcome == NULL || outcome[0] == '\0' ? "-" : outcome;
+}
+
 /* Which policies are in force, since when, by whose word; what was refused last; what runs beside and where newer come from. */
 static void
 print_policy(const json_t *policy)
@@ -102,7 +117,7 @@ print_policy(const json_t *policy)
 		       command_time_of(time, json_get_string(refused, "time")),
 		       json_get_string(refused, "ko"), json_get_string(refused, "en"));
 	if (pull != NULL)
-		printf("  가져오기 (pull): %s %s, %s (한국)\n", json_get_string(pull, "outcome"),
+		printf("  가져오기 (pull): %s %s, %s (한국)\n", pull_title(json_get_string(pull, "outcome")),
 		       json_get_string(pull, "from"),
 		       command_time_of(time, json_get_string(pull, "looked_at")));
 	if (error != NULL)
