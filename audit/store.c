@@ -95,13 +95,15 @@ said_no(const PGresult *result, struct fault *why)
 	for (size_t i = 0; state != NULL && i < sizeof passing / sizeof passing[0]; i++)
 		if (strncmp(state, passing[i], strlen(passing[i])) == 0)
 			kind = FAULT_UNAVAILABLE;
-	/* No such schema, no such table. */
-	if (state != NULL && (strcmp(state, "3F000") == 0 || strcmp(state, "42P01") == 0))
-		return fault_set(
-		    why, kind,
-		    "데이터베이스에 해치의 테이블이 없습니다 (%.200s): haechi db migrate 를 먼저 하십시오",
-		    "the database lacks Haechi's tables (%.200s): run haechi db migrate first",
-		    said == NULL ? state : said);
+	/* No such schema, no such table; no such column, in tables of an older Haechi. */
+	if (state != NULL &&
+	    (strcmp(state, "3F000") == 0 || strcmp(state, "42P01") == 0 || strcmp(state, "42703") == 0))
+		return fault_set(why, kind,
+		                 "데이터베이스에 해치의 테이블이나 열이 없습니다 (%.200s): haechi db migrate 를 "
+		                 "먼저 하십시오",
+		                 "the database lacks Haechi's tables or columns (%.200s): run haechi db migrate "
+		                 "first",
+		                 said == NULL ? state : said);
 	fault_set(why, kind, "데이터베이스가 거부했습니다 (%s): %.200s", "the database refused (%s): %.200s",
 	          state == NULL ? "-" : state, said == NULL ? "connection lost" : said);
 	return -1;
