@@ -6,6 +6,7 @@
 #include "gateway/config.h"
 #include "gateway/console_page.h"
 #include "gateway/describe.h"
+#include "gateway/entries.h"
 #include "gateway/gateway.h"
 #include "gateway/identity.h"
 #include "gateway/metrics.h"
@@ -257,17 +258,43 @@ vkeys(struct exchange *x, const char *rest)
 	finish(x);
 }
 
+/* A bundle is as immutable as a tile, but nobody else's cache may keep it. */
+static void
+entries_found(struct exchange *x, enum step_result verdict)
+{
+	x->governance = NULL;
+	x->asked = false;
+	if (verdict != GO_ON) {
+		exchange_fault(x, &x->why);
+	} else {
+		exchange_header(x, "Cache-Control", "private, max-age=31536000, immutable");
+		exchange_body(x, 200, "application/octet-stream", buffer_view(&x->body));
+	}
+	finish(x);
+}
+
+static struct governance_wait waiting_for_entries = {entries_found};
+
 /* Hash tiles: what is behind a path never changes, partial tiles carry their width in it (C2SP tlog-tiles). */
 static void
 tile(struct exchange *x, const char *rest)
 {
+	const struct slice path = slice_string(x->arrival->path + strlen("/log/"));
 	struct buffer bytes;
+	struct tile wanted;
 	bool full;
 
 	(void)rest;
+	if (tile_path_parse(&wanted, path, &x->why) == 0 && wanted.entries) {
+		if (caller(x) == NULL)
+			return;
+		x->governance = &waiting_for_entries;
+		x->asked = true;
+		entries_fetch(x, &wanted);
+		return;
+	}
 	buffer_init(&bytes, 16 * 1024);
-	if (ledger_tile(x->gateway->ledger, slice_string(x->arrival->path + strlen("/log/")), &bytes, &full,
-	                &x->why) == -1) {
+	if (ledger_tile(x->gateway->ledger, path, &bytes, &full, &x->why) == -1) {
 		exchange_fault(x, &x->why);
 	} else {
 		exchange_header(x, "Cache-Control", "public, max-age=31536000, immutable");

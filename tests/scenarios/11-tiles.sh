@@ -55,3 +55,29 @@ for name in ("first", "checkpoint"):
     assert origin == who and good == 2, name + ": not both signatures"
 print("a log of", len(leaves), "entries, two heads, four signatures")
 PYTHON
+
+# Entry bundles: not everybody's. With an auditor's key they are the leaves, and the read is an entry.
+code() { curl -s -o "$WORK/bundle" -D "$WORK/head" -w '%{http_code}' "$BASE_URL/log/tile/entries/$1" ${2:+-H "Authorization: Bearer $2"}; }
+[ "$(code 000.p/$size)" = 401 ] || fail "entries for nobody"
+[ "$(code 000.p/$size "$KEY_GUIDE")" = 403 ] || fail "entries for a service"
+auditor=$("$HAECHI" key create --agency haneul --service inspection --usecase civil-guide --role auditor --socket "$CONTROL" --json |
+	python3 -c 'import json,sys; print(json.load(sys.stdin)["key"])')
+known() { [ "$(code 000.p/$size "$auditor")" = 200 ]; }
+until_true 10 known
+grep -qi '^cache-control:.*private' "$WORK/head" || fail "a bundle for shared caches"
+[ "$(code 000.p/200 "$auditor")" = 404 ] || fail "a bundle of what is not there"
+[ "$(code 0 "$auditor")" = 404 ] || fail "another spelling"
+known
+python3 - "$WORK" <<'PYTHON'
+import hashlib, sys
+work = sys.argv[1]
+tile, bundle, count = open(work + "/tile", "rb").read(), open(work + "/bundle", "rb").read(), 0
+while bundle:
+    size = int.from_bytes(bundle[:2], "big")
+    assert hashlib.sha256(b"\0" + bundle[2:2 + size]).digest() == tile[32 * count:32 * count + 32], count
+    bundle, count = bundle[2 + size:], count + 1
+assert count == len(tile) // 32
+print(count, "entries are the leaves")
+PYTHON
+read_is_told() { sql -c "SELECT count(*) > 0 FROM haechi.entry WHERE kind = 'access' AND action = 'entry-bundle'" | grep -qx t; }
+until_true 20 read_is_told

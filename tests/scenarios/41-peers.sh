@@ -26,6 +26,13 @@ open(sys.argv[2], "w", encoding="utf-8").write("\n".join(lines))
 PYTHON
 ! "$TLOG_PEER" verify "$BASE_URL/log" "$STATE/log.vkey" "$WORK/forged" "$WORK/older" "$WORK/newer" "$WORK/consistency" 2>/dev/null || fail "a forgery passed"
 
+# Entry bundles, to an auditor.
+auditor=$("$HAECHI" key create --agency haneul --service inspection --usecase civil-guide --role auditor --socket "$CONTROL" --json |
+	python3 -c 'import json,sys; print(json.load(sys.stdin)["key"])')
+entries() { "$TLOG_PEER" entries "$BASE_URL/log" "$STATE/log.vkey" "Bearer $auditor"; }
+until_true 20 entries
+entries
+
 # Their client, our witness: from nothing, then from what it remembers.
 port=$(free_port)
 "$BUILD/haechi-witness" -s "$WORK/ours" --name ours.example/w --logs "$STATE/log.vkey" --listen "127.0.0.1:$port" >"$WORK/ours.log" 2>&1 &
