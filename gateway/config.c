@@ -832,12 +832,12 @@ understand_bundles(struct config *config, struct fault *why)
 	for (uint32_t i = 0; i < bundles->keys_count; i++)
 		if (below_state(config, &bundles->keys[i], why) == -1)
 			return -1;
-	if (bundles->signatures > BUNDLE_SIGNATURE_LIMIT || bundles->keep > 1000 ||
+	if (bundles->signatures > BUNDLE_SIGNATURE_LIMIT || bundles->keep > 32 ||
 	    bundles->pull_seconds > 86400)
 		return fault_set(
 		    why, FAULT_INVALID,
-		    "policy.bundles: signatures는 %d, keep은 1000, pull_seconds는 86400까지입니다",
-		    "policy.bundles: signatures, keep and pull_seconds are at most %d, 1000 and 86400",
+		    "policy.bundles: signatures는 %d, keep은 32, pull_seconds는 86400까지입니다",
+		    "policy.bundles: signatures, keep and pull_seconds are at most %d, 32 and 86400",
 		    BUNDLE_SIGNATURE_LIMIT);
 	if (bundles->pull == NULL)
 		return 0;
