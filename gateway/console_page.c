@@ -23,7 +23,7 @@ const char console_page[] =
 	"<script>const rows=[[\"기관 / agency\",s=>s.agency],[\"로그 / log\",s=>s.origin],[\"시작(한국) / start"
 	"ed (UTC+9)\",s=>new Date(s.started_at).toLocaleString(\"sv-SE\",{timeZone:\"Asia/Seoul\"})],[\"정책 묶음 / policy bundle\",s=>s.policy.bundle],[\"정책 수 / policies\","
 	"s=>s.policy.policies],[\"등록된 용도 / registered uses\",s=>s.registry.usecases],[\"증거 기록 / evi"
-	"dence entries\",s=>s.ledger.entries],[\"데이터베이스로 옮긴 기록 / shipped\",s=>s.ledger.shipped],[\""
+	"dence entries\",s=>s.ledger.entries],[\"데이터베이스로 옮긴 기록 / shipped\",s=>s.ledger.shipped],[\"증인 / witnesses\",s=>s.witness?(s.witness.size+\": \"+s.witness.cosigners+\"/\"+s.witness.of+(s.witness.quorum?\" 정족수를 채움 / quorum met\":\" 정족수가 모자람 / quorum not met\")+s.witness.witnesses.map(w=>\"\\n\"+w.name+\" · \"+w.state+\" · \"+w.size).join(\"\")):\"없음 / none\"],[\"시점확인 / time stamp\",s=>s.timestamp?s.timestamp.size+\": \"+(s.timestamp.at||\"-\")+\" · \"+s.timestamp.authority+(s.timestamp.failed?\"\\n\"+s.timestamp.why.ko+\" / \"+s.timestamp.why.en:\"\"):\"없음 / none\"],[\""
 	"엔진과 망 / engines and zones\",s=>s.engines.map(e=>e.name+\" · \"+e.zone+\" · \"+e.grade+\" ·"
 	" \"+e.models.join(\", \")).join(\"\\n\")],[\"주의 / attention\",s=>s.attention.map(a=>a.usecase+\" \"+(a.rule||a.what)+\": \"+a.ko+\" / \"+a.en).join(\"\\n\")||\"없음 / none\"]];\n"
 	"async function show(){const body=document.querySelector(\"tbody\"),state=document.getEleme"

@@ -6,7 +6,7 @@
 #define HAECHI_GATEWAY_CONSOLE_PAGE_H
 
 #define CONSOLE_STYLE_HASH  "DenJfZSOhxjO0WdGHX+YuTFi2H+BpxJK7uDAv7ELxqQ="
-#define CONSOLE_SCRIPT_HASH "rnZbShBI3XTX5ncIYcC58adboYivQy/A3yVDw2MrCto="
+#define CONSOLE_SCRIPT_HASH "adCQg24VWbJPkInwnw3wbmZeR5vQxUjpXQg/q1tP7nE="
 
 extern const char console_page[];
 

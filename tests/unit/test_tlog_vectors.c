@@ -2,6 +2,7 @@
  * Every public vector of transparency logs that lies beside the repository: $HAECHI_SHARED/data/tlog, failing
  * that ../shared/data/tlog. Skipped, visibly, where there is none.
  */
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -464,12 +465,107 @@ sigsum(void **state)
 	json_decref(vector);
 }
 
+/* Does a document hold a number that an entry may not: with a fraction, or beyond 2^53? */
+static bool
+has_real(const json_t *value)
+{
+	const json_t *inner;
+	const char *name;
+	size_t i;
+
+	if (json_is_real(value))
+		return true;
+	json_array_foreach(value, i, inner)
+	{
+		if (has_real(inner))
+			return true;
+	}
+	json_object_foreach((json_t *)(uintptr_t)value, name, inner)
+	{
+		if (has_real(inner))
+			return true;
+	}
+	return false;
+}
+
+/* RFC 8785, as far as an entry goes: what has real numbers is refused, never written some other way. */
+static void
+jcs(void **state)
+{
+	static const char *const names[] = {"arrays", "french", "structures", "unicode", "values", "weird"};
+	struct buffer input, expected, made, numbers;
+	unsigned written = 0, refused = 0;
+	struct reader reader;
+	struct fault why;
+	char name[64];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		json_t *value;
+
+		snprintf(name, sizeof name, "jcs/input/%s.json", names[i]);
+		file_load(&input, name);
+		snprintf(name, sizeof name, "jcs/output/%s.json", names[i]);
+		file_load(&expected, name);
+		value = json_read(buffer_view(&input), 1 << 20, 16, &why);
+		assert_non_null(value);
+		buffer_init(&made, 1 << 20);
+		json_write_canonical(&made, value);
+		if (has_real(value)) {
+			assert_false(buffer_ok(&made));
+			refused++;
+		} else {
+			assert_true(slice_equal(buffer_view(&made), buffer_view(&expected)));
+			written++;
+		}
+		json_decref(value);
+		buffer_free(&made);
+		buffer_free(&input);
+		buffer_free(&expected);
+	}
+	file_load(&numbers, "jcs/es6numbers.csv");
+	reader = reader_of(buffer_view(&numbers));
+	while (reader.rest.size > 0) {
+		const struct slice line = reader_line(&reader);
+		uint64_t bits;
+		double number;
+		char text[64];
+		json_t *value;
+
+		if (sscanf((const char *)line.data, "%16" SCNx64 ",%63[^\r\n]", &bits, text) != 2 ||
+		    line.data[0] == '#')
+			continue;
+		memcpy(&number, &bits, sizeof number);
+		buffer_init(&made, 64);
+		if (number > -9007199254740992.0 && number < 9007199254740992.0 &&
+		    (double)(int64_t)number == number) {
+			value = json_integer((json_int_t)number);
+			json_write_canonical(&made, value);
+			assert_string_equal(buffer_text(&made), text);
+			written++;
+		} else {
+			value = json_real(number); /* NULL for what is no number */
+			if (value != NULL) {
+				json_write_canonical(&made, value);
+				assert_false(buffer_ok(&made));
+			}
+			refused++;
+		}
+		json_decref(value);
+		buffer_free(&made);
+	}
+	buffer_free(&numbers);
+	print_message("           %u written, %u refused\n", written, refused);
+	assert_true(written + refused >= 6 + 20);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(merkle_proofs), cmocka_unit_test(big_roots),  cmocka_unit_test(notes),
 	    cmocka_unit_test(real_log),      cmocka_unit_test(tile_paths), cmocka_unit_test(sigsum),
+	    cmocka_unit_test(jcs),
 	};
 	const char *shared = getenv("HAECHI_SHARED");
 	FILE *probe;
