@@ -101,7 +101,7 @@ $(B)/obj/policy/detect/model.o: policy/detect/model.weights
 $(B)/obj/policy/detect/model.o: CFLAGS_policy = -O3
 
 # Tensor code indexes with signed and unsigned alike; everything else keeps -Wconversion whole.
-CFLAGS_inference = -Wno-sign-conversion -O3 -fno-math-errno -ffp-contract=fast
+CFLAGS_inference = -Wno-sign-conversion $(if $(VARIANT),,-O3) -fno-math-errno -ffp-contract=fast
 
 # Vector kernels are compared with plain C; instrumented for coverage, clang needs half an hour for one of them.
 $(B)/obj/inference/kernel_%.o: FLAGS_fuzz = -O1 -g -fPIE
