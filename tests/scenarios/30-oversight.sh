@@ -11,7 +11,7 @@ is() { [ "$(verdict)" = "$1" ]; }
 
 # Thresholds are configuration: six decisions instead of fifty.
 sed -i -e 's/^  window: 100 .*/  window: 8/' -e 's/^  least_decisions:.*/  least_decisions: 6/' -e 's/^  least_changed:.*/  least_changed: 100/' \
-	-e 's/^  hasty_seconds:.*/  hasty_seconds: 2/' "$WORK/haechi.yaml"
+	-e 's/^  hasty_seconds:.*/  hasty_seconds: 60/' "$WORK/haechi.yaml"
 "$BUILD/haechid" -nn -c "$WORK/haechi.yaml" | grep -q 'least_decisions: 6' || fail "configuration"
 "$HAECHI" status --reload --socket "$CONTROL" >/dev/null || fail "reload"
 
@@ -37,19 +37,20 @@ for i in 1 2 3 4 5; do
 	review show "$ticket" >/dev/null
 	review approve "$ticket" --reason 확인 >/dev/null
 done
-sleep 2.5 # a look of the gateway passes
+five() { review stats counsel-match --json | grep -q '"decisions":5'; }
+until_true 60 five
 is NOT_HIGH_IMPACT || fail "five of six decide nothing: $(verdict)"
 [ "$(head_of X-Haechi-Verdict)" = NOT_HIGH_IMPACT ] || fail "the header before"
 ticket=$(hold "상담 신청 6번의 순서를 정해 주세요.")
 review show "$ticket" >/dev/null
 review approve "$ticket" --reason 확인 >/dev/null
-until_true 20 is HIGH_IMPACT
+until_true 60 is HIGH_IMPACT
 
 # The next request is treated so, and its entry names the rule.
 ask "$KEY" "상담 신청 7번의 순서를 정해 주세요." >"$WORK/held"
 [ "$(status_of) $(head_of X-Haechi-Verdict)" = "202 HIGH_IMPACT" ] || fail "the next request: $(status_of) $(head_of X-Haechi-Verdict)"
 entry=$(head_of X-Haechi-Entry)
-until_true 20 settled
+until_true 60 settled
 "$HAECHI" explain "$entry" | tee "$WORK/explained" | grep -q 'T12.rubber-stamp' || fail "explain does not name T12"
 grep -q 'forbid.high-impact-without-review' "$WORK/explained" || fail "held by another policy"
 
@@ -72,7 +73,7 @@ import json, sys
 whole = json.loads(sys.stdin.read())
 assert (whole["decisions"], whole["changed"], whole["hasty"], whole["standing"]) == (6, 0, 6, "rubber-stamped"), whole
 assert whole["verdict"] == "HIGH_IMPACT" and whole["rule"].startswith("T12."), whole
-assert 0 <= whole["median_ms"] < 2000, whole
+assert 0 <= whole["median_ms"] < 60000, whole
 assert len(whole["reviewers"]) == 1 and whole["reviewers"][0]["decisions"] == 6, whole
 ' || fail "stats as JSON"
 
@@ -84,11 +85,11 @@ is HIGH_IMPACT || fail "forgotten by a restart: $(verdict)"
 sed -i 's/김복지/이복지/' "$WORK/use.json"
 usecase edit "$WORK/use.json" | grep -q HIGH_IMPACT || fail "a new version undoes what was measured"
 is HIGH_IMPACT || fail "a new version: $(verdict)"
-until_true 20 settled
+until_true 60 settled
 "$HAECHI" audit query --usecase counsel-match --kind usecase --json | grep '"action":"edit"' >"$WORK/edited" || fail "no entry of the edit"
 grep -q '"changed":"reviewer.name"' "$WORK/edited" || fail "what was changed: $(cat "$WORK/edited")"
 ! grep -q 이복지 "$WORK/edited" || fail "the entry holds a name"
-until_true 20 settled
+until_true 60 settled
 [ "$("$HAECHI" audit query --usecase counsel-match --kind usecase --json | grep -c '"action":"reassess"')" = 1 ] || fail "told again"
 
 # Reversible by evidence: reviews that change something and take their time push the hasty ones out of the window.
@@ -97,17 +98,18 @@ for i in 8 9; do
 	review refuse "$ticket" --reason '자료가 모자람' >/dev/null
 done
 hasty_now() { review stats counsel-match --json | grep -q '"standing":"hasty"'; }
-until_true 20 hasty_now
+until_true 60 hasty_now
 is HIGH_IMPACT || fail "changed enough, but still hasty: $(verdict)"
 tickets=()
 for i in 10 11 12; do
 	tickets+=("$(hold "상담 신청 $i번의 순서를 정해 주세요.")")
 	review show "${tickets[-1]}" >/dev/null
 done
-sleep 2.2 # the reviewer reads
+# The reviewer reads for two minutes: the hour at which he was shown them is put back.
+sql -c "UPDATE haechi.ticket SET opened_at = opened_at - interval '2 minutes' WHERE state = 'waiting'"
 for ticket in "${tickets[@]}"; do review approve "$ticket" --reason '대조함' >/dev/null; done
-until_true 20 is NOT_HIGH_IMPACT
-until_true 20 settled
+until_true 60 is NOT_HIGH_IMPACT
+until_true 60 settled
 "$HAECHI" audit query --usecase counsel-match --kind usecase --json | grep '"action":"reassess"' | grep '"from":"HIGH_IMPACT"' | grep -q '"verdict":"NOT_HIGH_IMPACT"' || fail "the return is not told"
 ! "$HAECHI" status --socket "$CONTROL" | grep -q '주의.*counsel-match' || fail "status still complains"
 

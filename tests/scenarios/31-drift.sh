@@ -15,7 +15,7 @@ plain=$(head_of X-Haechi-Entry)
 ask "$KEY_GUIDE" "$DECIDE" >/dev/null
 [ "$(status_of)" = 202 ] || fail "certain drift is not held: $(status_of)"
 drifted=$(head_of X-Haechi-Entry)
-until_true 20 settled
+until_true 60 settled
 "$HAECHI" explain "$plain" | grep -q '이탈 drift.*none' || "$HAECHI" explain "$plain" --json | grep -q '"drift":"none"' || fail "no drift"
 "$HAECHI" explain "$drifted" --json | python3 -c '
 import json, sys
@@ -32,24 +32,24 @@ ask "$KEY_GUIDE" '여권은 어디서 만드나요?' >/dev/null
 ! "$HAECHI" status --socket "$CONTROL" --json | grep -q '"what":"drift"' || fail "one of three already"
 ask "$KEY_GUIDE" "$DECIDE" >/dev/null
 often() { "$HAECHI" status --socket "$CONTROL" --json | grep -q '"what":"drift"'; }
-until_true 40 often
+until_true 60 often
 "$HAECHI" status --socket "$CONTROL" | grep -q '주의.*civil-guide' || fail "status"
 usecase list | grep civil-guide | grep -q '이탈 잦음' || fail "list"
 usecase show civil-guide | grep -q '다시 판단하십시오' || fail "show"
 curl -fsS "$BASE_URL/metrics" | grep -q 'haechi_usecase_drift_often{agency="haneul",usecase="civil-guide"} 1' || fail "metric"
-recorded() { until_true 20 settled; "$HAECHI" audit query --usecase civil-guide --kind usecase --json | grep -q '"action":"drift"'; }
-until_true 20 recorded
+recorded() { until_true 60 settled; "$HAECHI" audit query --usecase civil-guide --kind usecase --json | grep -q '"action":"drift"'; }
+until_true 60 recorded
 kill "$HAECHID_PID"
 wait "$HAECHID_PID" 2>/dev/null || true
 haechid_up
-until_true 40 often
-until_true 20 settled
+until_true 60 often
+until_true 60 settled
 [ "$("$HAECHI" audit query --usecase civil-guide --kind usecase --json | grep -c '"action":"drift"')" = 1 ] || fail "told again after a restart"
 # Assessed anew: a new version begins anew.
 sed 's/"frequency": "continuous"/"frequency": "daily"/' deploy/demo/civil-guide.json >"$WORK/guide.json"
 usecase edit "$WORK/guide.json" >/dev/null
 not_often() { ! often; }
-until_true 40 not_often
+until_true 60 not_often
 
 # The grade: declared O, raised to S by a telephone number; business numbers raise nothing.
 grade() { "$HAECHI" explain "$1" --json | python3 -c 'import json,sys; f = json.load(sys.stdin)["facts"]; print(f["grade_declared"], f["grade"])'; }
@@ -59,7 +59,7 @@ ask "$KEY_GUIDE" '사업자등록번호 124-81-00998은 어느 회사인가요?'
 company=$(head_of X-Haechi-Entry)
 ask "$KEY_DRAFT" '회의록 초안을 써 주세요.' >/dev/null
 declared=$(head_of X-Haechi-Entry)
-until_true 20 settled
+until_true 60 settled
 [ "$(grade "$raised")" = "O S" ] || fail "raised: $(grade "$raised")"
 [ "$(grade "$company")" = "O O" ] || fail "a company is no person: $(grade "$company")"
 [ "$(grade "$declared")" = "S S" ] || fail "never lowered: $(grade "$declared")"

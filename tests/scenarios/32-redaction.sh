@@ -7,7 +7,7 @@ haechi_up
 kill -TERM "$HAECHID_PID"; wait "$HAECHID_PID"
 python3 tests/scenarios/_engine.py "$STATE/parts.sock" "$WORK/seen" >"$WORK/parts.log" 2>&1 &
 PIDS+=($!)
-until_true 10 test -S "$STATE/parts.sock"
+until_true 60 test -S "$STATE/parts.sock"
 python3 - "$WORK/haechi.yaml" <<'PY'
 import re, sys
 text = open(sys.argv[1]).read()
@@ -89,7 +89,7 @@ entry=$(head_of X-Haechi-Entry)
 streamed=$(say "$KEY_CASE" "$(user "신청인 $RRN 과 [참고] $OTHER")" true)
 [ "$streamed" = "신청인 $RRN 과 [참고] $OTHER" ] || fail "not restored in a stream: $streamed"
 ! grep -q "$RRN\|$OTHER" "$WORK/seen" || fail "the engine saw the number"
-until_true 20 settled
+until_true 60 settled
 "$HAECHI" explain "$entry" --json | python3 -c '
 import json, sys
 e = json.load(sys.stdin)
@@ -106,7 +106,7 @@ got=$(say "$KEY_GUIDE" "$(user "번호 $RRN")" false)
 grep -qF -- '[주민등록번호]' <<<"$got" || fail "the title: $got"
 
 # Nothing of it is left anywhere but in sealed content.
-until_true 20 settled
+until_true 60 settled
 ! grep -rqa "$RRN" "$STATE" "$WORK/haechid.log" || fail "kept: $(grep -rla "$RRN" "$STATE" "$WORK/haechid.log")"
 [ -z "$(sql -c "SELECT 1 FROM haechi.entry WHERE position('$RRN'::bytea IN bytes) > 0 LIMIT 1")" ] || fail "in an entry"
 "$HAECHI" replay >"$WORK/replayed" || fail "replay: $(cat "$WORK/replayed")"
