@@ -153,18 +153,35 @@ page_ask(struct database_rows **rows, struct database *database, const struct fi
 	return result;
 }
 
-int
-query_run(struct database *database, const struct filter *filter, uint64_t limit, bool ascending,
+/*
+ * A login of one agency asks for that agency's rows, said or not: said, they come in order out of the agency's own index, while
+ * the policy alone is a filter over everybody's.
+ */
+static int
+scope_say(struct filter *filter, struct database_rows **rows, struct database *database, struct fault *why)
+{
+	if (filter->agency != NULL)
+		return 0;
+	if (database_ask(
+	        rows, database,
+	        "SELECT CASE WHEN row_security_active('haechi.entry') AND NOT haechi.sees_everything() "
+	        "AND cardinality(haechi.my_agencies()) = 1 THEN (haechi.my_agencies())[1] END",
+	        0, NULL, why) == -1)
+		return -1;
+	if (database_field(*rows, 0, 0).size > 0)
+		filter->agency = database_text(*rows, 0, 0);
+	return 0;
+}
+
+static int
+pages_run(struct database *database, const struct filter *filter, uint64_t limit, bool ascending,
           query_seen *seen, void *context, uint64_t *count, struct fault *why)
 {
 	struct position after = {0};
 	uint64_t given = 0;
 	bool more = true;
 
-	if (count != NULL)
-		*count = 0;
-	if (filter_check(filter, why) == -1)
-		return -1;
+	*count = 0;
 	while (more && (limit == 0 || given < limit)) {
 		const uint64_t page = limit != 0 && limit - given < PAGE ? limit - given : PAGE;
 		struct database_rows *rows = NULL;
@@ -192,9 +209,25 @@ query_run(struct database *database, const struct filter *filter, uint64_t limit
 		}
 		database_rows_free(rows);
 	}
+	*count = given;
+	return 0;
+}
+
+int
+query_run(struct database *database, const struct filter *filter, uint64_t limit, bool ascending,
+          query_seen *seen, void *context, uint64_t *count, struct fault *why)
+{
+	struct database_rows *scope = NULL;
+	struct filter said = *filter;
+	uint64_t given = 0;
+	int result = -1;
+
+	if (filter_check(filter, why) == 0 && scope_say(&said, &scope, database, why) == 0)
+		result = pages_run(database, &said, limit, ascending, seen, context, &given, why);
 	if (count != NULL)
 		*count = given;
-	return 0;
+	database_rows_free(scope);
+	return result;
 }
 
 int
