@@ -12,8 +12,9 @@
 #include "schema/base/clock.h"
 #include "schema/base/log.h"
 
-#define STAMPED_FILE "stamped.checkpoint"
-#define STAMP_FILE   "stamped.tsr"
+#define MISSED_ROUNDS 3 /* without a quorum: it is lost */
+#define STAMPED_FILE  "stamped.checkpoint"
+#define STAMP_FILE    "stamped.tsr"
 
 const char *
 notary_state_name(enum notary_state state)
@@ -113,7 +114,7 @@ static void
 quorum_record(struct notary *notary, const struct config *config)
 {
 	struct notary_status *told = &notary->told;
-	const bool now = told->cosigned_size > 0 && told->quorum;
+	const bool now = notary->missed == 0 || (notary->had_quorum && notary->missed < MISSED_ROUNDS);
 	struct entry_note note = {.action = now ? "quorum-met" : "quorum-lost"};
 	char id[ENTRY_ID_SIZE];
 	struct fault why;

@@ -20,7 +20,8 @@ struct notary {
 	struct keyring keys;      /* of this log */
 	uint8_t policy[32];       /* digest of the policy that `told` belongs to */
 	bool unstored, unstamped; /* not in the database yet */
-	bool had_quorum;
+	bool had_quorum; /* as the log has it */
+	unsigned missed; /* rounds in a row without a quorum */
 
 	pthread_mutex_t lock; /* everything below */
 	pthread_cond_t wake;

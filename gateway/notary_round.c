@@ -350,6 +350,7 @@ round_publish(struct round *round)
 		lines_keep(round, &note, cosigned);
 	for (size_t i = 0; i < QUORUM_WITNESSES; i++)
 		count += cosigned[i];
+	notary->missed = quorum_met(round->config->quorum, cosigned) ? 0 : notary->missed + 1;
 	pthread_mutex_lock(&notary->lock);
 	for (size_t i = 0; i < round->count; i++)
 		told->witnesses[round->talks[i].number] = round->talks[i].said;

@@ -6,6 +6,7 @@
 witness_up() { # NAME PORT
 	"$BUILD/haechi-witness" -s "$WORK/$1" --name "$1.example/w" --logs "$STATE/log.vkey" --listen "127.0.0.1:$2" \
 		>>"$WORK/$1.log" 2>&1 &
+	WITNESS_PID=$!
 	PIDS+=($!)
 	until_true 20 curl -fsS "http://127.0.0.1:$2/healthz"
 }
@@ -40,7 +41,9 @@ restore() { # FROM
 haechi_up
 busan=$(free_port) daegu=$(free_port) nobody=$(free_port)
 witness_up busan "$busan"
+busan_pid=$WITNESS_PID
 witness_up daegu "$daegu"
+daegu_pid=$WITNESS_PID
 cat >"$WORK/witness.policy" <<POLICY
 $(sed 's/^/log /' "$STATE/log.vkey")
 witness busan $(curl -fsS "http://127.0.0.1:$busan/vkey") http://127.0.0.1:$busan
@@ -99,7 +102,24 @@ cp "$WORK/witnessed.yaml" "$WORK/haechi.yaml"
 refused
 grep -q "forked" "$WORK/said" || fail "the fork is not called one"
 
-# 3. The true state goes on; yesterday's database alone is no harm: the journal has the rest.
+# 3. Put back while no witness could be asked, it starts; the first that comes again has the proof, and nothing more is recorded.
+restore "$WORK/yesterday"
+kill "$busan_pid" "$daegu_pid"
+wait "$busan_pid" "$daegu_pid"
+haechid_up
+witness_up busan "$busan"
+busan_pid=$WITNESS_PID
+unready() { [ "$(curl -s -o "$WORK/ready" -w '%{http_code}' "$BASE_URL/readyz")" = 503 ]; }
+until_true 20 unready
+grep -q 'put back from an old backup' "$WORK/ready" || fail "why is not said"
+ask "$KEY_GUIDE" '아직 됩니까' >/dev/null
+[ "$(status_of)" = 503 ] || fail "$(status_of) instead of 503"
+kill "$HAECHID_PID"
+wait "$HAECHID_PID" || true
+HAECHID_PID=
+witness_up daegu "$daegu"
+
+# 4. The true state goes on; yesterday's database alone is no harm: the journal has the rest.
 restore "$WORK/today"
 deploy/cluster.sh stop "$WORK/pg"
 rm -rf "$WORK/pg"
@@ -110,7 +130,7 @@ until_true 20 settled
 "$HAECHI" audit verify --vkey "$STATE/log.vkey" || fail "a false alarm"
 haechid_down
 
-# 4. Nobody to ask: it starts and says so; where witnesses are required it does not.
+# 5. Nobody to ask: it starts and says so; where witnesses are required it does not.
 sed -e "s/:$busan/:$nobody/; s/:$daegu/:$nobody/" -i "$WORK/witness.policy"
 haechid_up
 grep -q 'event=unreachable witness=busan' "$WORK/haechid.log" || fail "nobody says that the witness is away"
