@@ -176,8 +176,8 @@ test: deploy/.ready ## install what tests need, build, run every test
 bench: SETUP = bench
 bench: deploy/.ready ## measure: ratios against peers, in one run
 	@$(MAKE) --no-print-directory -j$(JOBS) programs $(BENCH)
-	@tests/bench/run.sh $(B)
 	@tests/bench/cedar.sh $(B)
+	@tests/bench/run.sh $(B)
 
 SECONDS_EACH ?= 60
 fuzz: SETUP = test

@@ -3,6 +3,7 @@
 # times, medians of processor time. What is not here is said and left out:
 #   CEDAR_GO    a checkout of github.com/cedar-policy/cedar-go (built here, outside the tree, with GO or `go`, 1.23 or later),
 #               or the program that tests/bench/peers/cedar_go makes of one
+#               GO_EXP, where no module proxy can be reached: a folder that stands for its module golang.org/x/exp
 #   CEDAR_WASM  a folder with node_modules/@cedar-policy/cedar-wasm
 #   tests/bench/cedar.sh BUILD_DIR [table|json]      ROUNDS=3 SHAPES="mixed roles open"
 set -euo pipefail
