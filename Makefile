@@ -128,7 +128,7 @@ $(B)/obj/tests/forward_cuda_emulated.o: inference/forward_cuda.cu $(wildcard inf
 		tests/cuda/emulation.h
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  compile $< (emulated)")
-	$(Q)$(CXX) -x c++ -std=c++20 -O2 -g -DCUDA_EMULATED -Wall -Wextra -Wno-unknown-pragmas -Wno-clobbered $(ERRORS) \
+	$(Q)$(CXX) -x c++ -std=c++20 -O2 -g -DCUDA_EMULATED -include tests/cuda/emulation.h -Wall -Wextra -Wno-unknown-pragmas -Wno-clobbered $(ERRORS) \
 		-fPIE -I. -c -o $@ $<
 
 $(B)/tests/test_cuda_emulated: tests/cuda/test_cuda.c $(B)/obj/tests/forward_cuda_emulated.o $(LIBRARY)

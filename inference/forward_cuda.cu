@@ -12,9 +12,7 @@
  * cuBLAS is looked for at run time, so that one program serves machines with and without a GPU. If the GPU fails in the
  * middle of a step, nothing true can be said any more: the process says why and ends, and the gateway answers 503.
  */
-#ifdef CUDA_EMULATED
-#include "tests/cuda/emulation.h"
-#else
+#ifndef CUDA_EMULATED /* then a processor plays the GPU, and the compiler was told to include what it needs */
 #include <cublas_v2.h>
 #include <cuda_fp16.h>
 #include <cuda_runtime.h>
