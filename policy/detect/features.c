@@ -3,7 +3,7 @@
 
 enum script { SCRIPT_NONE, SCRIPT_HANGUL, SCRIPT_LATIN, SCRIPT_DIGIT };
 
-#define WORD_LIMIT 24 /* characters of a word that are looked at */
+#define WORD_LIMIT 24 /* characters of a word; what is longer is several */
 
 struct word_seen {
 	uint32_t code[WORD_LIMIT];
@@ -60,15 +60,23 @@ character(const uint8_t *at, const uint8_t *end, uint32_t *code)
 }
 
 struct features {
+	const uint8_t *prints;
 	uint32_t *list;
-	size_t count, most;
+	size_t count, most, all;
 };
 
 static void
 add(struct features *features, uint32_t hash)
 {
-	if (features->count < features->most)
-		features->list[features->count++] = mix(hash, 0x5bd1e995u) & (MODEL_BUCKETS - 1);
+	uint32_t feature = mix(hash, 0x5bd1e995u);
+
+	features->all++;
+	if (features->count == features->most)
+		return;
+	if (features->prints == NULL)
+		features->list[features->count++] = feature;
+	else if (features->prints[MODEL_BUCKET(feature)] == MODEL_PRINT(feature))
+		features->list[features->count++] = MODEL_BUCKET(feature);
 }
 
 enum { SEED_PREFIX = 1, SEED_PAIR, SEED_TRIPLE, SEED_SUFFIX, SEED_WORD, SEED_NUMBER };
@@ -101,27 +109,50 @@ word_add(struct features *features, const struct word_seen *word, enum script sc
 	}
 }
 
-size_t
-model_features(struct slice text, uint32_t *list, size_t most)
+/* "결 정 해": letters set apart are one word again; else every rule about words would miss them. */
+static void
+word_end(struct features *features, struct word_seen *apart, enum script *apart_script,
+         const struct word_seen *word, enum script script)
 {
-	struct features features = {.list = list, .most = most};
-	struct word_seen word = {.count = 0};
-	enum script script = SCRIPT_NONE;
+	bool single = word->count == 1 && (script == SCRIPT_HANGUL || script == SCRIPT_LATIN);
+
+	if (apart->count > 0 && (!single || *apart_script != script || apart->count == WORD_LIMIT)) {
+		word_add(features, apart, *apart_script);
+		apart->count = 0;
+	}
+	if (single) {
+		*apart_script = script;
+		apart->code[apart->count++] = word->code[0];
+	} else if (word->count > 0) {
+		word_add(features, word, script);
+	}
+}
+
+size_t
+model_features(struct slice text, const uint8_t *prints, uint32_t *list, size_t most, size_t *all)
+{
+	struct features features = {.prints = prints, .list = list, .most = most};
+	struct word_seen word, apart;
+	enum script script = SCRIPT_NONE, apart_script = SCRIPT_NONE;
 	size_t at = 0;
 
+	word.count = apart.count = 0;
 	while (at <= text.size) {
 		uint32_t code = 0;
 		size_t size = at < text.size ? character(text.data + at, text.data + text.size, &code) : 1;
 		enum script now = at < text.size && size > 0 ? script_of(code) : SCRIPT_NONE;
 
-		if (now != script && word.count > 0) {
-			word_add(&features, &word, script);
+		/* A sentence without blanks is a row of words as long as can be. */
+		if ((now != script || word.count == WORD_LIMIT) && word.count > 0) {
+			word_end(&features, &apart, &apart_script, &word, script);
 			word.count = 0;
 		}
 		script = now;
-		if (now != SCRIPT_NONE && word.count < WORD_LIMIT)
+		if (now != SCRIPT_NONE)
 			word.code[word.count++] = now == SCRIPT_LATIN ? code | 0x20 : code;
 		at += size > 0 ? size : 1;
 	}
+	word_end(&features, &apart, &apart_script, &word, script);
+	*all = features.all;
 	return features.count;
 }

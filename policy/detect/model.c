@@ -8,7 +8,7 @@
 #define SHORT_ROWS     256 /* rows whose sum fits sixteen bits */
 #define FEATURES_LEAST 4   /* two words say nothing */
 #define WHOLE_BYTES    900 /* a text up to this size is looked at whole, a longer one by its sentences */
-#define PIECE_BYTES    240 /* the least of a piece; at most three times as much */
+#define PIECE_BYTES    120 /* the least of a piece; at most four times as much */
 
 extern const struct model_weights model_weights;
 
@@ -32,7 +32,7 @@ typedef float floats __attribute__((vector_size(16)));
 /* What the features of a stretch add up to. */
 struct tally {
 	int32_t sum[MODEL_WIDTH];
-	size_t count, start, end;
+	size_t count, all, start, end; /* features met in training, and all */
 };
 
 static float
@@ -49,7 +49,8 @@ tally_read(struct tally *tally, struct slice text, size_t start, size_t end)
 	memset(tally, 0, sizeof *tally);
 	tally->start = start;
 	tally->end = end;
-	tally->count = model_features(slice_of(text.data + start, end - start), features, FEATURES_LIMIT);
+	tally->count = model_features(slice_of(text.data + start, end - start), model_weights.prints,
+	                              features, FEATURES_LIMIT, &tally->all);
 	memset(features + tally->count, 0, AHEAD * sizeof *features);
 	for (size_t i = 0; i < tally->count;) {
 		size_t stop = tally->count - i < SHORT_ROWS ? tally->count : i + SHORT_ROWS;
@@ -78,7 +79,7 @@ tally_judge(const struct tally *tally, float *loudest, struct model_opinion *out
 
 	if (tally->count < FEATURES_LEAST)
 		return;
-	by = 1.0f / sqrtf((float)tally->count);
+	by = 1.0f / sqrtf((float)tally->all);
 	for (unsigned k = 0; k < MODEL_WIDTH; k++)
 		sum[k] = model_weights.bias[k] + (float)tally->sum[k] * model_weights.scale[k] * by;
 	for (unsigned h = 0; h < MODEL_HIDDEN / FLOATS; h++)
@@ -122,7 +123,7 @@ tally_judge(const struct tally *tally, float *loudest, struct model_opinion *out
 static size_t
 piece_end(struct slice text, size_t at)
 {
-	size_t end = at + PIECE_BYTES, most = at + (size_t)3 * PIECE_BYTES;
+	size_t end = at + PIECE_BYTES, most = at + (size_t)4 * PIECE_BYTES;
 
 	while (end < text.size && end < most && text.data[end] != '.' && text.data[end] != '?' &&
 	       text.data[end] != '!' && text.data[end] != '\n')
@@ -151,6 +152,7 @@ model_judge(struct slice text, struct model_opinion *out)
 		both = now;
 		both.start = before.count > 0 ? before.start : now.start;
 		both.count += before.count;
+		both.all += before.all;
 		for (unsigned k = 0; k < MODEL_WIDTH; k++)
 			both.sum[k] += before.sum[k];
 		if (before.count > 0)

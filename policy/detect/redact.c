@@ -39,7 +39,7 @@ detection_mask(struct buffer *out, struct slice text, const struct finding *find
 #define REDACTOR_ARENA   ((size_t)8 << 20)
 
 struct redactor {
-	struct detector *detector; /* borrowed */
+	struct detector *detector;   /* borrowed */
 	struct redaction *redaction; /* borrowed; NULL: titles */
 	uint32_t kinds;
 	struct arena *arena;

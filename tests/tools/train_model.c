@@ -19,8 +19,9 @@
 
 #define TEXT_LIMIT     4096
 #define RATE           0.1f /* of the first epoch; a tenth of it in the last */
-#define WHOLE_SHARE    50   /* of a hundred texts, taken as they were written */
-#define TOPIC_SHARE    35   /* of a hundred texts only name a domain */
+#define CAUTION        1.0f /* taken off the say for high impact: texts written apart were suspected too often */
+#define WHOLE_SHARE    50 /* of a hundred texts, taken as they were written */
+#define TOPIC_SHARE    35 /* of a hundred texts only name a domain */
 #define FEATURES_LIMIT 1024
 #define LINES_LIMIT    1000
 
@@ -371,31 +372,61 @@ make_negative(struct text *text, enum domain d, int l)
 		put(text, any(DOMAIN_NONE, ENDING, l));
 }
 
-/* Blanks lost, syllables doubled or dropped, numbers changed: how people type. */
+/* What stands beside it in a longer text, and decides nothing. */
+static void
+make_beside(struct text *text, int l)
+{
+	for (unsigned more = 1 + chance() % 2; more > 0 && likely(14); more--)
+		put(text, any(DOMAIN_NONE, likely(50) ? CHAT : NEGATIVE, l));
+}
+
+/* Another vowel or another closing consonant: what a finger beside the key writes. */
+static uint32_t
+mistyped(uint32_t code)
+{
+	uint32_t syllable = code - 0xAC00, trail = syllable % 28, vowel = syllable / 28 % 21;
+
+	if (likely(50))
+		return code - trail + chance() % 28;
+	return code - vowel * 28 + chance() % 21 * 28;
+}
+
+/* How people type, and how those write who do not want to be read: blanks lost or everywhere, syllables wrong or gone. */
 static void
 make_untidy(struct text *text)
 {
 	char from[TEXT_LIMIT];
 	size_t size = text->size, out = 0;
-	unsigned rate = chance() % 4;
+	unsigned rate = chance() % 4, lost = rate * 3, wrong = rate, apart = 0;
 
+	if (likely(4))
+		lost = 100;
+	else if (likely(5))
+		apart = likely(50) ? 100 : 40;
+	else if (likely(6))
+		wrong = 20 + chance() % 40;
 	memcpy(from, text->data, size);
-	for (size_t at = 0; at < size && out + 8 < TEXT_LIMIT;) {
+	for (size_t at = 0; at < size && out + 12 < TEXT_LIMIT;) {
 		uint32_t code;
 		size_t step = utf8_next(slice_of(from + at, size - at), &code);
+		bool hangul;
 
 		if (step == 0)
 			break;
+		hangul = code >= 0xAC00 && code <= 0xD7A3;
 		if (code >= '0' && code <= '9') {
 			text->data[out++] = (char)('0' + chance() % 10);
-		} else if (code == ' ' && chance() % 100 < rate * 3) {
+		} else if (code == ' ' && likely(lost)) {
 			/* lost */
-		} else if (code >= 0xAC00 && chance() % 300 < rate) {
-			/* dropped */
+		} else if (hangul && chance() % 300 < wrong) {
+			if (likely(60))
+				out += utf8_put((uint8_t *)text->data + out, mistyped(code));
 		} else {
 			memcpy(text->data + out, from + at, step);
 			out += step;
 		}
+		if (hangul && likely(apart))
+			text->data[out++] = likely(80) ? ' ' : '.';
 		at += step;
 	}
 	text->size = out;
@@ -404,11 +435,59 @@ make_untidy(struct text *text)
 /* ---- the network ------------------------------------------------------------------------------------------------- */
 
 struct sample {
-	uint16_t count;
+	uint16_t count, all;
 	uint8_t high, domain;
 	bool topic; /* teaches the domain only; domain 0: all alike */
 	uint32_t *features;
 };
+
+/*
+ * Each bucket goes to the feature met most often of those that fall into it, if it was met more than once; samples keep the
+ * buckets of such features and forget the rest, as the gateway will.
+ */
+static uint8_t prints[MODEL_BUCKETS];
+
+static void
+buckets_share(struct sample *list, size_t samples)
+{
+	uint16_t(*met)[128] = calloc(MODEL_BUCKETS, sizeof *met); /* a print is odd */
+	size_t owned = 0;
+
+	if (met == NULL)
+		exit(2);
+	for (size_t i = 0; i < samples; i++) {
+		for (size_t k = 0; k < list[i].count; k++) {
+			uint32_t feature = list[i].features[k];
+			uint16_t *times = &met[MODEL_BUCKET(feature)][MODEL_PRINT(feature) / 2];
+
+			*times = (uint16_t)(*times + (*times < UINT16_MAX));
+		}
+	}
+	for (unsigned b = 0; b < MODEL_BUCKETS; b++) {
+		uint16_t most = 1;
+
+		for (unsigned p = 0; p < 128; p++) {
+			if (met[b][p] > most) {
+				most = met[b][p];
+				prints[b] = (uint8_t)(2 * p + 1);
+			}
+		}
+		owned += prints[b] != 0;
+	}
+	free(met);
+	for (size_t i = 0; i < samples; i++) {
+		size_t kept = 0;
+
+		for (size_t k = 0; k < list[i].count; k++) {
+			uint32_t feature = list[i].features[k];
+
+			if (prints[MODEL_BUCKET(feature)] == MODEL_PRINT(feature))
+				list[i].features[kept++] = MODEL_BUCKET(feature);
+		}
+		list[i].count = (uint16_t)kept;
+	}
+	fprintf(stderr, "%zu of %u buckets belong to a feature\n", owned, MODEL_BUCKETS);
+}
 
 /* A number that learns, and the squares of its slopes so far: steps shrink where much was learnt (Adagrad). */
 struct weight {
@@ -417,7 +496,6 @@ struct weight {
 
 static struct weight table[MODEL_BUCKETS][MODEL_WIDTH], bias[MODEL_WIDTH], hidden[MODEL_HIDDEN][MODEL_WIDTH],
     hidden_bias[MODEL_HIDDEN], output[MODEL_OUTPUTS][MODEL_HIDDEN], output_bias[MODEL_OUTPUTS];
-static bool met[MODEL_BUCKETS]; /* a row never met stays nothing */
 
 static float
 small(float most)
@@ -459,9 +537,9 @@ struct pass {
 };
 
 static void
-pass_make(struct pass *pass, const uint32_t *features, size_t count)
+pass_make(struct pass *pass, const uint32_t *features, size_t count, float all)
 {
-	pass->by = 1.0f / sqrtf((float)(count > 0 ? count : 1));
+	pass->by = 1.0f / sqrtf(all > 1 ? all : 1);
 	for (unsigned k = 0; k < MODEL_WIDTH; k++)
 		pass->sum[k] = 0;
 	for (size_t i = 0; i < count; i++) {
@@ -501,7 +579,7 @@ learn(const struct sample *sample, float rate, bool *right)
 	}
 	if (count == 0)
 		return 0;
-	pass_make(&pass, seen, count);
+	pass_make(&pass, seen, count, (float)count / (float)sample->count * (float)sample->all);
 	/* Labels are softened: what we write is not always what somebody else would say. */
 	delta[0] = 1.0f / (1.0f + expf(-pass.out[0])) - (sample->high ? 0.96f : 0.04f);
 	loss = sample->high ? log1pf(expf(-pass.out[0])) : log1pf(expf(pass.out[0]));
@@ -547,7 +625,6 @@ learn(const struct sample *sample, float rate, bool *right)
 		row[k] *= pass.by;
 	}
 	for (size_t i = 0; i < count; i++) {
-		met[seen[i]] = true;
 		for (unsigned k = 0; k < MODEL_WIDTH; k++)
 			step(&table[seen[i]][k], row[k], rate);
 	}
@@ -571,22 +648,23 @@ weights_write(const char *path)
 		float most = 1e-6f;
 
 		for (unsigned i = 0; i < MODEL_BUCKETS; i++) {
-			if (met[i] && fabsf(table[i][k].value) > most)
+			if (prints[i] != 0 && fabsf(table[i][k].value) > most)
 				most = fabsf(table[i][k].value);
 		}
 		written.scale[k] = most / 127.0f;
 		written.bias[k] = bias[k].value;
 		for (unsigned i = 0; i < MODEL_BUCKETS; i++)
 			written.table[i][k] =
-			    met[i] ? (int8_t)lrintf(table[i][k].value / written.scale[k]) : 0;
+			    prints[i] != 0 ? (int8_t)lrintf(table[i][k].value / written.scale[k]) : 0;
 	}
+	memcpy(written.prints, prints, sizeof prints);
 	for (unsigned h = 0; h < MODEL_HIDDEN; h++) {
 		written.hidden_bias[h] = hidden_bias[h].value;
 		for (unsigned k = 0; k < MODEL_WIDTH; k++)
 			written.hidden[k][h] = hidden[h][k].value;
 	}
 	for (unsigned o = 0; o < MODEL_OUTPUTS; o++) {
-		written.output_bias[o] = output_bias[o].value;
+		written.output_bias[o] = output_bias[o].value - (o == 0 ? CAUTION : 0);
 		for (unsigned h = 0; h < MODEL_HIDDEN; h++)
 			written.output[h][o] = output[o][h].value;
 	}
@@ -612,13 +690,13 @@ score_text(struct score *score, struct slice text, enum domain wanted)
 	struct fault why;
 	unsigned best = 1;
 	bool high;
-	size_t count;
+	size_t count, all;
 
 	if (normal_make(&normal, text, &why) == -1)
 		return;
-	count = model_features(slice_of(normal.text, normal.size), features, FEATURES_LIMIT);
-	pass_make(&pass, features, count);
-	high = pass.out[0] > 0;
+	count = model_features(slice_of(normal.text, normal.size), prints, features, FEATURES_LIMIT, &all);
+	pass_make(&pass, features, count, (float)all);
+	high = pass.out[0] > CAUTION;
 	for (unsigned o = 2; o < MODEL_OUTPUTS; o++)
 		best = pass.out[o] > pass.out[best] ? o : best;
 	score->tp += high && wanted != DOMAIN_NONE;
@@ -765,6 +843,7 @@ main(int argc, char **argv)
 	for (size_t i = 0; i < samples; i++) {
 		struct sample *sample = &list[i];
 		struct text text = {.size = 0};
+		size_t all = 0;
 		enum domain domain = any_domain();
 		int language = likely(72) ? KO : EN;
 
@@ -776,20 +855,26 @@ main(int argc, char **argv)
 			make_common(&text, language);
 		} else if (sample->topic) {
 			make_topic(&text, domain, language);
-		} else if (sample->high)
-			make_positive(&text, domain, language);
-		else
-			make_negative(&text, domain, language);
+		} else {
+			make_beside(&text, language);
+			if (sample->high)
+				make_positive(&text, domain, language);
+			else
+				make_negative(&text, domain, language);
+			make_beside(&text, language);
+		}
 		make_untidy(&text);
 		if (normal_make(&normal, slice_of(text.data, text.size), &why) == -1) {
 			fault_print(stderr, "train_model", &why);
 			return 2;
 		}
-		sample->count =
-		    (uint16_t)model_features(slice_of(normal.text, normal.size), features, FEATURES_LIMIT);
+		sample->count = (uint16_t)model_features(slice_of(normal.text, normal.size), NULL, features,
+		                                         FEATURES_LIMIT, &all);
+		sample->all = (uint16_t)all;
 		sample->features = malloc(sample->count * sizeof *features + 1);
 		memcpy(sample->features, features, sample->count * sizeof *features);
 	}
+	buckets_share(list, samples);
 	for (unsigned epoch = 0; epoch < epochs; epoch++) {
 		double loss = 0;
 		size_t good = 0;
