@@ -33,6 +33,8 @@ struct runner {
 
 	float *memory; /* all scratch below, one block */
 	float *x, *normed, *q, *k, *v, *mixed, *branch, *gate, *up;
+	float *routed, *gathered,
+	    *part;     /* of mixtures: scores, then weights; rows of one expert; what it says */
 	float *turns;  /* cosine and sine for each row and pair */
 	float *scores; /* for each member */
 	size_t scores_size;
@@ -54,6 +56,7 @@ struct piece {
 	const float *values;
 	bool quantise;
 	size_t columns;
+	size_t ffn; /* of the network that is being gated */
 };
 
 static size_t
@@ -323,7 +326,7 @@ gate_chunk(void *argument, size_t index, size_t member)
 {
 	struct piece *piece = argument;
 	struct runner *runner = piece->runner;
-	size_t ffn = runner->model->shape.ffn;
+	size_t ffn = piece->ffn;
 
 	(void)member;
 	for (size_t t = index * TOKENS_CHUNK; t < (index + 1) * TOKENS_CHUNK && t < piece->count; t++)
@@ -387,6 +390,102 @@ begin_chunk(void *argument, size_t index, size_t member)
 		begin_row(piece->runner, &piece->step->rows[t], t);
 }
 
+/* One feed-forward network over piece->count rows of `in`. */
+static void
+run_network(struct piece *piece, const struct matrix *gate, const struct matrix *up,
+            const struct matrix *down, const float *in, float *out)
+{
+	struct runner *runner = piece->runner;
+
+	piece->matrix_count = 2;
+	piece->matrices[0] = gate;
+	piece->matrices[1] = up;
+	piece->out[0] = runner->gate;
+	piece->out[1] = runner->up;
+	piece->strides[0] = piece->strides[1] = piece->ffn = gate->rows;
+	multiply(piece, in);
+	crew_share(runner->crew, (piece->count + TOKENS_CHUNK - 1) / TOKENS_CHUNK, gate_chunk, piece);
+	multiply_one(piece, down, runner->gate, out);
+}
+
+/* Scores of one token's experts become their weights; -1: not chosen. Of equals the first is taken. */
+static void
+choose_experts(const struct shape *shape, const float *bias, float *scores)
+{
+	float values[4096], most = scores[0], sum = 0;
+
+	for (uint32_t i = 1; i < shape->experts; i++)
+		most = scores[i] > most ? scores[i] : most;
+	for (uint32_t i = 0; i < shape->experts; i++) {
+		values[i] = shape->expert_sigmoid ? 1 / (1 + expf(-scores[i])) : expf(scores[i] - most);
+		sum += values[i];
+	}
+	for (uint32_t i = 0; i < shape->experts; i++) {
+		values[i] = shape->expert_sigmoid ? values[i] : values[i] / sum;
+		scores[i] = -1;
+	}
+	sum = 0;
+	for (uint32_t chosen = 0; chosen < shape->experts_used; chosen++) {
+		uint32_t best = UINT32_MAX;
+
+		for (uint32_t i = 0; i < shape->experts; i++)
+			if (scores[i] < 0 &&
+			    (best == UINT32_MAX || values[i] + (bias != NULL ? bias[i] : 0) >
+			                               values[best] + (bias != NULL ? bias[best] : 0)))
+				best = i;
+		scores[best] = values[best];
+		sum += values[best];
+	}
+	for (uint32_t i = 0; i < shape->experts; i++)
+		if (scores[i] >= 0)
+			scores[i] *= shape->expert_scale /
+			             (shape->expert_normalised ? fmaxf(sum, 6.103515625e-5f) : 1);
+}
+
+/*
+ * Expert after expert, each over the rows that chose it, in ascending order: so what a row gets does not depend on
+ * its company.
+ */
+static void
+run_mixture(struct piece *piece)
+{
+	struct runner *runner = piece->runner;
+	const struct shape *shape = &runner->model->shape;
+	const struct mixture *mixture = piece->layer->mixture;
+	size_t count = piece->count, width = shape->width, experts = shape->experts;
+
+	multiply_one(piece, &mixture->router, runner->normed, runner->routed);
+	for (size_t t = 0; t < count; t++)
+		choose_experts(shape, mixture->bias, runner->routed + t * experts);
+	if (mixture->shared_gate.rows > 0)
+		run_network(piece, &mixture->shared_gate, &mixture->shared_up, &mixture->shared_down,
+		            runner->normed, runner->branch);
+	else
+		memset(runner->branch, 0, count * width * sizeof *runner->branch);
+	for (size_t e = 0; e < experts; e++) {
+		size_t many = 0;
+
+		for (size_t t = 0; t < count; t++)
+			if (runner->routed[t * experts + e] >= 0)
+				memcpy(runner->gathered + many++ * width, runner->normed + t * width,
+				       width * sizeof *runner->gathered);
+		if (many == 0)
+			continue;
+		piece->count = many;
+		run_network(piece, &mixture->gate[e], &mixture->up[e], &mixture->down[e], runner->gathered,
+		            runner->part);
+		many = 0;
+		for (size_t t = 0; t < count; t++) {
+			const float weight = runner->routed[t * experts + e];
+
+			for (size_t i = 0; weight >= 0 && i < width; i++)
+				runner->branch[t * width + i] += weight * runner->part[many * width + i];
+			many += weight >= 0;
+		}
+	}
+	piece->count = count;
+}
+
 static void
 run_layer(struct piece *piece, size_t chunks)
 {
@@ -407,15 +506,10 @@ run_layer(struct piece *piece, size_t chunks)
 	attend_all(piece);
 	multiply_one(piece, &layer->output, runner->mixed, runner->branch);
 	crew_share(runner->crew, chunks, after_attention, piece);
-	piece->matrix_count = 2;
-	piece->matrices[0] = &layer->gate;
-	piece->matrices[1] = &layer->up;
-	piece->out[0] = runner->gate;
-	piece->out[1] = runner->up;
-	piece->strides[0] = piece->strides[1] = layer->gate.rows;
-	multiply(piece, runner->normed);
-	crew_share(runner->crew, chunks, gate_chunk, piece);
-	multiply_one(piece, &layer->down, runner->gate, runner->branch);
+	if (layer->mixture != NULL)
+		run_mixture(piece);
+	else
+		run_network(piece, &layer->gate, &layer->up, &layer->down, runner->normed, runner->branch);
 }
 
 static void
@@ -468,23 +562,6 @@ cpu_forward(struct runner *runner, const struct step *step)
 
 /* ---- opening ---------------------------------------------------------------------------------------------------- */
 
-static size_t
-list_matrices(struct model *model, struct matrix **out)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < model->shape.layers; i++) {
-		struct layer *layer = &model->layers[i];
-		struct matrix *all[] = {&layer->q,    &layer->k,  &layer->v,   &layer->output,
-		                        &layer->gate, &layer->up, &layer->down};
-
-		for (size_t j = 0; j < sizeof all / sizeof *all; j++)
-			out[count++] = all[j];
-	}
-	out[count++] = &model->head;
-	return count;
-}
-
 struct packing {
 	struct matrix *matrix;
 	uint8_t *out;
@@ -504,12 +581,12 @@ static int
 pack_all(struct runner *runner, struct fault *why)
 {
 	struct model *model = runner->model;
-	struct matrix **matrices = calloc((size_t)model->shape.layers * 7 + 1, sizeof *matrices);
+	struct matrix **matrices = calloc(model_matrices(model, NULL), sizeof *matrices);
 	size_t count, total = 0;
 
 	if (matrices == NULL)
 		return fault_memory(why);
-	count = list_matrices(model, matrices);
+	count = model_matrices(model, matrices);
 	for (size_t i = 0; i < count; i++)
 		total += (kernel_packed_size(matrices[i]) + 63) / 64 * 64;
 	if (total > 0) {
@@ -563,14 +640,16 @@ static int
 take_scratch(struct runner *runner, const struct runner_options *options, struct fault *why)
 {
 	const struct shape *shape = &runner->model->shape;
-	size_t rows = runner->rows, width = shape->width, ffn = shape->ffn;
+	size_t rows = runner->rows, width = shape->width, experts = shape->experts;
+	size_t ffn = shape->ffn > shape->expert_ffn ? shape->ffn : shape->expert_ffn;
 	size_t q = (size_t)shape->heads * shape->head_size, k = (size_t)shape->kv_heads * shape->head_size;
 	size_t widest = width > q ? width : q, members = crew_size(runner->crew), total = 0;
-	float **parts[] = {&runner->x,  &runner->normed, &runner->q,      &runner->k,
-	                   &runner->v,  &runner->mixed,  &runner->branch, &runner->gate,
-	                   &runner->up, &runner->turns,  &runner->scores};
+	float **parts[] = {&runner->x,      &runner->normed, &runner->q,        &runner->k,   &runner->v,
+	                   &runner->mixed,  &runner->branch, &runner->gate,     &runner->up,  &runner->turns,
+	                   &runner->scores, &runner->routed, &runner->gathered, &runner->part};
 	size_t blocks;
 
+	ffn = ffn > shape->shared_ffn ? ffn : shape->shared_ffn;
 	widest = widest > ffn ? widest : ffn;
 	blocks = (widest + 31) / 32;
 	runner->scores_size = 2 * ((options->context + 2 * CACHE_PAGE) / CACHE_PAGE * CACHE_PAGE);
@@ -585,7 +664,10 @@ take_scratch(struct runner *runner, const struct runner_options *options, struct
 		                  rows * ffn,
 		                  rows * ffn,
 		                  rows * shape->rotated,
-		                  members * runner->scores_size};
+		                  members * runner->scores_size,
+		                  rows * experts,
+		                  experts > 0 ? rows * width : 0,
+		                  experts > 0 ? rows * width : 0};
 
 		for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
 			total += (sizes[i] + 15) / 16 * 16;

@@ -27,6 +27,14 @@ struct matrix {
 	const uint8_t *packed; /* the same in the kernels' order, or NULL */
 };
 
+/* Experts in place of one feed-forward network: for each token a router chooses some of them. */
+struct mixture {
+	struct matrix router;
+	const float *bias;                                 /* added for the choice only; NULL mostly */
+	struct matrix *gate, *up, *down;                   /* one for each expert */
+	struct matrix shared_gate, shared_up, shared_down; /* of all tokens beside; rows 0: none */
+};
+
 struct layer {
 	const float *attention_norm, *ffn_norm;           /* before; NULL in a post-norm graph */
 	const float *attention_post_norm, *ffn_post_norm; /* after, before the residual; NULL mostly */
@@ -34,8 +42,9 @@ struct layer {
 	const float *q_bias, *k_bias, *v_bias;            /* NULL mostly */
 	struct matrix q, k, v, output;
 	struct matrix gate, up, down;
-	bool local; /* sees only the last shape.window positions */
-	bool rope;  /* positions are rotated in */
+	struct mixture *mixture; /* instead of these three; NULL mostly */
+	bool local;              /* sees only the last shape.window positions */
+	bool rope;               /* positions are rotated in */
 };
 
 struct shape {
@@ -45,6 +54,10 @@ struct shape {
 	uint32_t rotated; /* leading values of each head that rope turns */
 	bool pool_last;   /* embeddings are the last token's state, not the mean of all */
 	bool rope_halves; /* pairs are (i, i + rotated / 2), else (2i, 2i + 1) */
+	uint32_t experts, experts_used, expert_ffn, shared_ffn; /* 0 where there is no mixture */
+	bool expert_sigmoid;    /* the router's scores are sigmoids, else one softmax */
+	bool expert_normalised; /* weights of the chosen are divided by their sum */
+	float expert_scale;
 	float epsilon;
 	float attention_scale, embedding_scale, residual_scale, logit_scale;
 	float rope_magnitude; /* of yarn; 1 otherwise */
@@ -112,6 +125,9 @@ MUST_CHECK const struct runner_kind *runner_named(const char *name, struct fault
 /* Map `path` (and its further parts), check everything, read the tokenizer. *out is the caller's, to model_close(). */
 MUST_CHECK int model_open(struct model **out, const char *path, struct fault *why);
 void model_close(struct model *model); /* NULL is fine */
+
+/* Every matrix that is multiplied with, into `out` unless it is NULL. Returns how many. */
+size_t model_matrices(struct model *model, struct matrix **out);
 
 /* The matrix has been repacked: its mapped bytes may leave memory; they come back from the file when read. Nothing
  * happens to a model that is of no file. */

@@ -18,29 +18,18 @@
 #include "inference/quant.h"
 #include "inference/tokenizer.h"
 #include "inference/weights.h"
-
-struct architecture {
-	const char *name;
-	bool rope_halves; /* pairs (i, i + n/2) */
-	bool post_norm;   /* norms after the branches instead of before */
-	bool head_norm;   /* queries and keys are normalised per head */
-	bool bias;        /* on q, k and v, required */
-};
+#include "inference/weights_shape.h"
 
 static const struct architecture architectures[] = {
-    {"llama",   false, false, false, false},
-    {"qwen2",   true,  false, false, true },
-    {"qwen3",   true,  false, true,  false},
-    {"exaone",  true,  false, false, false},
-    {"exaone4", true,  true,  true,  false},
-};
-
-struct binding {
-	struct model *model;
-	struct weights *weights;
-	const struct architecture *architecture;
-	const struct gguf *gguf; /* of the first part: all metadata is there */
-	struct fault *why;
+    {"llama",       false, NORM_BEFORE,  HEAD_PLAIN, false, false, false, 0            },
+    {"qwen2",       true,  NORM_BEFORE,  HEAD_PLAIN, true,  false, false, 0            },
+    {"qwen3",       true,  NORM_BEFORE,  HEAD_NORM,  false, false, false, 0            },
+    {"exaone",      true,  NORM_BEFORE,  HEAD_PLAIN, false, false, false, 0            },
+    {"exaone4",     true,  NORM_AFTER,   HEAD_NORM,  false, false, false, HYBRID_64    },
+    {"exaone-moe",  true,  NORM_BEFORE,  HEAD_NORM,  false, false, true,  HYBRID_ALWAYS},
+    {"glm4moe",     true,  NORM_BETWEEN, HEAD_MAYBE, false, false, true,  0            },
+    {"granite",     false, NORM_BEFORE,  HEAD_PLAIN, false, true,  false, 0            },
+    {"hyperclovax", false, NORM_BOTH,    HEAD_PLAIN, false, true,  false, 0            },
 };
 
 /* ---- files ------------------------------------------------------------------------------------------------------ */
@@ -170,134 +159,6 @@ out:
 	return result;
 }
 
-/* ---- metadata --------------------------------------------------------------------------------------------------- */
-
-static const struct gguf_key *
-find_key(const struct binding *binding, const char *name)
-{
-	char full[128];
-
-	snprintf(full, sizeof full, "%s.%s", binding->architecture->name, name);
-	return gguf_key(binding->gguf, full);
-}
-
-/* A whole number between least and most; `fallback` when absent, or a fault where fallback is -1. */
-static int
-read_size(const struct binding *binding, const char *name, int64_t fallback, int64_t least, int64_t most,
-          uint32_t *out)
-{
-	const struct gguf_key *key = find_key(binding, name);
-	int64_t value = fallback;
-
-	if (key == NULL && fallback == -1)
-		return fault_set(binding->why, FAULT_INVALID, "메타데이터에 %s.%s이(가) 없습니다",
-		                 "the metadata has no %s.%s", binding->architecture->name, name);
-	if (key != NULL && key->type == GGUF_ARRAY) { /* one for each layer: only all the same will do */
-		double first = 0, other;
-
-		for (uint64_t i = 0; i < key->count; i++) {
-			if (!gguf_element(key, i, i == 0 ? &first : &other) || (i > 0 && other != first))
-				return fault_set(binding->why, FAULT_UNSUPPORTED,
-				                 "%s.%s이(가) 층마다 달라 지원하지 않습니다",
-				                 "%s.%s differs between layers, which is not supported",
-				                 binding->architecture->name, name);
-		}
-		value = key->count > 0 && first >= 0 && first <= 1e9 ? (int64_t)first : -1;
-	} else if (key != NULL && !gguf_integer(key, &value)) {
-		value = -1;
-	}
-	if (value < least || value > most)
-		return fault_set(binding->why, FAULT_INVALID,
-		                 "%s.%s 값 %lld이(가) %lld-%lld 범위를 벗어납니다",
-		                 "%s.%s is %lld, not within %lld-%lld", binding->architecture->name, name,
-		                 (long long)value, (long long)least, (long long)most);
-	*out = (uint32_t)value;
-	return 0;
-}
-
-static int
-read_real(const struct binding *binding, const char *name, double fallback, double least, double most,
-          double *out)
-{
-	const struct gguf_key *key = find_key(binding, name);
-
-	*out = fallback;
-	if (key == NULL && !isnan(fallback))
-		return 0;
-	if (!gguf_real(key, out) || !(*out >= least && *out <= most))
-		return fault_set(binding->why, FAULT_INVALID, "%s.%s이(가) 없거나 범위를 벗어납니다",
-		                 "%s.%s is absent or out of range", binding->architecture->name, name);
-	return 0;
-}
-
-static int
-refuse_scalars(const struct binding *binding)
-{
-	static const char *const names[] = {"expert_count",
-	                                    "logit_scale",
-	                                    "residual_scale",
-	                                    "embedding_scale",
-	                                    "attention.scale",
-	                                    "attention.logit_softcapping",
-	                                    "final_logit_softcapping",
-	                                    "attention.max_alibi_bias",
-	                                    "attention.clamp_kqv",
-	                                    "rope.freq_base_swa",
-	                                    "attention.causal"};
-
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-		const struct gguf_key *key = find_key(binding, names[i]);
-		double value = 0;
-		bool flag = true;
-
-		if (key == NULL || (gguf_flag(key, &flag) && flag) ||
-		    (gguf_real(key, &value) && value == 0.0))
-			continue;
-		return fault_set(binding->why, FAULT_UNSUPPORTED,
-		                 "아키텍처 '%s'에서 메타데이터 '%s'은(는) 지원하지 않습니다",
-		                 "architecture '%s' with metadata '%s' is not supported",
-		                 binding->architecture->name, names[i]);
-	}
-	return 0;
-}
-
-static int
-read_shape(const struct binding *binding)
-{
-	struct shape *shape = &binding->model->shape;
-	double epsilon;
-	uint32_t value_size, pooling;
-
-	if (refuse_scalars(binding) == -1 ||
-	    read_size(binding, "block_count", -1, 1, 1024, &shape->layers) == -1 ||
-	    read_size(binding, "embedding_length", -1, 1, 65536, &shape->width) == -1 ||
-	    read_size(binding, "feed_forward_length", -1, 1, 1 << 20, &shape->ffn) == -1 ||
-	    read_size(binding, "context_length", -1, 1, 1 << 24, &shape->context) == -1 ||
-	    read_size(binding, "attention.head_count", -1, 1, 1024, &shape->heads) == -1 ||
-	    read_size(binding, "attention.head_count_kv", shape->heads, 1, shape->heads, &shape->kv_heads) ==
-	        -1 ||
-	    read_size(binding, "attention.key_length", shape->width / shape->heads, 1, 512,
-	              &shape->head_size) == -1 ||
-	    read_size(binding, "attention.value_length", shape->head_size, 1, 512, &value_size) == -1 ||
-	    read_size(binding, "rope.dimension_count", shape->head_size, 0, shape->head_size,
-	              &shape->rotated) == -1 ||
-	    read_size(binding, "attention.sliding_window", 0, 0, 1 << 24, &shape->window) == -1 ||
-	    read_size(binding, "pooling_type", 0, 0, 4, &pooling) == -1 ||
-	    read_real(binding, "attention.layer_norm_rms_epsilon", NAN, 0, 1, &epsilon) == -1)
-		return -1;
-	if (shape->heads % shape->kv_heads != 0 || value_size != shape->head_size || shape->rotated % 2 != 0)
-		return fault_set(binding->why, FAULT_UNSUPPORTED,
-		                 "헤드 구성을 지원하지 않습니다: 헤드 %u, KV 헤드 %u, 크기 %u/%u, 회전 %u",
-		                 "unsupported heads: %u heads, %u kv heads, sizes %u and %u, %u rotated",
-		                 shape->heads, shape->kv_heads, shape->head_size, value_size, shape->rotated);
-	shape->pool_last = pooling == 3;
-	shape->epsilon = (float)epsilon;
-	shape->rope_halves = binding->architecture->rope_halves;
-	shape->attention_scale = 1.0f / sqrtf((float)shape->head_size);
-	shape->embedding_scale = shape->residual_scale = shape->logit_scale = shape->rope_magnitude = 1.0f;
-	return 0;
-}
-
 /* ---- tensors ---------------------------------------------------------------------------------------------------- */
 
 /* The tensor of that name in any part, marked as used. NULL: none. */
@@ -387,8 +248,106 @@ bind_vector(struct binding *binding, const float **out, const char *name, uint64
 	return 0;
 }
 
+/* The matrices of all experts lie one behind the other in one tensor. */
 static int
-bind_layer(struct binding *binding, struct layer *layer, unsigned number)
+bind_experts(struct binding *binding, struct matrix **out, const char *name, uint64_t columns, uint64_t rows)
+{
+	const struct gguf_tensor *tensor = find_tensor(binding, name);
+	uint32_t count = binding->model->shape.experts;
+	struct gguf_tensor flat;
+	struct matrix whole;
+
+	if (tensor == NULL || tensor->shape[2] != count)
+		return fault_set(binding->why, FAULT_INVALID,
+		                 "텐서 '%s'이(가) 없거나 전문가 %u개의 것이 아닙니다",
+		                 "tensor '%s' is absent or not of %u experts", name, count);
+	flat = *tensor;
+	flat.shape[1] *= count;
+	flat.shape[2] = 1;
+	if (check_tensor(binding, &flat, name, columns, rows * count) == -1)
+		return -1;
+	if ((*out = calloc(count, sizeof **out)) == NULL)
+		return fault_memory(binding->why);
+	whole = (struct matrix){.type = tensor->type,
+	                        .rows = (uint32_t)rows,
+	                        .columns = (uint32_t)columns,
+	                        .row_size = quant_row_size(tensor->type, columns)};
+	for (uint32_t i = 0; i < count; i++) {
+		(*out)[i] = whole;
+		(*out)[i].data = tensor->data.data + i * rows * whole.row_size;
+	}
+	return 0;
+}
+
+#define NAME(rest) (snprintf(name, sizeof name, "blk.%u." rest, number), name)
+
+static int
+bind_mixture(struct binding *binding, struct layer *layer, unsigned number)
+{
+	const struct shape *shape = &binding->model->shape;
+	struct mixture *mixture = layer->mixture = calloc(1, sizeof *mixture);
+	uint64_t width = shape->width;
+	char name[64];
+
+	if (mixture == NULL)
+		return fault_memory(binding->why);
+	if (bind_matrix(binding, &mixture->router, NAME("ffn_gate_inp.weight"), width, shape->experts) ==
+	        -1 ||
+	    bind_vector(binding, &mixture->bias, NAME("exp_probs_b.bias"), shape->experts, false) == -1 ||
+	    bind_experts(binding, &mixture->gate, NAME("ffn_gate_exps.weight"), width, shape->expert_ffn) ==
+	        -1 ||
+	    bind_experts(binding, &mixture->up, NAME("ffn_up_exps.weight"), width, shape->expert_ffn) == -1 ||
+	    bind_experts(binding, &mixture->down, NAME("ffn_down_exps.weight"), shape->expert_ffn, width) ==
+	        -1)
+		return -1;
+	if (shape->shared_ffn == 0)
+		return 0;
+	return bind_matrix(binding, &mixture->shared_gate, NAME("ffn_gate_shexp.weight"), width,
+	                   shape->shared_ffn) == -1 ||
+	               bind_matrix(binding, &mixture->shared_up, NAME("ffn_up_shexp.weight"), width,
+	                           shape->shared_ffn) == -1 ||
+	               bind_matrix(binding, &mixture->shared_down, NAME("ffn_down_shexp.weight"),
+	                           shape->shared_ffn, width) == -1
+	           ? -1
+	           : 0;
+}
+
+static int
+bind_norms(struct binding *binding, struct layer *layer, unsigned number)
+{
+	const struct shape *shape = &binding->model->shape;
+	const struct architecture *kind = binding->architecture;
+	const bool head = kind->head == HEAD_NORM, after = kind->norms == NORM_AFTER;
+	char name[64];
+
+	if (kind->head != HEAD_PLAIN &&
+	    (bind_vector(binding, &layer->q_norm, NAME("attn_q_norm.weight"), shape->head_size, head) == -1 ||
+	     bind_vector(binding, &layer->k_norm, NAME("attn_k_norm.weight"), shape->head_size, head) == -1))
+		return -1;
+	if ((layer->q_norm == NULL) != (layer->k_norm == NULL))
+		return fault_set(binding->why, FAULT_INVALID,
+		                 "%u층에 attn_q_norm과 attn_k_norm 중 하나만 있습니다",
+		                 "layer %u has only one of attn_q_norm and attn_k_norm", number);
+	if (kind->norms == NORM_AFTER || kind->norms == NORM_BOTH) {
+		if (bind_vector(binding, &layer->attention_post_norm, NAME("post_attention_norm.weight"),
+		                shape->width, after) == -1 ||
+		    bind_vector(binding, &layer->ffn_post_norm, NAME("post_ffw_norm.weight"), shape->width,
+		                after) == -1)
+			return -1;
+		if (after)
+			return 0;
+	}
+	if (bind_vector(binding, &layer->attention_norm, NAME("attn_norm.weight"), shape->width, true) == -1)
+		return -1;
+	/* glm4moe calls the norm before its experts by where it stands. */
+	return bind_vector(binding, &layer->ffn_norm,
+	                   kind->norms == NORM_BETWEEN ? NAME("post_attention_norm.weight")
+	                                               : NAME("ffn_norm.weight"),
+	                   shape->width, true);
+}
+
+static int
+bind_layer(struct binding *binding, struct layer *layer, unsigned number, uint32_t dense)
 {
 	const struct shape *shape = &binding->model->shape;
 	const struct architecture *kind = binding->architecture;
@@ -396,47 +355,42 @@ bind_layer(struct binding *binding, struct layer *layer, unsigned number)
 	uint64_t k = (uint64_t)shape->kv_heads * shape->head_size, ffn = shape->ffn;
 	char name[64];
 
-#define NAME(rest) (snprintf(name, sizeof name, "blk.%u." rest, number), name)
 	if (bind_matrix(binding, &layer->q, NAME("attn_q.weight"), width, q) == -1 ||
 	    bind_matrix(binding, &layer->k, NAME("attn_k.weight"), width, k) == -1 ||
 	    bind_matrix(binding, &layer->v, NAME("attn_v.weight"), width, k) == -1 ||
 	    bind_matrix(binding, &layer->output, NAME("attn_output.weight"), q, width) == -1 ||
-	    bind_matrix(binding, &layer->gate, NAME("ffn_gate.weight"), width, ffn) == -1 ||
-	    bind_matrix(binding, &layer->up, NAME("ffn_up.weight"), width, ffn) == -1 ||
-	    bind_matrix(binding, &layer->down, NAME("ffn_down.weight"), ffn, width) == -1 ||
 	    bind_vector(binding, &layer->q_bias, NAME("attn_q.bias"), q, kind->bias) == -1 ||
 	    bind_vector(binding, &layer->k_bias, NAME("attn_k.bias"), k, kind->bias) == -1 ||
-	    bind_vector(binding, &layer->v_bias, NAME("attn_v.bias"), k, kind->bias) == -1)
+	    bind_vector(binding, &layer->v_bias, NAME("attn_v.bias"), k, kind->bias) == -1 ||
+	    bind_norms(binding, layer, number) == -1)
 		return -1;
-	if (kind->head_norm &&
-	    (bind_vector(binding, &layer->q_norm, NAME("attn_q_norm.weight"), shape->head_size, true) == -1 ||
-	     bind_vector(binding, &layer->k_norm, NAME("attn_k_norm.weight"), shape->head_size, true) == -1))
-		return -1;
-	if (kind->post_norm)
-		return bind_vector(binding, &layer->attention_post_norm, NAME("post_attention_norm.weight"),
-		                   width, true) == -1 ||
-		               bind_vector(binding, &layer->ffn_post_norm, NAME("post_ffw_norm.weight"),
-		                           width, true) == -1
-		           ? -1
-		           : 0;
-	return bind_vector(binding, &layer->attention_norm, NAME("attn_norm.weight"), width, true) == -1 ||
-	               bind_vector(binding, &layer->ffn_norm, NAME("ffn_norm.weight"), width, true) == -1
+	if (kind->experts && number >= dense)
+		return bind_mixture(binding, layer, number);
+	return bind_matrix(binding, &layer->gate, NAME("ffn_gate.weight"), width, ffn) == -1 ||
+	               bind_matrix(binding, &layer->up, NAME("ffn_up.weight"), width, ffn) == -1 ||
+	               bind_matrix(binding, &layer->down, NAME("ffn_down.weight"), ffn, width) == -1
 	           ? -1
 	           : 0;
-#undef NAME
 }
+#undef NAME
 
-/* EXAONE 4's 64-layer model: three layers with a window and rope to one that sees all, without rope. */
+/* EXAONE 4's 64-layer model, EXAONE MoE: three layers with a window and rope to one that sees all, without rope. */
 static int
 choose_windows(struct binding *binding)
 {
 	struct model *model = binding->model;
-	const struct gguf_key *pattern = find_key(binding, "attention.sliding_window_pattern");
-	bool hybrid = strcmp(binding->architecture->name, "exaone4") == 0 && model->shape.layers == 64;
+	const struct gguf_key *pattern = weights_key(binding, "attention.sliding_window_pattern");
+	const unsigned kind = binding->architecture->hybrid;
+	const bool hybrid = kind == HYBRID_ALWAYS || (kind == HYBRID_64 && model->shape.layers == 64);
+	int64_t every = 4;
 
+	if (hybrid && pattern != NULL && pattern->type != GGUF_ARRAY &&
+	    (!gguf_integer(pattern, &every) || every < 1 || every > 1024))
+		return fault_set(binding->why, FAULT_INVALID, "sliding_window_pattern이 올바르지 않습니다",
+		                 "sliding_window_pattern is malformed");
 	for (uint32_t i = 0; i < model->shape.layers; i++) {
 		struct layer *layer = &model->layers[i];
-		double local = i % 4 < 3;
+		double local = i % every < every - 1;
 
 		if (hybrid && pattern != NULL && pattern->type == GGUF_ARRAY &&
 		    !gguf_element(pattern, i, &local))
@@ -447,8 +401,8 @@ choose_windows(struct binding *binding)
 		layer->rope = !hybrid || layer->local;
 	}
 	if (hybrid && model->shape.window == 0)
-		model->shape.window = 4096;
-	if (!hybrid && model->shape.window != 0 && strcmp(binding->architecture->name, "exaone4") != 0)
+		model->shape.window = kind == HYBRID_ALWAYS ? 128 : 4096;
+	if (kind == 0 && model->shape.window != 0)
 		return fault_set(
 		    binding->why, FAULT_UNSUPPORTED, "아키텍처 '%s'의 슬라이딩 윈도우는 지원하지 않습니다",
 		    "sliding windows of architecture '%s' are not supported", binding->architecture->name);
@@ -467,16 +421,16 @@ read_rope(struct binding *binding)
 	uint32_t original;
 	bool yarn;
 
-	if (read_real(binding, "rope.freq_base", 10000.0, 1.0, 1e12, &base) == -1 ||
-	    read_real(binding, "rope.scaling.factor", 1.0, 0.001, 1e6, &factor) == -1 ||
-	    read_real(binding, "rope.scaling.attn_factor", 1.0, 0.0, 1e6, &attention) == -1 ||
-	    read_real(binding, "rope.scaling.yarn_beta_fast", 32.0, 0.0, 1e6, &fast) == -1 ||
-	    read_real(binding, "rope.scaling.yarn_beta_slow", 1.0, 0.0, 1e6, &slow) == -1 ||
-	    read_size(binding, "rope.scaling.original_context_length", shape->context, 1, 1 << 24,
-	              &original) == -1 ||
+	if (weights_real(binding, "rope.freq_base", 10000.0, 1.0, 1e12, &base) == -1 ||
+	    weights_real(binding, "rope.scaling.factor", 1.0, 0.001, 1e6, &factor) == -1 ||
+	    weights_real(binding, "rope.scaling.attn_factor", 1.0, 0.0, 1e6, &attention) == -1 ||
+	    weights_real(binding, "rope.scaling.yarn_beta_fast", 32.0, 0.0, 1e6, &fast) == -1 ||
+	    weights_real(binding, "rope.scaling.yarn_beta_slow", 1.0, 0.0, 1e6, &slow) == -1 ||
+	    weights_size(binding, "rope.scaling.original_context_length", shape->context, 1, 1 << 24,
+	                 &original) == -1 ||
 	    bind_vector(binding, &divisors, "rope_freqs.weight", pairs, false) == -1)
 		return -1;
-	gguf_string(find_key(binding, "rope.scaling.type"), &type);
+	gguf_string(weights_key(binding, "rope.scaling.type"), &type);
 	yarn = slice_is(type, "yarn");
 	if (!yarn && !slice_is(type, "none") && !slice_is(type, "linear"))
 		return fault_set(binding->why, FAULT_UNSUPPORTED,
@@ -508,6 +462,18 @@ read_rope(struct binding *binding)
 	return 0;
 }
 
+/* Of a layer behind the last: it guesses further tokens (nextn_predict_layers). */
+static bool
+beyond(const struct binding *binding, struct slice name)
+{
+	char text[64];
+	unsigned layer;
+
+	snprintf(text, sizeof text, "%.*s", SLICE_PRINT(name));
+	return binding->architecture->experts && sscanf(text, "blk.%u.", &layer) == 1 &&
+	       layer >= binding->model->shape.layers;
+}
+
 /* What nothing was bound to would be left out of the computation: better to refuse than to answer wrongly. */
 static int
 refuse_unbound(const struct binding *binding)
@@ -518,7 +484,7 @@ refuse_unbound(const struct binding *binding)
 		const struct gguf *gguf = &binding->weights->parts[i].gguf;
 
 		for (size_t j = 0; j < gguf->tensor_count; j++, number++)
-			if (!binding->weights->bound[number])
+			if (!binding->weights->bound[number] && !beyond(binding, gguf->tensors[j].name))
 				return fault_set(
 				    binding->why, FAULT_UNSUPPORTED,
 				    "아키텍처 '%s'에서 텐서 '%.*s'을(를) 어떻게 쓰는지 모릅니다",
@@ -533,6 +499,7 @@ bind_all(struct binding *binding)
 {
 	struct model *model = binding->model;
 	size_t tensors = 0;
+	uint32_t dense;
 
 	for (size_t i = 0; i < binding->weights->count; i++)
 		tensors += binding->weights->parts[i].gguf.tensor_count;
@@ -549,8 +516,10 @@ bind_all(struct binding *binding)
 	    bind_matrix(binding, &model->head, "output.weight", model->shape.width,
 	                model->shape.vocabulary) == -1)
 		return -1;
+	if (weights_size(binding, "leading_dense_block_count", 0, 0, model->shape.layers, &dense) == -1)
+		return -1;
 	for (uint32_t i = 0; i < model->shape.layers; i++)
-		if (bind_layer(binding, &model->layers[i], i) == -1)
+		if (bind_layer(binding, &model->layers[i], i, dense) == -1)
 			return -1;
 	if (choose_windows(binding) == -1 || read_rope(binding) == -1)
 		return -1;
@@ -622,8 +591,10 @@ find_architecture(const struct gguf *gguf, struct fault *why)
 	if (!utf8_valid(name) || name.size > 64)
 		name = SLICE_LITERAL("?");
 	fault_set(why, FAULT_UNSUPPORTED,
-	          "모델 아키텍처 '%.*s'은(는) 지원하지 않습니다 (llama qwen2 qwen3 exaone exaone4만 가능)",
-	          "model architecture '%.*s' is not supported (llama qwen2 qwen3 exaone exaone4 are)",
+	          "모델 아키텍처 '%.*s'은(는) 지원하지 않습니다 (llama qwen2 qwen3 exaone exaone4 exaone-moe "
+	          "glm4moe granite hyperclovax만 가능)",
+	          "model architecture '%.*s' is not supported (llama qwen2 qwen3 exaone exaone4 exaone-moe "
+	          "glm4moe granite hyperclovax are)",
 	          SLICE_PRINT(name));
 	return NULL;
 }
@@ -645,7 +616,7 @@ model_open(struct model **out, const char *path, struct fault *why)
 		goto named;
 	snprintf(model->architecture, sizeof model->architecture, "%s", binding.architecture->name);
 	read_names(model, binding.gguf, path);
-	if (read_shape(&binding) == -1 || tokenizer_open(&model->tokenizer, binding.gguf, why) == -1 ||
+	if (weights_shape(&binding) == -1 || tokenizer_open(&model->tokenizer, binding.gguf, why) == -1 ||
 	    bind_all(&binding) == -1)
 		goto named;
 	*out = model;
@@ -666,9 +637,56 @@ model_close(struct model *model)
 		return;
 	tokenizer_close(model->tokenizer);
 	weights_close(model->weights);
+	for (uint32_t i = 0; model->layers != NULL && i < model->shape.layers; i++) {
+		struct mixture *mixture = model->layers[i].mixture;
+
+		if (mixture == NULL)
+			continue;
+		free(mixture->gate);
+		free(mixture->up);
+		free(mixture->down);
+		free(mixture);
+	}
 	free(model->layers);
 	free(model->rope_frequencies);
 	free(model);
+}
+
+size_t
+model_matrices(struct model *model, struct matrix **out)
+{
+	size_t count = 0;
+
+#define LIST(matrix) (out != NULL ? (void)(out[count] = (matrix)) : (void)0, count++)
+	for (size_t i = 0; i < model->shape.layers; i++) {
+		struct layer *layer = &model->layers[i];
+		struct mixture *mixture = layer->mixture;
+
+		LIST(&layer->q);
+		LIST(&layer->k);
+		LIST(&layer->v);
+		LIST(&layer->output);
+		if (mixture == NULL) {
+			LIST(&layer->gate);
+			LIST(&layer->up);
+			LIST(&layer->down);
+			continue;
+		}
+		LIST(&mixture->router);
+		for (uint32_t e = 0; e < model->shape.experts; e++) {
+			LIST(&mixture->gate[e]);
+			LIST(&mixture->up[e]);
+			LIST(&mixture->down[e]);
+		}
+		if (mixture->shared_gate.rows == 0)
+			continue;
+		LIST(&mixture->shared_gate);
+		LIST(&mixture->shared_up);
+		LIST(&mixture->shared_down);
+	}
+	LIST(&model->head);
+#undef LIST
+	return count;
 }
 
 const struct gguf *

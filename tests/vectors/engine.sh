@@ -9,3 +9,4 @@ python=python3
 $python tests/vectors/engine.py "$engine"
 $python tests/vectors/engine.py "$engine" --plain
 $python tests/vectors/engine_seeds.py "$engine" "${SEED:-$(date +%Y%m%d)}" "${MODELS:-12}"
+$python tests/vectors/engine_experts.py "$engine"
