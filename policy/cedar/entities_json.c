@@ -78,20 +78,44 @@ call(struct value_reading *reading, struct slice name, const struct cedar_value 
 	                 "the arguments of %.*s(…) are wrong", SLICE_PRINT(name));
 }
 
-/* {"fn","arg"} or {"fn","args":[…]}, as cedar_json_is_call() found it. */
+/* The type that an argument of a function has; NULL for a text, which is read as it is. */
+static const struct cedar_type *
+argument_type(enum cedar_function function, uint32_t i)
+{
+	static const enum cedar_type_kind kinds[] = {[CEDAR_DECIMAL] = CEDAR_TYPE_DECIMAL,
+	                                             [CEDAR_IP] = CEDAR_TYPE_IP,
+	                                             [CEDAR_DATETIME] = CEDAR_TYPE_DATETIME,
+	                                             [CEDAR_DURATION] = CEDAR_TYPE_DURATION};
+	enum cedar_kind kind;
+
+	if (function == CEDAR_FUNCTIONS || i >= cedar_signature(function)->arity)
+		return NULL;
+	kind = cedar_signature(function)->arguments[i];
+	return kind == CEDAR_DECIMAL || kind == CEDAR_IP || kind == CEDAR_DATETIME || kind == CEDAR_DURATION
+	           ? cedar_type_simple(kinds[kind])
+	           : NULL;
+}
+
+/*
+ * {"fn","arg"} or {"fn","args":[…]}, as cedar_json_is_call() found it. `typed`: an extension value must come of it, so
+ * that arguments may be written by their types too.
+ */
 static int
-read_call(struct value_reading *reading, const struct cedar_json *json, struct cedar_value *value)
+read_call(struct value_reading *reading, const struct cedar_json *json, bool typed, struct cedar_value *value)
 {
 	const struct cedar_json *list = cedar_json_get(json, "args"), *one = cedar_json_get(json, "arg");
+	struct slice name = cedar_json_get(json, "fn")->as.string;
+	enum cedar_function function = typed ? cedar_function_find(name) : CEDAR_FUNCTIONS;
 	struct cedar_value *arguments;
 	uint32_t count = one != NULL ? 1 : list->count;
 
 	if ((arguments = arena_array(reading->arena, (size_t)count + 1, sizeof *arguments)) == NULL)
 		return fault_memory(reading->why);
 	for (uint32_t i = 0; i < count; i++)
-		if (read_value(reading, one != NULL ? one : &list->as.items[i], NULL, &arguments[i]) == -1)
+		if (read_value(reading, one != NULL ? one : &list->as.items[i], argument_type(function, i),
+		               &arguments[i]) == -1)
 			return -1;
-	return call(reading, cedar_json_get(json, "fn")->as.string, arguments, count, value);
+	return call(reading, name, arguments, count, value);
 }
 
 /* Where the type says which: "1.2.3.4", {"fn","arg"} or {"__extn":{"fn","arg"}} */
@@ -109,9 +133,9 @@ read_extension(struct value_reading *reading, const struct cedar_json *json, con
 	if (cedar_json_is_expression(json))
 		return refuse_expression(reading);
 	if (cedar_json_is_call(wrapped))
-		return read_call(reading, wrapped, value);
+		return read_call(reading, wrapped, true, value);
 	if (cedar_json_is_call(json))
-		return read_call(reading, json, value);
+		return read_call(reading, json, true, value);
 	if (json->kind != CEDAR_JSON_STRING)
 		return refuse(reading, "글로 적은 값", "a value written as text", json);
 	text = cedar_string(reading->arena, json->as.string);
@@ -195,7 +219,7 @@ read_untyped(struct value_reading *reading, const struct cedar_json *json, struc
 			*value = cedar_entity(uid);
 			return 0;
 		case CEDAR_JSON_EXTENSION:
-			return read_call(reading, cedar_json_get(json, "__extn"), value);
+			return read_call(reading, cedar_json_get(json, "__extn"), false, value);
 		case CEDAR_JSON_PLAIN:
 			break;
 		}

@@ -425,6 +425,8 @@ read_namespace(struct json_reading *reading, const struct cedar_json *json)
 	    {"actions",     read_action, true }
         };
 
+	const struct cedar_json *annotations = cedar_json_get(json, "annotations");
+
 	reading->namespace = cedar_string_of(json->name);
 	reading->offset = json->offset;
 	if (json->name.size > 0)
@@ -433,7 +435,7 @@ read_namespace(struct json_reading *reading, const struct cedar_json *json)
 		return;
 	check_members(reading, json, known, "namespace");
 	check_annotations(reading, json);
-	if (json->name.size == 0 && cedar_json_get(json, "annotations") != NULL)
+	if (json->name.size == 0 && annotations != NULL && annotations->count > 0)
 		complain(reading, "빈 이름공간에는 주석을 달 수 없습니다",
 		         "the empty namespace takes no annotations");
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {

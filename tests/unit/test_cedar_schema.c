@@ -36,7 +36,8 @@ knows_schemas(void **state)
 	    "action a appliesTo {principal:A,resource:A,}; entity A;", "action a appliesTo {principal:A,resource:A} attributes {}; entity A;",
 	    "@x entity A {@x(\"1\") @y \"y\"?: Long,};", "entity A in A;", "entity A {__cedar: Long};", "action __cedar;",
 	    "{\"\":{\"entityTypes\":{\"A\":{\"shape\":{\"type\":\"T\"}}},\"actions\":{},\"commonTypes\":{\"T\":{\"type\":\"Record\",\"attributes\":{}}}}}",
-	    "{\"\":{\"entityTypes\":{},\"actions\":{\"a\":{\"appliesTo\":null,\"memberOf\":null}}}}"};
+	    "{\"\":{\"entityTypes\":{},\"actions\":{\"a\":{\"appliesTo\":null,\"memberOf\":null}}}}",
+	    "{\"\":{\"annotations\":{},\"entityTypes\":{},\"actions\":{}}}", "{\"N\":{\"annotations\":{\"a\":\"b\"},\"entityTypes\":{},\"actions\":{}}}"};
 	/* clang-format on */
 	/* clang-format off */
 	static const char *const wrong[] = {
@@ -48,7 +49,8 @@ knows_schemas(void **state)
 	    "action a appliesTo {}; entity A;", "action a attributes {} in b;", "namespace A {} namespace A {}", "namespace __cedar {}",
 	    "namespace A { namespace B {} }", "@x @x entity A;", "type T = {x: U}; type U = Set<T>;", "action a in b; action b in a;",
 	    "action a; action \"a\";", "entity Action;", "type Long = String;", "entity A {x: B};", "entity A",
-	    "{\"\":{\"entityTypes\":{}}}", "{\"\":{\"entityTypes\":{\"A\":{\"x\":1}},\"actions\":{}}}", "{\"a b\":{\"entityTypes\":{},\"actions\":{}}}"};
+	    "{\"\":{\"entityTypes\":{}}}", "{\"\":{\"entityTypes\":{\"A\":{\"x\":1}},\"actions\":{}}}", "{\"a b\":{\"entityTypes\":{},\"actions\":{}}}",
+	    "{\"\":{\"annotations\":{\"a\":\"b\"},\"entityTypes\":{},\"actions\":{}}}"};
 	/* clang-format on */
 
 	(void)state;
