@@ -1,18 +1,13 @@
-#include "audit/verify.h"
+#include "audit/verify_inside.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "audit/bundle.h"
 #include "audit/anchors.h"
-#include "audit/detached.h"
-#include "audit/pager.h"
 #include "schema/entry.h"
 
-#define ARENA_LIMIT    (1024 * 1024)
 #define PROGRESS_EVERY 4096
-#define REPORT_SUFFIX  ".report" /* names of report keys end so: they are of no log */
 
 /* haechi.entry as it is streamed; the text columns are compared one by one. */
 enum { INDEX, WALL, BYTES, ALSO, TEXTS };
@@ -43,47 +38,8 @@ static const struct {
 	"verdict, "                                                                                          \
 	"access, domain, action, model, zone FROM haechi.entry WHERE log_id = %" PRId64 " ORDER BY index"
 
-/*
- * A head from outside, once the log it is of has been met and its signatures have held. The first of them are the witnesses
- * given, the rest came with archives.
- */
-struct kept {
-	const struct stored_log *log; /* NULL: not met yet */
-	const char *archive;          /* folder; NULL: a witness */
-	char origin[NOTE_NAME_SIZE];  /* of an archive's */
-	uint64_t size;
-	struct tree_hash root;
-	bool seen;
-};
-
-struct walk {
-	const struct verify_options *options;
-	struct verify_report *report;
-	struct database *stream; /* entries by COPY */
-	struct database *side;   /* heads and tiles meanwhile, same snapshot */
-	struct keyring *keyring;
-	struct arena *arena;
-	uint64_t total;
-	/* of the log being walked */
-	const struct stored_log *log;
-	struct tree_frontier frontier;
-	struct pager *pager;
-	struct anchors *anchors; /* heads that others confirmed */
-	uint64_t covered;        /* size of the last head that held */
-	char id[64];             /* of the entry last read */
-	bool doubt;              /* a computed hash differed from a stored tile since that head */
-	unsigned doubt_level;
-	uint64_t doubt_index;
-	struct kept *kept; /* heads from outside */
-	size_t kept_count;
-	struct detached *detached;
-	bool by_hash;       /* the leaf comes from the stored tile itself */
-	struct buffer list; /* scratch */
-};
-
-/* The answer is "no": remember what, and where. Always 1, "stop walking". */
-static int
-broken(struct walk *walk, bool has_index, uint64_t index, const char *id)
+int
+verify_broken(struct walk *walk, bool has_index, uint64_t index, const char *id)
 {
 	struct verify_report *report = walk->report;
 
@@ -96,8 +52,6 @@ broken(struct walk *walk, bool has_index, uint64_t index, const char *id)
 	report->first.what.kind = FAULT_TAMPERED;
 	return 1;
 }
-
-#define WHAT(walk) (&(walk)->report->first.what)
 
 /* ---- tiles ------------------------------------------------------------------------------------------------------- */
 
@@ -133,7 +87,7 @@ entries_differ(struct walk *walk, uint64_t size)
 		          "the bytes of entry %" PRIu64
 		          " are not those that were signed (checkpoint of size %" PRIu64 ")",
 		          first, size);
-		return broken(walk, true, first, NULL);
+		return verify_broken(walk, true, first, NULL);
 	}
 	fault_set(WHAT(walk), FAULT_TAMPERED,
 	          "%" PRIu64 "번부터 %" PRIu64
@@ -142,7 +96,7 @@ entries_differ(struct walk *walk, uint64_t size)
 	          " is not the one that was signed (root of the checkpoint of size "
 	          "%" PRIu64 ")",
 	          first, size - 1, size);
-	return broken(walk, true, first, first + 1 == size ? walk->id : NULL);
+	return verify_broken(walk, true, first, first + 1 == size ? walk->id : NULL);
 }
 
 static int
@@ -155,7 +109,7 @@ head_compare(struct walk *walk, const struct tree_hash *root, const struct pager
 		*WHAT(walk) = why;
 		fault_prefix(WHAT(walk), "크기 %" PRId64 "의 체크포인트", "checkpoint of size %" PRId64,
 		             stored->size);
-		return broken(walk, false, 0, NULL);
+		return verify_broken(walk, false, 0, NULL);
 	}
 	if (head.checkpoint.size != (uint64_t)stored->size || stored->root.size != TREE_HASH_SIZE ||
 	    memcmp(stored->root.data, head.checkpoint.root.bytes, TREE_HASH_SIZE) != 0) {
@@ -164,7 +118,7 @@ head_compare(struct walk *walk, const struct tree_hash *root, const struct pager
 		          "checkpoint of size %" PRId64
 		          ": its columns size and root differ from the signed text",
 		          stored->size);
-		return broken(walk, false, 0, NULL);
+		return verify_broken(walk, false, 0, NULL);
 	}
 	if (!tree_hash_equal(root, &head.checkpoint.root))
 		return entries_differ(walk, head.checkpoint.size);
@@ -173,7 +127,7 @@ head_compare(struct walk *walk, const struct tree_hash *root, const struct pager
 		          "저장된 타일(단 %u, %" PRIu64 "번)이 항목에서 계산한 것과 다릅니다",
 		          "the stored tile (level %u, number %" PRIu64 ") differs from what the entries give",
 		          walk->doubt_level, walk->doubt_index / 256);
-		return broken(walk, false, 0, NULL);
+		return verify_broken(walk, false, 0, NULL);
 	}
 	walk->covered = head.checkpoint.size;
 	walk->report->heads++;
@@ -191,7 +145,7 @@ witness_compare(struct walk *walk, const struct tree_hash *root, struct kept *ke
 		fault_set(
 		    WHAT(walk), FAULT_TAMPERED, "보관함 %s 은(는) 다른 역사의 것입니다 (크기 %" PRIu64 ")",
 		    "the archive %s is of another history (size %" PRIu64 ")", kept->archive, kept->size);
-		return broken(walk, false, 0, NULL);
+		return verify_broken(walk, false, 0, NULL);
 	}
 	fault_set(WHAT(walk), FAULT_TAMPERED,
 	          "밖에 보관된 체크포인트(크기 %" PRIu64
@@ -199,7 +153,7 @@ witness_compare(struct walk *walk, const struct tree_hash *root, struct kept *ke
 	          "the history differs from the checkpoint kept outside (size %" PRIu64
 	          "): the database was rewritten",
 	          kept->size);
-	return broken(walk, false, 0, NULL);
+	return verify_broken(walk, false, 0, NULL);
 }
 
 /* All heads, stored and kept outside, of the size reached. */
@@ -220,7 +174,7 @@ heads_compare(struct walk *walk, struct fault *why)
 		    (int64_t)walk->frontier.size) { /* they ascend: only a negative size comes here */
 			fault_set(WHAT(walk), FAULT_TAMPERED, "체크포인트의 크기가 음수입니다 (%" PRId64 ")",
 			          "a checkpoint has a negative size (%" PRId64 ")", stored.size);
-			return broken(walk, false, 0, NULL);
+			return verify_broken(walk, false, 0, NULL);
 		}
 		tree_frontier_root(&root, &walk->frontier);
 		rooted = true;
@@ -245,7 +199,7 @@ heads_compare(struct walk *walk, struct fault *why)
 		tree_frontier_root(&root, &walk->frontier);
 	result = anchors_compare(walk->anchors, (int64_t)walk->frontier.size, &root, walk->log->origin,
 	                         walk->keyring, &walk->report->confirmed, WHAT(walk), why);
-	return result == 1 ? broken(walk, false, 0, NULL) : result;
+	return result == 1 ? verify_broken(walk, false, 0, NULL) : result;
 }
 
 /* Heads from outside that are of this log: their signatures must hold before anything is held against them. */
@@ -318,12 +272,12 @@ columns_compare(struct walk *walk, uint64_t index, const struct slice *fields)
 	if (entry_read(&columns, fields[BYTES], walk->arena, &why) == -1) {
 		*WHAT(walk) = why;
 		fault_prefix(WHAT(walk), "%" PRIu64 "번 항목의 바이트", "the bytes of entry %" PRIu64, index);
-		return broken(walk, true, index, walk->id);
+		return verify_broken(walk, true, index, walk->id);
 	}
 	if (!slice_is(columns.log, walk->log->origin)) {
 		fault_set(WHAT(walk), FAULT_TAMPERED, "%" PRIu64 "번 항목은 다른 기록(%.*s)의 것입니다",
 		          "entry %" PRIu64 " is of another log (%.*s)", index, SLICE_PRINT(columns.log));
-		return broken(walk, true, index, walk->id);
+		return verify_broken(walk, true, index, walk->id);
 	}
 	if (!field_wall(fields[WALL], &wall_ms) || wall_ms != columns.wall_ms)
 		wrong = "wall";
@@ -343,7 +297,7 @@ columns_compare(struct walk *walk, uint64_t index, const struct slice *fields)
 	id_take(walk, columns.id);
 	fault_set(WHAT(walk), FAULT_TAMPERED, "%" PRIu64 "번 항목: 열 %s이(가) 항목의 바이트와 다릅니다",
 	          "entry %" PRIu64 ": its column %s differs from the entry's bytes", index, wrong);
-	return broken(walk, true, index, walk->id);
+	return verify_broken(walk, true, index, walk->id);
 }
 
 static void
@@ -377,7 +331,7 @@ detached_walk(struct walk *walk, uint64_t before, struct fault *why)
 				          "entry %" PRIu64
 				          " was detached to an archive, but its leaf hash (tile) is missing",
 				          index);
-				return broken(walk, true, index, NULL);
+				return verify_broken(walk, true, index, NULL);
 			}
 			walk->by_hash = true;
 			tree_frontier_add(&walk->frontier, &leaf, node_compare, walk);
@@ -412,7 +366,7 @@ entry_check(struct walk *walk, const struct slice *fields)
 			          "%" PRIu64 "번 항목이 없습니다 (다음은 %" PRId64 "번)",
 			          "entry %" PRIu64 " is missing (the next one is %" PRId64 ")", expected,
 			          index);
-		return broken(walk, true, twice ? (uint64_t)index : expected, twice ? walk->id : NULL);
+		return verify_broken(walk, true, twice ? (uint64_t)index : expected, twice ? walk->id : NULL);
 	}
 	if ((result = columns_compare(walk, expected, fields)) != 0)
 		return result;
@@ -466,7 +420,7 @@ log_end(struct walk *walk, struct fault *why)
 		          "the log is cut: there is a signed checkpoint of size %" PRId64 ", but %" PRIu64
 		          " entries",
 		          stored.size, size);
-		return broken(walk, true, size, NULL);
+		return verify_broken(walk, true, size, NULL);
 	}
 	if (anchors_next(walk->anchors) != INT64_MAX) {
 		fault_set(WHAT(walk), FAULT_TAMPERED,
@@ -475,7 +429,7 @@ log_end(struct walk *walk, struct fault *why)
 		          "rolled back: a head of size %" PRId64
 		          " was confirmed outside, but there are %" PRIu64 " entries",
 		          anchors_next(walk->anchors), size);
-		return broken(walk, true, size, NULL);
+		return verify_broken(walk, true, size, NULL);
 	}
 	for (size_t i = 0; i < walk->kept_count; i++) {
 		const struct kept *kept = &walk->kept[i];
@@ -489,7 +443,7 @@ log_end(struct walk *walk, struct fault *why)
 			          "the archive %s was made at size %" PRIu64 ", but the log has size %" PRIu64
 			          ": the database was rolled back",
 			          kept->archive, kept->size, size);
-			return broken(walk, true, size, NULL);
+			return verify_broken(walk, true, size, NULL);
 		}
 		fault_set(WHAT(walk), FAULT_TAMPERED,
 		          "되돌려졌습니다: 밖에 보관된 체크포인트의 크기는 %" PRIu64 "인데 항목은 %" PRIu64
@@ -497,13 +451,13 @@ log_end(struct walk *walk, struct fault *why)
 		          "rolled back: the checkpoint kept outside has size %" PRIu64
 		          ", but there are %" PRIu64 " entries",
 		          kept->size, size);
-		return broken(walk, true, size, NULL);
+		return verify_broken(walk, true, size, NULL);
 	}
 	if (walk->covered < size) {
 		fault_set(WHAT(walk), FAULT_TAMPERED,
 		          "%" PRIu64 "번 항목부터는 서명된 체크포인트가 덮지 않습니다",
 		          "from entry %" PRIu64 " on no signed checkpoint covers the entries", walk->covered);
-		return broken(walk, true, walk->covered, walk->covered + 1 == size ? walk->id : NULL);
+		return verify_broken(walk, true, walk->covered, walk->covered + 1 == size ? walk->id : NULL);
 	}
 	if ((result = pager_tiles_end(walk->pager, size, &level, &number, why)) == -1)
 		return -1;
@@ -511,7 +465,7 @@ log_end(struct walk *walk, struct fault *why)
 		fault_set(
 		    WHAT(walk), FAULT_TAMPERED, "타일(단 %u, %" PRId64 "번)이 빠졌거나 트리 밖에 있습니다",
 		    "tile (level %u, number %" PRId64 ") is missing, or outside the tree", level, number);
-		return broken(walk, false, 0, NULL);
+		return verify_broken(walk, false, 0, NULL);
 	}
 	walk->report->tiles += pager_tiles(walk->pager);
 	return 0;
@@ -532,7 +486,7 @@ keys_choose(struct walk *walk, struct keyring *own, struct fault *why)
 	if (keyring_add(own, buffer_view(&announced), &bad) == -1) {
 		*WHAT(walk) = bad;
 		fault_prefix(WHAT(walk), "log_key", "log_key");
-		result = broken(walk, false, 0, NULL);
+		result = verify_broken(walk, false, 0, NULL);
 		goto out;
 	}
 	if (walk->options->keyring != NULL) {
@@ -552,14 +506,14 @@ keys_choose(struct walk *walk, struct keyring *own, struct fault *why)
 			fault_set(WHAT(walk), FAULT_TAMPERED,
 			          "log_key 에 밖에서 준 키가 아닌 검증 키가 있습니다",
 			          "log_key holds a verifier key that is not among those given from outside");
-			result = broken(walk, false, 0, NULL);
+			result = verify_broken(walk, false, 0, NULL);
 			goto out;
 		}
 	}
 	if (!keyring_knows(own, slice_string(walk->log->origin))) {
 		fault_set(WHAT(walk), FAULT_TAMPERED, "기록 %s의 검증 키(vkey)가 없습니다",
 		          "there is no verifier key (vkey) of the log %s", walk->log->origin);
-		result = broken(walk, false, 0, NULL);
+		result = verify_broken(walk, false, 0, NULL);
 		goto out;
 	}
 	walk->keyring = own;
@@ -569,8 +523,8 @@ out:
 	return result;
 }
 
-static int
-log_walk(struct walk *walk, const struct stored_log *log, struct fault *why)
+int
+verify_log(struct walk *walk, const struct stored_log *log, struct fault *why)
 {
 	struct keyring *keys = malloc(sizeof *keys);
 	int result = -1;
@@ -605,310 +559,4 @@ out:
 	walk->keyring = NULL;
 	free(keys);
 	return result;
-}
-
-/* ---- the database as a whole --------------------------------------------------------------------------------------- */
-
-/* A first row that should not be there: its text, 1; or 0. */
-static int
-stray(struct walk *walk, const char *sql, const char *ko, const char *en, struct fault *why)
-{
-	struct database_rows *rows = NULL;
-
-	if (database_ask(&rows, walk->side, sql, 0, NULL, why) == -1)
-		return -1;
-	if (database_count(rows) == 0) {
-		database_rows_free(rows);
-		return 0;
-	}
-	fault_set(WHAT(walk), FAULT_TAMPERED, "%s%.0s: %s", "%.0s%s: %s", ko, en, database_text(rows, 0, 0));
-	walk->log = NULL;
-	database_rows_free(rows);
-	return broken(walk, false, 0, NULL);
-}
-
-static int
-strays_check(struct walk *walk, struct fault *why)
-{
-	static const struct {
-		const char *sql, *ko, *en;
-	} looks[] = {
-	    {"WITH RECURSIVE t AS (SELECT min(log_id) AS n FROM haechi.entry UNION ALL "
-	     "SELECT (SELECT min(log_id) FROM haechi.entry WHERE log_id > t.n) FROM t WHERE t.n IS NOT NULL) "
-	     "SELECT n::text FROM t WHERE n IS NOT NULL AND n NOT IN (SELECT log_id FROM haechi.log) LIMIT 1", "등록되지 않은 기록의 항목이 있습니다, log_id",
-	     "entries of a log that is not registered, log_id"                             },
-	    {"SELECT log_id::text FROM haechi.checkpoint c WHERE NOT EXISTS (SELECT FROM haechi.log l WHERE "
-	     "l.log_id = "
-	     "c.log_id) LIMIT 1",	                                                                      "등록되지 않은 기록의 체크포인트가 있습니다, log_id",
-	     "a checkpoint of a log that is not registered, log_id"                        },
-	    {"SELECT log_id::text FROM haechi.tile t WHERE NOT EXISTS (SELECT FROM haechi.log l WHERE "
-	     "l.log_id = t.log_id) "
-	     "LIMIT 1",	                                                                                "등록되지 않은 기록의 타일이 있습니다, log_id",
-	     "a tile of a log that is not registered, log_id"                              },
-	    {"SELECT c.entry_id FROM haechi.content c WHERE NOT EXISTS (SELECT FROM haechi.entry e WHERE "
-	     "e.id = c.entry_id "
-	     "AND e.log_id = c.log_id AND e.wall = c.wall AND e.agency IS NOT DISTINCT FROM c.agency) LIMIT "
-	     "1",	                                                                                      "항목 없이 봉인된 내용이 있거나 열이 항목과 다릅니다, 항목",
-	     "sealed content without its entry, or with columns that differ from it, entry"},
-	};
-
-	for (size_t i = 0; i < sizeof looks / sizeof *looks; i++) {
-		const int result = stray(walk, looks[i].sql, looks[i].ko, looks[i].en, why);
-
-		if (result != 0)
-			return result;
-	}
-	return 0;
-}
-
-/* A log somebody has keys of, or a head of, must be there. */
-static int
-absent_check(struct walk *walk, const struct stored_log *logs, size_t count, struct fault *why)
-{
-	const struct keyring *keyring = walk->options->keyring;
-
-	walk->log = NULL;
-	for (size_t k = 0; keyring != NULL && k < keyring->count; k++) {
-		const char *name = keyring->keys[k].name;
-		const size_t size = strlen(name), suffix = strlen(REPORT_SUFFIX);
-		bool there = keyring->keys[k].type == NOTE_COSIGNATURE ||
-		             (size > suffix && strcmp(name + size - suffix, REPORT_SUFFIX) == 0);
-
-		for (size_t i = 0; i < count && !there; i++)
-			there = strcmp(logs[i].origin, name) == 0;
-		if (there)
-			continue;
-		fault_set(WHAT(walk), FAULT_TAMPERED,
-		          "기록 %s의 키가 주어졌는데 데이터베이스에 그 기록이 없습니다",
-		          "keys of the log %s were given, but the database has no such log", name);
-		return broken(walk, false, 0, NULL);
-	}
-	for (size_t i = 0; i < walk->kept_count; i++) {
-		struct checkpoint checkpoint;
-		struct note note;
-
-		if (walk->kept[i].log != NULL)
-			continue;
-		if (walk->kept[i].archive != NULL) {
-			fault_set(WHAT(walk), FAULT_TAMPERED,
-			          "보관함 %s 의 기록 %s이(가) 데이터베이스에 없습니다",
-			          "archive %s: its log %s is not in the database", walk->kept[i].archive,
-			          walk->kept[i].origin);
-			return broken(walk, false, 0, NULL);
-		}
-		if (note_parse(&note, walk->options->witnesses[i], why) == -1 ||
-		    checkpoint_parse(&checkpoint, note.text, why) == -1)
-			return fault_prefix(why, "밖에 보관된 체크포인트", "the checkpoint kept outside");
-		fault_set(WHAT(walk), FAULT_TAMPERED,
-		          "밖에 보관된 체크포인트의 기록 %.*s이(가) 데이터베이스에 없습니다",
-		          "the log %.*s of the checkpoint kept outside is not in the database",
-		          SLICE_PRINT(checkpoint.origin));
-		return broken(walk, false, 0, NULL);
-	}
-	return 0;
-}
-
-static int
-count_ask(struct database *database, const char *sql, uint64_t *out, struct fault *why)
-{
-	struct database_rows *rows = NULL;
-
-	if (database_ask(&rows, database, sql, 0, NULL, why) == -1)
-		return -1;
-	*out = (uint64_t)database_integer(rows, 0, 0);
-	database_rows_free(rows);
-	return 0;
-}
-
-/* Partitions come and go beside every snapshot: held from before it, what it shows is there. */
-#define HOLD "LOCK TABLE haechi.entry, haechi.content IN ACCESS SHARE MODE; "
-
-/* Both connections in one snapshot, reading in the order of the index and not by a sort on the server's disk. */
-static int
-snapshot_share(struct walk *walk, struct fault *why)
-{
-	struct database_rows *rows = NULL;
-	char sql[256];
-	bool whole;
-
-	if (database_run(walk->stream,
-	                 "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " HOLD
-	                 "SET LOCAL enable_sort = off",
-	                 why) == -1 ||
-	    database_run(walk->side, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " HOLD, why) == -1 ||
-	    database_ask(&rows, walk->stream, "SELECT haechi.sees_everything()", 0, NULL, why) == -1)
-		return -1;
-	whole = database_bool(rows, 0, 0);
-	database_rows_free(rows);
-	if (!whole)
-		return fault_set(why, FAULT_FORBIDDEN,
-		                 "이 로그인은 일부 기관의 행만 보므로 빠진 것을 판단할 수 없습니다: 전체를 "
-		                 "보는 감사인으로 접속하십시오",
-		                 "this login sees the rows of some agencies only, so a gap would mean "
-		                 "nothing: connect as an "
-		                 "auditor of all agencies");
-	if (database_ask(&rows, walk->stream, "SELECT pg_export_snapshot()", 0, NULL, why) == -1)
-		return -1;
-	snprintf(sql, sizeof sql, "SET TRANSACTION SNAPSHOT '%s'", database_text(rows, 0, 0));
-	database_rows_free(rows);
-	return database_run(walk->side, sql, why);
-}
-
-/* ---- archives ------------------------------------------------------------------------------------------------------ */
-
-/* The keys that archives are held against: those from outside, else all the database has. */
-static int
-keys_gather(struct keyring *out, struct walk *walk, const struct stored_log *logs, size_t count,
-            struct fault *why)
-{
-	struct buffer announced;
-	int result = 0;
-
-	memset(out, 0, sizeof *out);
-	if (walk->options->keyring != NULL) {
-		*out = *walk->options->keyring;
-		return 0;
-	}
-	buffer_init(&announced, KEYRING_LIMIT);
-	for (size_t i = 0; i < count && result == 0; i++) {
-		struct fault bad; /* log_walk() names it */
-
-		buffer_reset(&announced);
-		result = stored_keys(&announced, walk->side, logs[i].log_id, why);
-		if (result == 0 && keyring_add(out, buffer_view(&announced), &bad) == -1)
-			break;
-	}
-	buffer_free(&announced);
-	return result;
-}
-
-/* One archive by itself; its heads are then heads kept outside. */
-static int
-archive_look(struct walk *walk, const char *path, const struct keyring *keyring, struct fault *why)
-{
-	struct bundle_report *bundle = malloc(sizeof *bundle);
-	struct arena *arena = arena_new((size_t)4 * 1024 * 1024);
-	int result = -1;
-
-	if (bundle == NULL || arena == NULL) {
-		fault_memory(why);
-		goto out;
-	}
-	if (bundle_check(bundle, path, keyring, arena, why) == -1) {
-		if (why->kind != FAULT_TAMPERED && why->kind != FAULT_INVALID &&
-		    why->kind != FAULT_TOO_LARGE && why->kind != FAULT_UNIDENTIFIED)
-			goto out;
-		*WHAT(walk) = *why;
-		fault_prefix(WHAT(walk), "보관함 %s", "archive %s", path);
-		result = broken(walk, false, 0, NULL);
-		goto out;
-	}
-	if (bundle->kind != MANIFEST_ARCHIVE) {
-		fault_set(why, FAULT_USAGE, "%s: 보관함이 아닙니다", "%s: not an archive", path);
-		goto out;
-	}
-	for (size_t i = 0; i < bundle->log_count; i++) {
-		struct kept *kept = &walk->kept[walk->kept_count++];
-
-		*kept = (struct kept){
-		    .archive = path, .size = bundle->logs[i].size, .root = bundle->logs[i].root};
-		memcpy(kept->origin, bundle->logs[i].origin, sizeof kept->origin);
-	}
-	/* One that the database still holds whole is of this history or not; nothing was detached to it. */
-	(void)detached_seen(walk->detached, bundle->manifest);
-	walk->report->archives++;
-	result = 0;
-out:
-	arena_free(arena);
-	free(bundle);
-	return result;
-}
-
-static int
-archives_look(struct walk *walk, const struct stored_log *logs, size_t count, struct fault *why)
-{
-	struct keyring *keyring = malloc(sizeof *keyring);
-	const struct archive *wrong;
-	int result = -1;
-
-	if (keyring == NULL)
-		return fault_memory(why);
-	if (keys_gather(keyring, walk, logs, count, why) == -1)
-		goto out;
-	if ((result = detached_open(&walk->detached, &wrong, walk->side, keyring, why)) == 1) {
-		*WHAT(walk) = *why;
-		result = broken(walk, wrong != NULL, wrong == NULL ? 0 : wrong->first, NULL);
-		if (wrong != NULL)
-			snprintf(walk->report->first.origin, sizeof walk->report->first.origin, "%s",
-			         wrong->origin);
-	}
-	for (size_t i = 0; i < walk->options->archive_count && result == 0; i++)
-		result = archive_look(walk, walk->options->archives[i], keyring, why);
-out:
-	free(keyring);
-	return result;
-}
-
-int
-verify_database(struct verify_report *report, const char *conninfo, const struct verify_options *options,
-                struct fault *why)
-{
-	struct walk walk = {.options = options, .report = report};
-	struct stored_log *logs = calloc(STORED_LOGS, sizeof *logs);
-	int result = -1;
-	size_t count;
-
-	memset(report, 0, sizeof *report);
-	report->outside_keys = options->keyring != NULL;
-	report->outside_heads = options->witness_count > 0;
-	if (options->witness_count > VERIFY_WITNESSES) {
-		fault_set(why, FAULT_USAGE, "밖에 보관된 체크포인트는 %d개까지입니다",
-		          "at most %d checkpoints kept outside", VERIFY_WITNESSES);
-		goto out;
-	}
-	if (options->archive_count > VERIFY_ARCHIVES) {
-		fault_set(why, FAULT_USAGE, "보관함은 한 번에 %d개까지입니다", "at most %d archives at once",
-		          VERIFY_ARCHIVES);
-		goto out;
-	}
-	buffer_init(&walk.list, 2 * ENTRY_SIZE_LIMIT);
-	walk.kept_count = options->witness_count;
-	walk.kept =
-	    calloc(options->witness_count + options->archive_count * MANIFEST_LOGS + 1, sizeof *walk.kept);
-	if ((walk.arena = arena_new(ARENA_LIMIT)) == NULL || logs == NULL || walk.kept == NULL) {
-		fault_memory(why);
-		goto out;
-	}
-	if (database_open(&walk.stream, conninfo, why) == -1 ||
-	    database_open(&walk.side, conninfo, why) == -1 || snapshot_share(&walk, why) == -1 ||
-	    stored_logs(logs, &count, walk.side, why) == -1 ||
-	    count_ask(walk.side,
-	              "SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint FROM pg_class c JOIN "
-	              "pg_inherits i "
-	              "ON i.inhrelid = c.oid WHERE i.inhparent = 'haechi.entry'::regclass",
-	              &walk.total, why) == -1)
-		goto out;
-	result = archives_look(&walk, logs, count, why);
-	for (size_t i = 0; i < count && result == 0; i++)
-		result = log_walk(&walk, &logs[i], why);
-	if (result == 0) {
-		uint64_t seen;
-
-		detached_count(walk.detached, &seen, &report->unseen);
-	}
-	if (result == 0)
-		result = absent_check(&walk, logs, count, why);
-	if (result == 0)
-		result = strays_check(&walk, why);
-	if (result == 0)
-		result = count_ask(walk.side, "SELECT count(*) FROM haechi.content", &report->contents, why);
-out:
-	database_close(walk.stream);
-	database_close(walk.side);
-	detached_close(walk.detached);
-	arena_free(walk.arena);
-	buffer_free(&walk.list);
-	free(walk.kept);
-	free(logs);
-	return result == -1 ? -1 : 0;
 }
