@@ -177,6 +177,7 @@ bench: SETUP = bench
 bench: deploy/.ready ## measure: ratios against peers, in one run
 	@$(MAKE) --no-print-directory -j$(JOBS) programs $(BENCH)
 	@tests/bench/cedar.sh $(B)
+	@$(B)/bench/classify
 	@tests/bench/run.sh $(B)
 
 SECONDS_EACH ?= 60
