@@ -20,7 +20,7 @@
 
 #define JINJA_SOURCE_LIMIT ((size_t)1 << 20)
 #define JINJA_MEMORY_LIMIT ((size_t)512 << 20) /* of one rendering */
-#define JINJA_STEPS_LIMIT  8000000u
+#define JINJA_STEPS_LIMIT  2000000u
 #define JINJA_DEPTH_LIMIT  160
 
 struct jinja;
