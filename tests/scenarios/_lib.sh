@@ -32,6 +32,15 @@ trap cleanup EXIT
 fail() { echo "FAIL: $*" >&2; exit 1; }
 skip() { echo "$*"; exit 77; }
 
+# With pipefail, a `grep -q` that leaves at its first match makes whoever writes to it fail: here it reads to the end.
+grep() {
+	if [[ ${1-} =~ ^-[a-zA-Z]*q ]]; then
+		command grep "${1/q/c}" "${@:2}" >/dev/null
+	else
+		command grep "$@"
+	fi
+}
+
 # until_true SECONDS COMMAND...
 until_true() {
 	local deadline=$(($(date +%s) + $1))
