@@ -604,11 +604,12 @@ pack_all(struct runner *runner, struct fault *why)
 	}
 	total = 0;
 	for (size_t i = 0; i < count; i++) {
-		struct packing packing = {matrices[i], runner->packed + total};
+		struct packing packing = {.matrix = matrices[i]};
 		size_t size = kernel_packed_size(matrices[i]);
 
 		if (size == 0)
 			continue;
+		packing.out = runner->packed + total;
 		crew_share(runner->crew, (groups_of(matrices[i]) + 7) / 8, pack_chunk, &packing);
 		matrices[i]->packed = packing.out;
 		total += (size + 63) / 64 * 64;
