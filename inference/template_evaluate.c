@@ -42,8 +42,10 @@ evaluate_call(struct run *run, const struct node *node, struct value *out)
 		}
 		if (of.kind == VALUE_UNDEFINED)
 			return value_attribute(run, &of, node->a->name, out);
-		if (method_call(run, &of, node->a->name, &arguments, out, &known) == -1 || known)
-			return known ? 0 : -1;
+		if (method_call(run, &of, node->a->name, &arguments, out, &known) == -1)
+			return -1;
+		if (known)
+			return 0;
 		return run_wrong(run, "%s에는 '%.*s'이(가) 없습니다", "%s has no method '%.*s'",
 		                 value_kind_name(&of), SLICE_PRINT(node->a->name));
 	}

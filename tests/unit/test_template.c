@@ -106,15 +106,17 @@ refusals_name_line_and_construct(void **state)
 	static const struct {
 		const char *source, *says;
 	} cases[] = {
-	    {"a\n{% include 'x' %}",                             "line 2: tag 'include' is not supported"  },
-	    {"\n\n{% for a in b recursive %}{% endfor %}",       "line 3: for 'recursive' is not supported"},
-	    {"{{ 1 }}\n{{ 'a'|nosuch }}",                        "line 2: filter 'nosuch' is not supported"},
-	    {"{% if 1 is weird %}{% endif %}",                   "line 1: test 'weird' is not supported"   },
-	    {"{{ nothing.at.all }}",                             "line 1: 'nothing' is undefined"          },
-	    {"{{ 'a'.explode() }}",                              "line 1: str has no method 'explode'"     },
+	    {"a\n{% include 'x' %}",                             "line 2: tag 'include' is not supported"   },
+	    {"\n\n{% for a in b recursive %}{% endfor %}",       "line 3: for 'recursive' is not supported" },
+	    {"{{ 1 }}\n{{ 'a'|nosuch }}",                        "line 2: filter 'nosuch' is not supported" },
+	    {"{{ 'a'.split(3) }}",                               "line 1: split() was given a bad separator"},
+	    {"x\n{{ 'a'.replace(1) }}",                          "line 2: replace() needs two strings"      },
+	    {"{% if 1 is weird %}{% endif %}",                   "line 1: test 'weird' is not supported"    },
+	    {"{{ nothing.at.all }}",                             "line 1: 'nothing' is undefined"           },
+	    {"{{ 'a'.explode() }}",                              "line 1: str has no method 'explode'"      },
 	    {"x\n{{ raise_exception('roles ' ~ 'alternate') }}",
-	     "line 2: the model's chat template refuses: roles alternate"                                  },
-	    {"{% if true %}",	                            "'endif' is missing"                      },
+	     "line 2: the model's chat template refuses: roles alternate"                                   },
+	    {"{% if true %}",	                            "'endif' is missing"                       },
 	};
 
 	(void)state;
