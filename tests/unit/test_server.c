@@ -117,21 +117,20 @@ test_large(void **state)
 			buffer_append(&first, piece, (size_t)n);
 			kit_sleep(10);
 		}
-		kit_read(fd, &result, 1, 50);
-		while (true) { /* the beginning is in `first` */
+		/* A busy machine may pause: it is over when the answer is whole, not when nothing comes. */
+		memset(&result, 0, sizeof result);
+		for (unsigned pause = 0; pause < 60 && result.count == 0; pause++) {
 			struct kit_result more;
 
-			buffer_slice(&first, buffer_view(&result.bytes));
-			kit_free(&result);
-			memset(&result, 0, sizeof result);
 			kit_read(fd, &more, 0, 300);
-			result = more;
-			if (more.bytes.size == 0)
-				break;
+			buffer_slice(&first, buffer_view(&more.bytes));
+			kit_free(&more);
+			buffer_free(&result.parsed);
+			memset(&result, 0, sizeof result);
+			buffer_init(&result.parsed, (size_t)64 << 20);
+			result.bytes = first;
+			kit_parse(&result);
 		}
-		buffer_free(&result.bytes);
-		result.bytes = first;
-		kit_parse(&result);
 		assert_int_equal(result.count, 1);
 		assert_false(result.rest);
 		if (a == 0) {
@@ -289,11 +288,12 @@ test_full(void **state)
 
 	(void)state;
 	kit_say(working, "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
-	kit_sleep(30);
+	for (int i = 0; i < 500 && kit_begun == 0; i++)
+		kit_sleep(10);
 	for (size_t i = 0; i < 60; i++)
 		fds[i] = kit_connect(server);
 	kit_alive(server);
-	kit_read(fds[0], &result, 0, 500);
+	kit_read(fds[0], &result, 0, 5000);
 	assert_true(result.closed || result.reset);
 	kit_free(&result);
 	kit_read(working, &result, 0, 50);
