@@ -20,3 +20,4 @@ done
 BASE_URL=http://${address#address=tcp:} node tests/clients/engine.mjs || { tail -n 5 "$work/log"; exit 1; }
 kill "$pid"
 wait "$pid"
+pid=
