@@ -155,8 +155,17 @@ plain(const struct cedar_clause *clause, enum cedar_kind kind)
 	return kind == CEDAR_LONG || kind == CEDAR_DATETIME || kind == CEDAR_DURATION;
 }
 
+/* Most values that differ already differ in what is at hand: their kind, or the hash of a string. */
+static inline bool
+same(struct cedar_value a, struct cedar_value b)
+{
+	if (a.kind != b.kind || (a.kind == CEDAR_STRING && a.as.string->hash != b.as.string->hash))
+		return false;
+	return cedar_value_order(a, b) == 0;
+}
+
 /* false: the tree must tell. */
-static bool
+static inline bool
 decide_here(struct evaluation *run, const struct cedar_clause *clause, bool *holds)
 {
 	struct cedar_value left = operand(run, clause->left_shared, clause->left), right = clause->constant;
@@ -170,7 +179,7 @@ decide_here(struct evaluation *run, const struct cedar_clause *clause, bool *hol
 	switch ((enum cedar_op)clause->test) {
 	case CEDAR_EQUAL:
 	case CEDAR_NOT_EQUAL:
-		*holds = (cedar_value_order(left, right) == 0) == (clause->test == CEDAR_EQUAL);
+		*holds = same(left, right) == (clause->test == CEDAR_EQUAL);
 		return true;
 	case CEDAR_CONTAINS:
 		if (left.kind != CEDAR_SET)
