@@ -268,6 +268,33 @@ answer_send(struct child *child, bool failed, struct slice body)
 #define FILTERED 1
 #endif
 
+/* These calls get `listed`, all others `others`; for every thread, for good. */
+static int
+filter_calls(uint32_t others, uint32_t listed, const int *calls, size_t count, struct fault *why)
+{
+	scmp_filter_ctx filter;
+	int result = -1;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
+		return fault_errno(why, "no_new_privs", "no_new_privs");
+	if (!FILTERED)
+		return 0;
+	filter = seccomp_init(others);
+	if (filter == NULL || seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1) != 0)
+		goto out;
+	for (size_t i = 0; i < count; i++)
+		if (seccomp_rule_add(filter, listed, calls[i], 0) != 0)
+			goto out;
+	if (seccomp_load(filter) == 0)
+		result = 0;
+out:
+	seccomp_release(filter);
+	if (result == -1)
+		return fault_set(why, FAULT_SYSTEM, "서명자를 가둘 수 없습니다 (seccomp)",
+		                 "the signer cannot be confined (seccomp)");
+	return 0;
+}
+
 /*
  * With keys in a token its module must open files and sockets of its own: what is left to forbid is to become another program, to
  * look into others, or to listen.
@@ -293,27 +320,9 @@ confine_loosely(struct fault *why)
 	    SCMP_SYS(kexec_load),
 	    SCMP_SYS(keyctl),
 	};
-	scmp_filter_ctx filter;
-	int result = -1;
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
-		return fault_errno(why, "no_new_privs", "no_new_privs");
-	if (!FILTERED)
-		return 0;
-	filter = seccomp_init(SCMP_ACT_ALLOW);
-	if (filter == NULL || seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1) != 0)
-		goto out;
-	for (size_t i = 0; i < sizeof forbidden / sizeof forbidden[0]; i++)
-		if (seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, forbidden[i], 0) != 0)
-			goto out;
-	if (seccomp_load(filter) == 0)
-		result = 0;
-out:
-	seccomp_release(filter);
-	if (result == -1)
-		return fault_set(why, FAULT_SYSTEM, "서명자를 가둘 수 없습니다 (seccomp)",
-		                 "the signer cannot be confined (seccomp)");
-	return 0;
+	return filter_calls(SCMP_ACT_ALLOW, SCMP_ACT_KILL_PROCESS, forbidden,
+	                    sizeof forbidden / sizeof forbidden[0], why);
 }
 
 static int
@@ -356,27 +365,9 @@ confine(struct fault *why)
 	    SCMP_SYS(exit),
 	    SCMP_SYS(exit_group),
 	};
-	scmp_filter_ctx filter;
-	int result = -1;
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
-		return fault_errno(why, "no_new_privs", "no_new_privs");
-	if (!FILTERED)
-		return 0;
-	filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
-	if (filter == NULL || seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1) != 0)
-		goto out;
-	for (size_t i = 0; i < sizeof allowed / sizeof allowed[0]; i++)
-		if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0) != 0)
-			goto out;
-	if (seccomp_load(filter) == 0)
-		result = 0;
-out:
-	seccomp_release(filter);
-	if (result == -1)
-		return fault_set(why, FAULT_SYSTEM, "서명자를 가둘 수 없습니다 (seccomp)",
-		                 "the signer cannot be confined (seccomp)");
-	return 0;
+	return filter_calls(SCMP_ACT_KILL_PROCESS, SCMP_ACT_ALLOW, allowed,
+	                    sizeof allowed / sizeof allowed[0], why);
 }
 
 static int
