@@ -1,6 +1,8 @@
+#include <math.h>
 #include <string.h>
 
 #include "inference/model.h"
+#include "inference/quant.h"
 #include "schema/base/fault.h"
 
 #ifdef HAVE_CUDA
@@ -28,4 +30,39 @@ runner_named(const char *name, struct fault *why)
 	          "Toolkit and make again");
 	return NULL;
 #endif
+}
+
+unsigned
+runner_cache_bits(const struct model *model, const struct runner_options *options)
+{
+	if (options->cache_bits != 0)
+		return options->cache_bits;
+	return model->layers[0].q.type == QUANT_F32 ? 32 : 16;
+}
+
+size_t
+runner_page_bytes(const struct model *model, const struct runner_options *options)
+{
+	const struct shape *shape = &model->shape;
+
+	return (size_t)2 * shape->layers * shape->kv_heads * shape->head_size * CACHE_PAGE *
+	       (runner_cache_bits(model, options) / 8);
+}
+
+void
+model_begin_row(const struct model *model, const struct step_row *row, float *x, float *turns)
+{
+	const struct shape *shape = &model->shape;
+	const struct matrix *embedding = &model->embedding;
+
+	quant_row(embedding->type, embedding->data + row->token * embedding->row_size, x, shape->width);
+	if (shape->embedding_scale != 1.0f)
+		for (size_t i = 0; i < shape->width; i++)
+			x[i] *= shape->embedding_scale;
+	for (size_t i = 0; i < shape->rotated / 2; i++) {
+		double angle = row->position * model->rope_frequencies[i];
+
+		turns[2 * i] = (float)cos(angle) * shape->rope_magnitude;
+		turns[2 * i + 1] = (float)sin(angle) * shape->rope_magnitude;
+	}
 }

@@ -361,33 +361,15 @@ between_layers(void *argument, size_t index, size_t member)
 /* ---- the graph -------------------------------------------------------------------------------------------------- */
 
 static void
-begin_row(struct runner *runner, const struct step_row *row, size_t t)
-{
-	const struct model *model = runner->model;
-	const struct shape *shape = &model->shape;
-	const struct matrix *embedding = &model->embedding;
-	float *x = runner->x + t * shape->width, *turns = runner->turns + t * shape->rotated;
-
-	quant_row(embedding->type, embedding->data + row->token * embedding->row_size, x, shape->width);
-	if (shape->embedding_scale != 1.0f)
-		for (size_t i = 0; i < shape->width; i++)
-			x[i] *= shape->embedding_scale;
-	for (size_t i = 0; i < shape->rotated / 2; i++) {
-		double angle = row->position * model->rope_frequencies[i];
-
-		turns[2 * i] = (float)cos(angle) * shape->rope_magnitude;
-		turns[2 * i + 1] = (float)sin(angle) * shape->rope_magnitude;
-	}
-}
-
-static void
 begin_chunk(void *argument, size_t index, size_t member)
 {
 	struct piece *piece = argument;
 
 	(void)member;
 	for (size_t t = index * TOKENS_CHUNK; t < (index + 1) * TOKENS_CHUNK && t < piece->count; t++)
-		begin_row(piece->runner, &piece->step->rows[t], t);
+		model_begin_row(piece->runner->model, &piece->step->rows[t],
+		                piece->runner->x + t * piece->runner->model->shape.width,
+		                piece->runner->turns + t * piece->runner->model->shape.rotated);
 }
 
 /* One feed-forward network over piece->count rows of `in`. */
@@ -620,23 +602,6 @@ pack_all(struct runner *runner, struct fault *why)
 	return 0;
 }
 
-static unsigned
-cache_bits(const struct model *model, const struct runner_options *options)
-{
-	if (options->cache_bits != 0)
-		return options->cache_bits;
-	return model->layers[0].q.type == QUANT_F32 ? 32 : 16;
-}
-
-static size_t
-cpu_page_bytes(const struct model *model, const struct runner_options *options)
-{
-	const struct shape *shape = &model->shape;
-
-	return (size_t)2 * shape->layers * shape->kv_heads * shape->head_size * CACHE_PAGE *
-	       (cache_bits(model, options) / 8);
-}
-
 static int
 take_scratch(struct runner *runner, const struct runner_options *options, struct fault *why)
 {
@@ -721,7 +686,7 @@ cpu_open(struct runner **out, struct model *model, const struct runner_options *
 	runner->model = model;
 	runner->kernels = options->plain ? &kernels_plain : kernels_choose();
 	runner->rows = options->rows;
-	runner->half = cache_bits(model, options) == 16;
+	runner->half = runner_cache_bits(model, options) == 16;
 	if (threads == 0)
 		threads = model->weight_bytes < TINY_MODEL ? 1 : crew_processors();
 	if (crew_start(&runner->crew, threads, why) == -1)
@@ -763,6 +728,6 @@ const struct runner_kind runner_cpu = {
     .open = cpu_open,
     .forward = cpu_forward,
     .describe = cpu_describe,
-    .page_bytes = cpu_page_bytes,
+    .page_bytes = runner_page_bytes,
     .close = cpu_close,
 };

@@ -333,26 +333,6 @@ fetch(struct runner *runner, float *to, const float *from, size_t count)
 
 /* ---- a step's way up -------------------------------------------------------------------------------------------- */
 
-static void
-place_row(struct runner *runner, const struct step_row *row, size_t t)
-{
-	const struct model *model = runner->model;
-	const struct shape *shape = &model->shape;
-	float *x = runner->here.x + t * shape->width, *turns = runner->here.turns + t * shape->rotated;
-
-	quant_row(model->embedding.type, model->embedding.data + row->token * model->embedding.row_size, x,
-	          shape->width);
-	if (shape->embedding_scale != 1.0f)
-		for (size_t i = 0; i < shape->width; i++)
-			x[i] *= shape->embedding_scale;
-	for (size_t i = 0; i < shape->rotated / 2; i++) {
-		double angle = row->position * model->rope_frequencies[i];
-
-		turns[2 * i] = (float)cos(angle) * shape->rope_magnitude;
-		turns[2 * i + 1] = (float)sin(angle) * shape->rope_magnitude;
-	}
-}
-
 /* Rows of one sequence share its page table; the longest of them decides how much of it goes up. */
 static void
 place_tables(struct runner *runner, const struct step *step)
@@ -452,7 +432,8 @@ cuda_forward(struct runner *runner, const struct step *step)
 	struct looking looking;
 
 	for (size_t t = 0; t < step->count; t++) {
-		place_row(runner, &step->rows[t], t);
+		model_begin_row(runner->model, &step->rows[t], runner->here.x + t * shape->width,
+		                runner->here.turns + t * shape->rotated);
 		if (step->logits != NULL && step->rows[t].wanted)
 			runner->here.chosen[wanted++] = (uint32_t)t;
 	}
@@ -693,23 +674,6 @@ check_shape(const struct model *model, struct fault *why)
 	return 0;
 }
 
-static unsigned
-cache_bits(const struct model *model, const struct runner_options *options)
-{
-	if (options->cache_bits != 0)
-		return options->cache_bits;
-	return model->layers[0].q.type == QUANT_F32 ? 32 : 16;
-}
-
-static size_t
-cuda_page_bytes(const struct model *model, const struct runner_options *options)
-{
-	const struct shape *shape = &model->shape;
-
-	return (size_t)2 * shape->layers * shape->kv_heads * shape->head_size * CACHE_PAGE *
-	       (cache_bits(model, options) / 8);
-}
-
 static void
 cuda_close(struct runner *runner)
 {
@@ -745,7 +709,7 @@ cuda_open(struct runner **out, struct model *model, const struct runner_options 
 		return fault_memory(why);
 	runner->model = model;
 	runner->rows = options->rows;
-	runner->half = cache_bits(model, options) == 16;
+	runner->half = runner_cache_bits(model, options) == 16;
 	runner->table_length = options->context / CACHE_PAGE + 2;
 	runner->layer_bytes = (size_t)shape->kv_heads * shape->head_size * CACHE_PAGE * (runner->half ? 2 : 4) *
 	                      options->pages;
@@ -783,6 +747,6 @@ extern "C" const struct runner_kind runner_cuda = {
     .open = cuda_open,
     .forward = cuda_forward,
     .describe = cuda_describe,
-    .page_bytes = cuda_page_bytes,
+    .page_bytes = runner_page_bytes,
     .close = cuda_close,
 };

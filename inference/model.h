@@ -122,6 +122,12 @@ extern const struct runner_kind runner_cpu;
 /* "cpu" (or NULL), "cuda" where the program was built with nvcc. NULL with the fault: no such device here. */
 MUST_CHECK const struct runner_kind *runner_named(const char *name, struct fault *why);
 
+/* What devices share. Bits of a cached value; bytes of one page of the cache in all layers, keys and values. */
+unsigned runner_cache_bits(const struct model *model, const struct runner_options *options);
+size_t runner_page_bytes(const struct model *model, const struct runner_options *options);
+/* How a row begins: its token's embedding, width values; cosine and sine of its position, rotated values. */
+void model_begin_row(const struct model *model, const struct step_row *row, float *x, float *turns);
+
 /* Map `path` (and its further parts), check everything, read the tokenizer. *out is the caller's, to model_close(). */
 MUST_CHECK int model_open(struct model **out, const char *path, struct fault *why);
 void model_close(struct model *model); /* NULL is fine */
