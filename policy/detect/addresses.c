@@ -3,6 +3,7 @@
  *
  * A province found by its name starts a candidate; without one, a district and a road together do.
  */
+#include "policy/detect/blocks.h"
 #include "policy/detect/identifiers.h"
 
 #include <string.h>
@@ -34,19 +35,14 @@ part_end(struct slice text, size_t at)
 	return end;
 }
 
+/* Does [start, end) end with one of these syllables, something before it? */
 static bool
-ends_with(struct slice text, size_t start, size_t end, const char *suffix)
+ends_with_any(struct slice text, size_t start, size_t end, const char *syllables)
 {
-	size_t size = strlen(suffix);
-
-	return end - start > size && memcmp(text.data + end - size, suffix, size) == 0;
-}
-
-static bool
-ends_with_any(struct slice text, size_t start, size_t end, const char *const *suffixes)
-{
-	for (size_t i = 0; suffixes[i] != NULL; i++) {
-		if (ends_with(text, start, end, suffixes[i]))
+	if (end - start <= 3)
+		return false;
+	for (; *syllables != '\0'; syllables += 3) {
+		if (memcmp(text.data + end - 3, syllables, 3) == 0)
 			return true;
 	}
 	return false;
@@ -126,9 +122,7 @@ detail_end(struct slice text, size_t at)
 static void
 address_from(struct scene *scene, size_t start, size_t at, bool province)
 {
-	static const char *const cities[] = {"시", "군", "구", NULL};
-	static const char *const roads[] = {"로", "길", "대로", NULL};
-	static const char *const villages[] = {"동", "리", "읍", "면", "가", NULL};
+	static const char cities[] = "시군구", roads[] = "로길", villages[] = "동리읍면가";
 	struct slice text = scene->text;
 	bool city = false, village = false;
 	int confidence;
@@ -173,16 +167,20 @@ address_from(struct scene *scene, size_t start, size_t at, bool province)
 	}
 }
 
-/* "강남구 테헤란로 123" without a province. */
+/* "강남구 테헤란로 123" without a province: the blank behind the district. */
 static void
-district_find(struct scene *scene, size_t at)
+district_find(struct scene *scene, size_t blank)
 {
-	struct slice text = scene->text;
-	size_t start = at;
+	const uint8_t *end = scene->text.data + blank;
+	size_t at = blank - 3, start = at;
 
-	while (start >= 3 && at - start < 12 && text.data[start - 3] >= 0xEA && text.data[start - 3] <= 0xED)
+	if (*end != ' ' ||
+	    (memcmp(end - 3, "구", 3) != 0 && memcmp(end - 3, "군", 3) != 0 && memcmp(end - 3, "시", 3) != 0))
+		return;
+	while (start >= 3 && at - start < 12 && scene->text.data[start - 3] >= 0xEA &&
+	       scene->text.data[start - 3] <= 0xED)
 		start -= 3;
-	if (at - start >= 3 && at + 3 < text.size && text.data[at + 3] == ' ')
+	if (at - start >= 3)
 		address_from(scene, start, start, false);
 }
 
@@ -190,6 +188,7 @@ void
 addresses_find(struct scene *scene)
 {
 	struct slice text = scene->text;
+	size_t at = 6;
 
 	for (size_t i = 0; i < scene->hit_count && !scene->failed; i++) {
 		const struct word_hit *hit = &scene->hits[i];
@@ -197,15 +196,16 @@ addresses_find(struct scene *scene)
 		if (hit->word->class == WORD_REGION && hit->end < text.size && text.data[hit->end] == ' ')
 			address_from(scene, hit->start, hit->end, true);
 	}
-	/* "강남구 ", "양평군 ", "수원시 ": from the blank backwards, there are fewer of them. */
-	for (size_t i = 0; i + 3 < text.size && !scene->failed; i++) {
-		const uint8_t *blank = memchr(text.data + i, ' ', text.size - i);
+	/* "강남구 ", "양평군 ", "수원시 ": a blank behind their last bytes is rare. */
+	for (; at + BLOCK <= text.size && !scene->failed; at += BLOCK) {
+		const uint8_t *last = text.data + at - 1;
+		uint64_t blanks =
+		    block_equal(text.data + at, ' ') &
+		    (block_equal(last, 0xAC) | block_equal(last, 0xB0) | block_equal(last, 0x9C));
 
-		if (blank == NULL)
-			break;
-		i = (size_t)(blank - text.data);
-		if (i >= 6 && (memcmp(blank - 3, "구", 3) == 0 || memcmp(blank - 3, "군", 3) == 0 ||
-		               memcmp(blank - 3, "시", 3) == 0))
-			district_find(scene, i - 3);
+		for (; blanks != 0; blanks &= blanks - 1)
+			district_find(scene, at + (unsigned)__builtin_ctzll(blanks));
 	}
+	for (; at < text.size && !scene->failed; at++)
+		district_find(scene, at);
 }

@@ -1,6 +1,7 @@
 #include "policy/detect/identifiers.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define NEAR_BYTES   72  /* before an identifier: some twenty syllables */
 #define BEHIND_BYTES 28  /* behind it: "(주민등록번호)" */
@@ -29,11 +30,7 @@ scene_add(struct scene *scene, enum identifier_kind kind, size_t start, size_t e
 static bool
 line_between(const struct scene *scene, size_t from, size_t to)
 {
-	for (size_t i = from; i < to; i++) {
-		if (scene->text.data[i] == '\n')
-			return true;
-	}
-	return false;
+	return from < to && memchr(scene->text.data + from, '\n', to - from) != NULL;
 }
 
 size_t

@@ -1,4 +1,5 @@
 /* Identifiers made of digits: groups of digits are read once, and every shape is tried where a group begins. */
+#include "policy/detect/blocks.h"
 #include "policy/detect/identifiers.h"
 
 #include <stdlib.h>
@@ -51,6 +52,8 @@ wide_dot(struct slice text, size_t at)
 {
 	static const char *const dots[] = {"·", "‧", "∙", "•", "・"};
 
+	if (at >= text.size || text.data[at] < 0xC2 || text.data[at] > 0xE3)
+		return 0;
 	for (size_t i = 0; i < sizeof dots / sizeof *dots; i++) {
 		size_t size = strlen(dots[i]);
 
@@ -99,19 +102,15 @@ spaced_group(struct slice text, size_t at, size_t *stride)
 	return end;
 }
 
-/* The next digit from `at` on; eight bytes without one are passed over at once. */
+/* The next digit from `at` on. */
 static size_t
 digit_next(struct slice text, size_t at)
 {
-	const uint64_t ones = 0x0101010101010101u;
+	for (; at + BLOCK <= text.size; at += BLOCK) {
+		uint64_t digits = block_between(text.data + at, '0', '9');
 
-	for (; at + 8 <= text.size; at += 8) {
-		uint64_t word;
-
-		memcpy(&word, text.data + at, 8);
-		word ^= ones * '0'; /* digits are now 0 to 9: is any byte less than ten? */
-		if (((word - ones * 10) & ~word & ones * 0x80) != 0)
-			break;
+		if (digits != 0)
+			return at + (unsigned)__builtin_ctzll(digits);
 	}
 	while (at < text.size && !is_digit(text.data[at]))
 		at++;
@@ -209,7 +208,7 @@ shape_any(const struct scene *scene, size_t first, const uint8_t (*shapes)[6], s
           struct number *out)
 {
 	for (size_t i = 0; i < count; i++) {
-		if (number_shaped(scene, first, shapes[i], out))
+		if (shapes[i][0] == scene->digits[first].count && number_shaped(scene, first, shapes[i], out))
 			return shapes[i];
 	}
 	return NULL;

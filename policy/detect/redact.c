@@ -137,14 +137,32 @@ hold_from(const struct redactor *redactor, struct slice text)
 	return at;
 }
 
+/* Does a syllable that ends the name of a place, or a province, stand at `at`? */
+static bool
+place_at(struct slice text, size_t at)
+{
+	static const char ends[] = "시도구군로길동읍면리",
+	                  provinces[] =
+	                      "서울부산대구인천광주대전울산세종경기강원충북충남전북전남경북경남제주";
+	bool end = text.size - at >= 4 && text.data[at + 3] == ' ';
+
+	if (text.data[at] < 0xEA || text.data[at] > 0xED)
+		return false;
+	for (size_t i = 0; end && i + 3 < sizeof ends; i += 3) {
+		if (memcmp(text.data + at, ends + i, 3) == 0)
+			return true;
+	}
+	for (size_t i = 0; text.size - at >= 6 && i + 6 < sizeof provinces; i += 6) {
+		if (memcmp(text.data + at, provinces + i, 6) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Where an address may have begun that has not found its end: behind the last place name of the last line. */
 static size_t
 hold_address(const struct redactor *redactor, struct slice text, size_t from)
 {
-	static const char *const places[] = {"시 ",  "도 ",  "구 ",  "군 ",  "로 ",  "길 ",  "동 ",
-	                                     "읍 ",  "면 ",  "리 ",  "서울", "부산", "대구", "인천",
-	                                     "광주", "대전", "울산", "세종", "경기", "강원", "충북",
-	                                     "충남", "전북", "전남", "경북", "경남", "제주", NULL};
 	size_t least =
 	    text.size > redactor->gone + REDACTOR_HOLD / 2 ? text.size - REDACTOR_HOLD / 2 : redactor->gone;
 	size_t first = from;
@@ -157,16 +175,10 @@ hold_address(const struct redactor *redactor, struct slice text, size_t from)
 		first--; /* the word under way may become a place */
 	from = first;
 	for (size_t at = least; at + 3 <= text.size; at++) {
-		if (text.data[at] == '\n') {
+		if (text.data[at] == '\n')
 			first = from;
-			continue;
-		}
-		for (size_t i = 0; places[i] != NULL && first == from; i++) {
-			size_t size = strlen(places[i]);
-
-			if (text.size - at >= size && memcmp(text.data + at, places[i], size) == 0)
-				first = at;
-		}
+		else if (first == from && place_at(text, at))
+			first = at;
 	}
 	/* The word that the place name ends begins before it. */
 	while (first < from && first > redactor->gone && first > least && !is_blank(text.data[first - 1]) &&

@@ -10,6 +10,7 @@
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static hs_database_t *database;
 static const struct word **all;
+static uint32_t *all_sizes;
 static unsigned all_count;
 static char compile_error[200];
 
@@ -27,11 +28,13 @@ compile(void)
 			all_count++;
 	}
 	all = calloc(all_count, sizeof(void *));
+	all_sizes = calloc(all_count, sizeof *all_sizes);
 	texts = calloc(all_count, sizeof *texts);
 	sizes = calloc(all_count, sizeof *sizes);
 	flags = calloc(all_count, sizeof *flags);
 	ids = calloc(all_count, sizeof *ids);
-	if (all == NULL || texts == NULL || sizes == NULL || flags == NULL || ids == NULL) {
+	if (all == NULL || all_sizes == NULL || texts == NULL || sizes == NULL || flags == NULL ||
+	    ids == NULL) {
 		snprintf(compile_error, sizeof compile_error, "out of memory");
 		goto out;
 	}
@@ -40,6 +43,7 @@ compile(void)
 			all[i] = word;
 			texts[i] = word->text;
 			sizes[i] = strlen(word->text);
+			all_sizes[i] = (uint32_t)sizes[i];
 			flags[i] = HS_FLAG_CASELESS;
 			ids[i] = (unsigned)i;
 		}
@@ -108,7 +112,7 @@ on_match(unsigned id, unsigned long long from, unsigned long long to, unsigned f
 {
 	struct words *words = context;
 	const struct word *word = all[id];
-	size_t end = (size_t)to, start = end - strlen(word->text);
+	size_t end = (size_t)to, start = end - all_sizes[id];
 
 	(void)from;
 	(void)flags;
