@@ -46,10 +46,19 @@ void model_judge(struct slice normal, struct model_opinion *out);
 #define MODEL_PRINT(feature)  ((uint8_t)((feature) >> 24 | 1))
 
 /*
- * The features of a text, at most `most`; returns how many. With `prints`: the buckets of those that were met in
- * training, for what was never met has nothing to say, least of all in somebody else's bucket. NULL: all, whole. *all counts
- * what was never met too: a text full of it is one to be less sure of.
+ * The keys of a text's features, at most `most`; returns how many. `keys` has room for MODEL_KEYS_SPARE more. *all counts
+ * those beyond `most` too: a text full of what was never met is one to be less sure of.
  */
-size_t model_features(struct slice text, const uint8_t *prints, uint32_t *features, size_t most, size_t *all);
+#define MODEL_KEYS_SPARE 16
+size_t model_keys(struct slice text, uint32_t *keys, size_t most, size_t *all);
+
+/* A key becomes a feature: neighbours lie far apart. */
+static inline uint32_t
+model_feature(uint32_t key)
+{
+	key ^= key >> 15;
+	key = (key ^ 0x5bd1e995u) * 0x9E3779B1u;
+	return key ^ key >> 15;
+}
 
 #endif

@@ -1,3 +1,4 @@
+#include "policy/detect/lanes.h"
 #include "policy/detect/normalise.h"
 
 #include <stdlib.h>
@@ -272,43 +273,43 @@ respell(uint32_t code, uint8_t out[64])
 	return (int)size;
 }
 
+#define PLAIN_BLOCK 64 /* bytes looked at one by one before many are tried again */
+
+/* Bytes of the one character at p that is plain; 0: it is not. */
+static size_t
+plain_character(const uint8_t *p, const uint8_t *end)
+{
+	unsigned code;
+
+	if (*p < 0x80)
+		return *p >= 0x20 || *p == '\n' || *p == '\t' || *p == '\r';
+	if (*p < 0xE4 || *p > 0xED || end - p < 3 || (p[1] & 0xC0) != 0x80 || (p[2] & 0xC0) != 0x80)
+		return 0;
+	code = (unsigned)(p[0] & 15) << 12 | (unsigned)(p[1] & 63) << 6 | (p[2] & 63u);
+	return (code >= 0x4E00 && code < 0xA000) || (code >= 0xAC00 && code <= 0xD7A3) ? 3 : 0;
+}
+
 /* Bytes from `at` that are plain: ASCII but controls, Hangul syllables, common Han, and what needs no thought. */
 static size_t
-plain_bytes(struct slice text, size_t at)
+plain_bytes(const struct lanes *lanes, struct slice text, size_t at)
 {
 	const uint8_t *p = text.data + at, *end = text.data + text.size;
+	size_t size;
 
-	while (p < end) {
-		if (*p < 0x80) {
-			if (*p < 0x20 && *p != '\n' && *p != '\t' && *p != '\r')
-				break;
-			p++;
-		} else if ((*p == 0xEB || *p == 0xEC) && end - p >= 3 && (p[1] & 0xC0) == 0x80 &&
-		           (p[2] & 0xC0) == 0x80) {
-			p += 3; /* U+B000 to U+CFFF: syllables all */
-		} else if (*p >= 0xEA && *p <= 0xED && end - p >= 3 && (p[1] & 0xC0) == 0x80 &&
-		           (p[2] & 0xC0) == 0x80) {
-			unsigned code =
-			    (unsigned)(p[0] & 15) << 12 | (unsigned)(p[1] & 63) << 6 | (p[2] & 63u);
+	do {
+		const uint8_t *block = p += lanes->plain(p, (size_t)(end - p));
 
-			if (code < 0xAC00 || code > 0xD7A3)
-				break;
-			p += 3;
-		} else if (*p >= 0xE4 && *p <= 0xE9 && end - p >= 3 && (p[1] & 0xC0) == 0x80 &&
-		           (p[2] & 0xC0) == 0x80) {
-			if (*p == 0xE4 && p[1] < 0xB8)
-				break;
-			p += 3;
-		} else {
-			break;
-		}
-	}
+		do
+			p += size = p < end ? plain_character(p, end) : 0;
+		while (size != 0 && p - block < PLAIN_BLOCK);
+	} while (size != 0);
 	return (size_t)(p - (text.data + at));
 }
 
 int
 normal_make(struct normal *normal, struct slice text, struct fault *why)
 {
+	const struct lanes *lanes = lanes_choose();
 	size_t at = 0;
 
 	normal->size = normal->run_count = 0;
@@ -320,7 +321,7 @@ normal_make(struct normal *normal, struct slice text, struct fault *why)
 	while (at < text.size) {
 		uint8_t out[64];
 		uint32_t code = 0;
-		size_t size = plain_bytes(text, at);
+		size_t size = plain_bytes(lanes, text, at);
 		int count;
 
 		if (put_same(normal, text, at, size) == -1)

@@ -447,6 +447,23 @@ struct sample {
  */
 static uint8_t prints[MODEL_BUCKETS];
 
+/* The features of a text; met in training only, when that is known. */
+static size_t
+features_read(struct slice text, bool known, uint32_t *features, size_t *all)
+{
+	size_t count = model_keys(text, features, FEATURES_LIMIT, all), kept = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		uint32_t feature = model_feature(features[i]);
+
+		if (!known)
+			features[kept++] = feature;
+		else if (prints[MODEL_BUCKET(feature)] == MODEL_PRINT(feature))
+			features[kept++] = MODEL_BUCKET(feature);
+	}
+	return kept;
+}
+
 static void
 buckets_share(struct sample *list, size_t samples)
 {
@@ -685,7 +702,7 @@ static void
 score_text(struct score *score, struct slice text, enum domain wanted)
 {
 	static struct normal normal;
-	uint32_t features[FEATURES_LIMIT];
+	uint32_t features[FEATURES_LIMIT + MODEL_KEYS_SPARE];
 	struct pass pass;
 	struct fault why;
 	unsigned best = 1;
@@ -694,7 +711,7 @@ score_text(struct score *score, struct slice text, enum domain wanted)
 
 	if (normal_make(&normal, text, &why) == -1)
 		return;
-	count = model_features(slice_of(normal.text, normal.size), prints, features, FEATURES_LIMIT, &all);
+	count = features_read(slice_of(normal.text, normal.size), true, features, &all);
 	pass_make(&pass, features, count, (float)all);
 	high = pass.out[0] > CAUTION;
 	for (unsigned o = 2; o < MODEL_OUTPUTS; o++)
@@ -816,7 +833,7 @@ main(int argc, char **argv)
 	struct normal normal = {0};
 	struct fault why;
 	struct sample *list;
-	uint32_t features[FEATURES_LIMIT];
+	uint32_t features[FEATURES_LIMIT + MODEL_KEYS_SPARE];
 	int option;
 
 	chance_state = 20260122;
@@ -868,8 +885,8 @@ main(int argc, char **argv)
 			fault_print(stderr, "train_model", &why);
 			return 2;
 		}
-		sample->count = (uint16_t)model_features(slice_of(normal.text, normal.size), NULL, features,
-		                                         FEATURES_LIMIT, &all);
+		sample->count =
+		    (uint16_t)features_read(slice_of(normal.text, normal.size), false, features, &all);
 		sample->all = (uint16_t)all;
 		sample->features = malloc(sample->count * sizeof *features + 1);
 		memcpy(sample->features, features, sample->count * sizeof *features);
