@@ -56,34 +56,54 @@ int signer_pid(const struct signer *signer);
 /* ---- sealing: content under keys of its own; destroying a key erases the content ----------------------- */
 
 struct sealer;
+struct keyfolder_period; /* audit/keyfolder.h: how the keys lie on disk, and what that can promise */
+
+#define SEALER_SALT 32u
 
 /*
- * kek: 32 random bytes; content.keys: the keys it wraps (audit/keytree.h); both mode 0600, both made when
- * neither is there. Content cipher: ARIA-256-GCM. Any number of threads; another process may use the same
- * directory.
+ * `directory`: made, with its keys, when it is empty. `cipher`: "aria-256-gcm" or "xchacha20-poly1305", for what is sealed from now
+ * on; what the other one sealed opens as before. Any number of threads; another process may use the same directory. Where it names a
+ * token a child is forked that holds it: then before any thread.
  */
-MUST_CHECK int sealer_open(struct sealer **out, const char *directory, struct fault *why);
+MUST_CHECK int sealer_open(struct sealer **out, const char *directory, const char *cipher, struct fault *why);
 void sealer_close(struct sealer *sealer); /* NULL is fine */
 /*
- * Seal `content` for the entry `id` (a UUIDv7) as `part` ("prompt", "answer") under the entry's own key and a
- * fresh salt, appending to *blob. The blob is bound to id and part; the salt is inside the ciphertext; the
- * commitment is filled in.
+ * Seal `content` for the entry `id` (a UUIDv7) of this agency as `part` ("prompt", "answer") under the entry's own key and a fresh
+ * salt, appending to *blob. The blob is bound to id and part; the salt is inside the ciphertext; the commitment is filled in.
+ * FAULT_CONFLICT: that key, or its whole month, was destroyed. FAULT_TAMPERED, FAULT_UNAVAILABLE: no key that would outlive us.
  */
-MUST_CHECK int sealer_seal(struct sealer *sealer, const char *id, const char *part, struct slice content,
-                           struct buffer *blob, struct commitment *commitment, struct fault *why);
+MUST_CHECK int sealer_seal(struct sealer *sealer, const char *agency, const char *id, const char *part,
+                           struct slice content, struct buffer *blob, struct commitment *commitment,
+                           struct fault *why);
 /*
- * Back again; checks the commitment when `expected` is not NULL. FAULT_NOT_FOUND when the key was destroyed.
+ * Back again; checks the commitment when `expected` is not NULL. `salt`: SEALER_SALT bytes, or NULL. FAULT_NOT_FOUND when the key
+ * was destroyed.
  */
-MUST_CHECK int sealer_open_content(struct sealer *sealer, const char *id, const char *part, struct slice blob,
-                                   const char *expected, struct buffer *content, struct fault *why);
+MUST_CHECK int sealer_open_content(struct sealer *sealer, const char *agency, const char *id,
+                                   const char *part, struct slice blob, const char *expected,
+                                   struct buffer *content, uint8_t *salt, struct fault *why);
+
+struct sealed {
+	const char *agency, *id; /* of an entry with content */
+};
 /*
- * Destroy the keys of these entries' content, on disk when this returns 0: not even an old copy of the
- * database can be opened with what is left. Costs at most 3 KB of key file an entry, and one write of that
- * file a call.
+ * Destroy the keys of these entries' content, on disk when this returns 0: not even an old copy of the database can be opened with
+ * what is left. Costs at most 3 KB of key file an entry, and one write of that file an agency and month. After a failure: again.
  */
-MUST_CHECK int sealer_forget(struct sealer *sealer, const char *const *ids, size_t count, struct fault *why);
+MUST_CHECK int sealer_forget(struct sealer *sealer, const struct sealed *items, size_t count,
+                             struct fault *why);
+/* Destroy every key of an agency and month (since January 1970) at once; nothing is sealed in it any more. */
+MUST_CHECK int sealer_destroy(struct sealer *sealer, const char *agency, uint32_t month, struct fault *why);
+/* Those there are, by month, then agency; the caller's to free(). "*": keys of an earlier version, of every agency. */
+MUST_CHECK int sealer_periods(struct sealer *sealer, struct keyfolder_period **periods, size_t *count,
+                              struct fault *why);
 /* Is the key of this entry's content still there, whether or not anything was sealed under it? */
-bool sealer_remembers(struct sealer *sealer, const char *id);
+MUST_CHECK int sealer_remembers(struct sealer *sealer, const char *agency, const char *id, bool *there,
+                                struct fault *why);
+/* How many orders to forget there were; `more`: one more now, on disk, before it is carried out. */
+MUST_CHECK int sealer_count(struct sealer *sealer, uint64_t *count, bool more, struct fault *why);
+/* Are the key files still as they were read? FAULT_TAMPERED names the one that is not. */
+MUST_CHECK int sealer_look(struct sealer *sealer, struct fault *why);
 /* Keyed hash of an end user's name: the pseudonym in entries. 32 hex digits. */
 void sealer_pseudonym(struct sealer *sealer, const char *agency, const char *user, char out[33]);
 

@@ -212,6 +212,24 @@ module_load(struct custodian *custodian, struct fault *why)
 	return 0;
 }
 
+static int
+settings_path(char path[PATH_MAX], const char *directory, struct fault *why)
+{
+	return (size_t)snprintf(path, PATH_MAX, "%s/" CUSTODIAN_FILE, directory) < PATH_MAX
+	           ? 0
+	           : fault_set(why, FAULT_INVALID, "경로가 너무 깁니다", "the path is too long");
+}
+
+int
+custodian_named(const char *directory, struct fault *why)
+{
+	char path[PATH_MAX];
+
+	if (settings_path(path, directory, why) == -1)
+		return -1;
+	return access(path, F_OK) == 0 || errno != ENOENT;
+}
+
 int
 custodian_open(struct custodian **out, const char *directory, struct fault *why)
 {
@@ -224,10 +242,16 @@ custodian_open(struct custodian **out, const char *directory, struct fault *why)
 	int result = -1;
 
 	*out = NULL;
-	if ((size_t)snprintf(path, sizeof path, "%s/" CUSTODIAN_FILE, directory) >= sizeof path)
-		return fault_set(why, FAULT_INVALID, "경로가 너무 깁니다", "the path is too long");
-	if (access(path, F_OK) == -1 && errno == ENOENT)
+	switch (custodian_named(directory, why)) {
+	case 0:
 		return 0;
+	case 1:
+		break;
+	default:
+		return -1;
+	}
+	if (settings_path(path, directory, why) == -1)
+		return -1;
 	if (secret_read(&text, &size, path, FILE_LIMIT, why) == -1)
 		return -1;
 	if ((custodian = calloc(1, sizeof *custodian)) == NULL) {
@@ -484,6 +508,18 @@ custodian_make_wrapping(struct custodian *custodian, const char *label, struct f
 	    custodian->functions->C_GenerateKey(custodian->session, &mechanism, parts, 8, &object);
 
 	return code == CKR_OK ? 0 : token_says(why, custodian, "C_GenerateKey", code);
+}
+
+int
+custodian_destroy_wrapping(struct custodian *custodian, const char *label, struct fault *why)
+{
+	ck_object_handle_t object;
+	ck_rv_t code;
+
+	if (object_find(custodian, CKO_SECRET_KEY, label, &object, why) == -1)
+		return -1;
+	code = custodian->functions->C_DestroyObject(custodian->session, object);
+	return code == CKR_OK ? 0 : token_says(why, custodian, "C_DestroyObject", code);
 }
 
 int

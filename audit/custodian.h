@@ -24,6 +24,8 @@ struct custodian;
 /* *out is NULL, and that is no fault, when the folder names no token. */
 MUST_CHECK int custodian_open(struct custodian **out, const char *directory, struct fault *why);
 void custodian_close(struct custodian *custodian); /* NULL is fine */
+/* Does the folder name a token? 1, 0, or -1: it cannot be told. */
+MUST_CHECK int custodian_named(const char *directory, struct fault *why);
 
 enum custodian_kind { CUSTODIAN_P256, CUSTODIAN_ED25519 };
 
@@ -43,6 +45,8 @@ MUST_CHECK int custodian_sign(struct custodian *custodian, enum custodian_kind k
 MUST_CHECK int custodian_make_wrapping(struct custodian *custodian, const char *label, struct fault *why);
 MUST_CHECK int custodian_wrap(struct custodian *custodian, const char *label, struct slice secret,
                               struct buffer *out, struct fault *why);
+/* The wrapping key is gone for good. FAULT_NOT_FOUND: there was none. */
+MUST_CHECK int custodian_destroy_wrapping(struct custodian *custodian, const char *label, struct fault *why);
 /* Into `secret`, of exactly `size` bytes. FAULT_TAMPERED: not sealed under this key. */
 MUST_CHECK int custodian_unwrap(struct custodian *custodian, const char *label, struct slice sealed,
                                 uint8_t *secret, size_t size, struct fault *why);

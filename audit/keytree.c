@@ -127,6 +127,18 @@ keytree_add_month(struct keytree *tree, uint32_t month)
 }
 
 bool
+keytree_copy_month(struct keytree *out, const struct keytree *tree, uint32_t month)
+{
+	const size_t begin = place(tree, month, 0), end = place(tree, month + 1, 0);
+
+	if (out->count != 0 || !reserve(out, end - begin + 1))
+		return false;
+	memcpy(out->nodes, &tree->nodes[begin], (end - begin) * sizeof *out->nodes);
+	out->count = end - begin;
+	return true;
+}
+
+bool
 keytree_key(const struct keytree *tree, uint32_t month, uint64_t path, uint8_t key[KEYTREE_KEY])
 {
 	const struct keytree_node *node = node_above(tree, month, path);

@@ -34,6 +34,8 @@ void keytree_free(struct keytree *tree); /* zeroed memory is a tree without mont
 bool keytree_has_month(const struct keytree *tree, uint32_t month);
 /* A fresh root. false: no memory, or the month is there. */
 MUST_CHECK bool keytree_add_month(struct keytree *tree, uint32_t month);
+/* The nodes of one month, into a tree that has none. */
+MUST_CHECK bool keytree_copy_month(struct keytree *out, const struct keytree *tree, uint32_t month);
 /* false: this key was forgotten, or the month is not there. */
 MUST_CHECK bool keytree_key(const struct keytree *tree, uint32_t month, uint64_t path,
                             uint8_t key[KEYTREE_KEY]);

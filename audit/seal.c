@@ -1,448 +1,56 @@
 /*
- * Content sealed so that it can be forgotten. Formats:
+ * Content sealed so that it can be forgotten. A blob:
  *
- *	kek            32 random bytes; wraps content.keys
- *	kek.pkcs11     instead: the same, sealed under a key in a token (audit/custodian.h)
- *	content.keys   "HAECHIW1" nonce[12] ARIA-256-GCM(pseudonym key[32] || keytree) tag[16]
- *	blob           "HSB1" nonce[12] ARIA-256-GCM(salt[32] || content) tag[16], bound to entry and part
+ *	"HSB2" cipher u8, root[8], nonce, AEAD(salt[32] || content), tag; bound to entry and part
+ *	"HSB1" nonce[12], ARIA-256-GCM(salt[32] || content), tag          of an earlier version, keys of every agency
  *
- * The blob's key is derived from the entry's leaf of the month's keytree. Forgetting it rewrites
- * content.keys: an older copy of the database and today's keys open nothing that was forgotten.
+ * Its key is derived from the entry's leaf in the key tree of its agency and month (audit/keyfolder.h): forgetting the leaf, or
+ * destroying the month, makes it unreadable, and with it the salt, without which a guess at the content cannot be tested.
  */
 #define OPENSSL_API_COMPAT 10101
 
 #include "audit/audit.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <openssl/evp.h>
 #include <openssl/sha.h>
-#include <pthread.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "audit/custodian.h"
-#include "audit/keys.h"
-#include "audit/keytree.h"
+#include "audit/keyfolder.h"
 
-#define KEK_FILE     "kek"
-#define KEYS_FILE    "content.keys"
-#define LOCK_FILE    "content.lock"
-#define KEYS_MAGIC   "HAECHIW1"
-#define BLOB_MAGIC   "HSB1"
-#define NONCE_SIZE   12u
-#define TAG_SIZE     16u
-#define SALT_SIZE    32u
-#define BLOB_EXTRA   (sizeof BLOB_MAGIC - 1 + NONCE_SIZE + TAG_SIZE)
-#define FILE_EXTRA   (sizeof KEYS_MAGIC - 1 + NONCE_SIZE + TAG_SIZE)
+#define MAGIC        "HSB2"
+#define MAGIC_1      "HSB1"
+#define MAGIC_SIZE   (sizeof MAGIC - 1)
+#define HEAD_SIZE    (MAGIC_SIZE + 1 + PERIOD_ROOT)
 #define CONTENT_MOST (16u * 1024 * 1024 - 4096) /* what a journal takes, sealed */
+#define BOUND_MOST   160u
 
 struct sealer {
-	char directory[PATH_MAX - 32], path[PATH_MAX];
-	uint8_t *kek;          /* sodium_malloc()ed */
-	uint8_t *pseudonym;    /* the key of pseudonyms */
-	pthread_rwlock_t lock; /* tree, and which file it was read from */
-	struct keytree tree;
-	ino_t inode;
-	struct timespec changed;
-	EVP_CIPHER *cipher;
+	struct keyfolder *folder;
 };
-
-/* ---- ARIA-256-GCM -------------------------------------------------------------------------------------- */
-
-struct bound { /* what is authenticated beside the ciphertext */
-	struct slice parts[3];
-};
-
-static bool
-bind(EVP_CIPHER_CTX *context, const struct bound *bound)
-{
-	static const unsigned char zero;
-	int size;
-
-	for (size_t i = 0; i < 3; i++) {
-		if (bound->parts[i].size != 0 && EVP_CipherUpdate(context, NULL, &size, bound->parts[i].data,
-		                                                  (int)bound->parts[i].size) != 1)
-			return false;
-		if (EVP_CipherUpdate(context, NULL, &size, &zero, 1) != 1)
-			return false;
-	}
-	return true;
-}
-
-/* out: nonce, ciphertext of a and b, tag. */
-static bool
-encrypt(const struct sealer *sealer, const uint8_t key[32], const struct bound *bound, struct slice a,
-        struct slice b, uint8_t *out)
-{
-	EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
-	uint8_t *at = out + NONCE_SIZE;
-	int size = 0;
-	bool good = false;
-
-	randombytes_buf(out, NONCE_SIZE);
-	if (context == NULL || EVP_CipherInit_ex2(context, sealer->cipher, key, out, 1, NULL) != 1 ||
-	    !bind(context, bound))
-		goto out;
-	if (EVP_CipherUpdate(context, at, &size, a.data, (int)a.size) != 1)
-		goto out;
-	at += size;
-	if (b.size != 0) {
-		if (EVP_CipherUpdate(context, at, &size, b.data, (int)b.size) != 1)
-			goto out;
-		at += size;
-	}
-	good = EVP_CipherFinal_ex(context, at, &size) == 1 &&
-	       EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, TAG_SIZE, at) == 1;
-out:
-	EVP_CIPHER_CTX_free(context);
-	return good;
-}
-
-/* `in`: nonce, ciphertext, tag; `out` holds in.size - 28 bytes. */
-static bool
-decrypt(const struct sealer *sealer, const uint8_t key[32], const struct bound *bound, struct slice in,
-        uint8_t *out)
-{
-	EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
-	uint8_t tag[TAG_SIZE];
-	size_t text = in.size - NONCE_SIZE - TAG_SIZE;
-	int size = 0;
-	bool good;
-
-	memcpy(tag, in.data + NONCE_SIZE + text, TAG_SIZE);
-	good = context != NULL && EVP_CipherInit_ex2(context, sealer->cipher, key, in.data, 0, NULL) == 1 &&
-	       bind(context, bound) &&
-	       EVP_CipherUpdate(context, out, &size, in.data + NONCE_SIZE, (int)text) == 1 &&
-	       EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, TAG_SIZE, tag) == 1 &&
-	       EVP_CipherFinal_ex(context, out + size, &size) == 1;
-	EVP_CIPHER_CTX_free(context);
-	return good;
-}
-
-/* ---- the file of keys ---------------------------------------------------------------------------------- */
-
-static const struct bound file_bound = {
-    {{(const uint8_t *)KEYS_MAGIC, sizeof KEYS_MAGIC - 1}, {NULL, 0}, {NULL, 0}}
-};
-
-static int
-keys_save(struct sealer *sealer, const struct keytree *tree, struct fault *why)
-{
-	size_t size = KEYTREE_KEY + keytree_encoded(tree);
-	uint8_t *plain = sodium_malloc(size);
-	struct buffer file;
-	struct stat status;
-	int old = -1, result = -1;
-
-	buffer_init(&file, FILE_EXTRA + size + 1);
-	if (plain == NULL || size > KEYTREE_LIMIT) {
-		fault_memory(why);
-		goto out;
-	}
-	memcpy(plain, sealer->pseudonym, KEYTREE_KEY);
-	keytree_write(plain + KEYTREE_KEY, tree);
-	buffer_string(&file, KEYS_MAGIC);
-	for (size_t i = 0; i < size + NONCE_SIZE + TAG_SIZE; i++)
-		buffer_byte(&file, 0);
-	if (!buffer_ok(&file)) {
-		fault_memory(why);
-		goto out;
-	}
-	if (!encrypt(sealer, sealer->kek, &file_bound, slice_of(plain, size), (struct slice){NULL, 0},
-	             file.data + sizeof KEYS_MAGIC - 1)) {
-		fault_set(why, FAULT_INTERNAL, "내용 키를 봉인하지 못했습니다",
-		          "the content keys cannot be sealed");
-		goto out;
-	}
-	old = open(sealer->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	if (file_replace(sealer->path, buffer_view(&file), 0600, why) == -1)
-		goto out;
-	/*
-	 * What was forgotten must not stay on the disk under no name; as far as this file system overwrites
-	 * in place.
-	 */
-	if (old != -1 && fstat(old, &status) == 0) {
-		memset(file.data, 0, file.size);
-		for (off_t at = 0; at < status.st_size; at += (off_t)file.size)
-			if (pwrite(old, file.data, file.size, at) == -1)
-				break;
-		(void)fdatasync(old);
-	}
-	if (stat(sealer->path, &status) == 0) {
-		sealer->inode = status.st_ino;
-		sealer->changed = status.st_mtim;
-	}
-	result = 0;
-out:
-	if (old != -1)
-		close(old);
-	sodium_free(plain);
-	buffer_free(&file);
-	return result;
-}
-
-/* With the lock held for writing. */
-static int
-keys_load_file(struct sealer *sealer, struct fault *why)
-{
-	uint8_t *file = NULL, *plain = NULL;
-	struct keytree tree;
-	struct stat status;
-	size_t size;
-	int result = -1;
-
-	if (stat(sealer->path, &status) == -1)
-		return fault_errno(why, "내용 키 %s", "content keys %s", sealer->path);
-	if (secret_read(&file, &size, sealer->path, KEYTREE_LIMIT + FILE_EXTRA, why) == -1)
-		return -1;
-	if (size < FILE_EXTRA + KEYTREE_KEY || memcmp(file, KEYS_MAGIC, sizeof KEYS_MAGIC - 1) != 0)
-		goto damaged;
-	plain = sodium_malloc(size - FILE_EXTRA);
-	if (plain == NULL) {
-		fault_memory(why);
-		goto out;
-	}
-	if (!decrypt(sealer, sealer->kek, &file_bound,
-	             slice_of(file + sizeof KEYS_MAGIC - 1, size - (sizeof KEYS_MAGIC - 1)), plain) ||
-	    !keytree_read(&tree, slice_of(plain + KEYTREE_KEY, size - FILE_EXTRA - KEYTREE_KEY)))
-		goto damaged;
-	if (sealer->inode == 0) /* it never changes; threads read it without the lock */
-		memcpy(sealer->pseudonym, plain, KEYTREE_KEY);
-	keytree_free(&sealer->tree);
-	sealer->tree = tree;
-	sealer->inode = status.st_ino;
-	sealer->changed = status.st_mtim;
-	result = 0;
-	goto out;
-damaged:
-	fault_set(why, FAULT_TAMPERED, "내용 키 %s이(가) 손상되었거나 다른 kek로 봉인되었습니다",
-	          "the content keys %s are damaged, or sealed under another kek", sealer->path);
-out:
-	sodium_free(plain);
-	sodium_free(file);
-	return result;
-}
-
-/* Another process may have forgotten keys, or begun a month: then its file counts. */
-static int
-keys_refresh(struct sealer *sealer, struct fault *why)
-{
-	struct stat status;
-	bool same;
-	int result;
-
-	if (stat(sealer->path, &status) == -1)
-		return fault_errno(why, "내용 키 %s", "content keys %s", sealer->path);
-	pthread_rwlock_rdlock(&sealer->lock);
-	same = status.st_ino == sealer->inode && status.st_mtim.tv_sec == sealer->changed.tv_sec &&
-	       status.st_mtim.tv_nsec == sealer->changed.tv_nsec;
-	pthread_rwlock_unlock(&sealer->lock);
-	if (same)
-		return 0;
-	pthread_rwlock_wrlock(&sealer->lock);
-	result = keys_load_file(sealer, why);
-	pthread_rwlock_unlock(&sealer->lock);
-	return result;
-}
-
-/* The right to change the file, among processes. -1 or a descriptor to close. */
-static int
-change_begin(struct sealer *sealer, struct fault *why)
-{
-	char path[PATH_MAX];
-	int lock;
-
-	snprintf(path, sizeof path, "%s/" LOCK_FILE, sealer->directory);
-	lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (lock == -1 || flock(lock, LOCK_EX) == -1) {
-		fault_errno(why, "내용 키 잠금 %s", "locking the content keys %s", path);
-		if (lock != -1)
-			close(lock);
-		return -1;
-	}
-	return lock;
-}
-
-static int
-month_begin(struct sealer *sealer, uint32_t month, struct fault *why)
-{
-	int lock = change_begin(sealer, why);
-	int result = -1;
-
-	if (lock == -1)
-		return -1;
-	if (keys_refresh(sealer, why) == -1)
-		goto out;
-	pthread_rwlock_wrlock(&sealer->lock);
-	if (keytree_has_month(&sealer->tree, month))
-		result = 0;
-	else if (!keytree_add_month(&sealer->tree, month))
-		result = fault_memory(why);
-	else if (keys_save(sealer, &sealer->tree, why) == 0)
-		result = 0;
-	else if (keys_load_file(sealer, NULL) == -1) /* never seal under a key that is on no disk */
-		keytree_free(&sealer->tree);
-	pthread_rwlock_unlock(&sealer->lock);
-out:
-	close(lock);
-	return result;
-}
-
-/* ---- the key-encryption key, in a file or under one in a token ----------------------------------------- */
-
-/* kek.pkcs11: the label of the token's key, a newline, and the kek sealed under it in base64. */
-static int
-kek_unwrap(struct sealer *sealer, struct custodian *custodian, const char *path, struct fault *why)
-{
-	struct buffer text = {0};
-	struct reader reader;
-	struct slice label, encoded;
-	uint8_t sealed[128];
-	char name[CUSTODIAN_LABEL];
-	size_t size = 0;
-	int result = -1;
-
-	if (custodian == NULL)
-		return fault_set(why, FAULT_CONFLICT, "%s: 토큰을 말하는 파일(" CUSTODIAN_FILE ")이 없습니다",
-		                 "%s: no file " CUSTODIAN_FILE " names the token", path);
-	if (file_read(&text, path, 4096, why) == -1)
-		return -1;
-	reader = reader_of(buffer_view(&text));
-	label = reader_line(&reader);
-	encoded = reader_line(&reader);
-	if (!reader_done(&reader) || label.size >= sizeof name || encoded.size > sizeof sealed / 3 * 4 ||
-	    !base64_decode(sealed, &size, encoded)) {
-		fault_set(why, FAULT_INVALID, "%s을(를) 읽을 수 없습니다", "%s cannot be read", path);
-		goto out;
-	}
-	memcpy(name, label.data, label.size);
-	name[label.size] = '\0';
-	if ((sealer->kek = sodium_malloc(KEYTREE_KEY)) == NULL)
-		fault_memory(why);
-	else
-		result =
-		    custodian_unwrap(custodian, name, slice_of(sealed, size), sealer->kek, KEYTREE_KEY, why);
-out:
-	buffer_free(&text);
-	return result;
-}
-
-static int
-kek_wrap(struct sealer *sealer, struct custodian *custodian, const char *path, struct fault *why)
-{
-	struct buffer sealed, text;
-	char label[CUSTODIAN_LABEL], encoded[BASE64_SIZE(128)];
-	int result = -1;
-
-	buffer_init(&sealed, 128);
-	buffer_init(&text, 4096);
-	snprintf(label, sizeof label, "haechi kek %08x", (unsigned)randombytes_random());
-	if (custodian_make_wrapping(custodian, label, why) == -1 ||
-	    custodian_wrap(custodian, label, slice_of(sealer->kek, KEYTREE_KEY), &sealed, why) == -1)
-		goto out;
-	base64_encode(encoded, sealed.data, sealed.size);
-	buffer_printf(&text, "%s\n%s\n", label, encoded);
-	result = buffer_ok(&text) ? file_replace(path, buffer_view(&text), 0600, why) : fault_memory(why);
-out:
-	buffer_free(&sealed);
-	buffer_free(&text);
-	return result;
-}
-
-static bool
-absent(const char *path)
-{
-	return access(path, F_OK) == -1 && errno == ENOENT;
-}
 
 int
-sealer_open(struct sealer **out, const char *directory, struct fault *why)
+sealer_open(struct sealer **out, const char *directory, const char *cipher, struct fault *why)
 {
 	struct sealer *sealer = calloc(1, sizeof *sealer);
-	char kek_path[PATH_MAX], token_path[PATH_MAX];
-	struct custodian *custodian = NULL;
-	size_t size;
-	int lock = -1, result = -1;
+	enum aead known;
 
 	*out = NULL;
 	if (sealer == NULL)
 		return fault_memory(why);
-	pthread_rwlock_init(&sealer->lock, NULL);
-	if (sodium_init() == -1 || (sealer->cipher = EVP_CIPHER_fetch(NULL, "ARIA-256-GCM", NULL)) == NULL) {
-		fault_set(why, FAULT_UNSUPPORTED, "이 OpenSSL에는 ARIA-256-GCM이 없습니다",
-		          "this OpenSSL lacks ARIA-256-GCM");
-		goto out;
+	if (!aead_named(&known, cipher)) {
+		free(sealer);
+		return fault_set(why, FAULT_INVALID,
+		                 "내용을 봉인하는 암호는 aria-256-gcm 이나 xchacha20-poly1305 입니다: %s",
+		                 "content is sealed by aria-256-gcm or xchacha20-poly1305: %s", cipher);
 	}
-	if ((size_t)snprintf(sealer->directory, sizeof sealer->directory, "%s", directory) >=
-	    sizeof sealer->directory) {
-		fault_set(why, FAULT_INVALID, "키 폴더 경로가 너무 깁니다",
-		          "the key directory's path is too long");
-		goto out;
-	}
-	snprintf(sealer->path, sizeof sealer->path, "%s/" KEYS_FILE, sealer->directory);
-	snprintf(kek_path, sizeof kek_path, "%s/" KEK_FILE, sealer->directory);
-	snprintf(token_path, sizeof token_path, "%s/" KEK_FILE CUSTODIAN_SUFFIX, sealer->directory);
-	sealer->pseudonym = sodium_malloc(KEYTREE_KEY);
-	if (sealer->pseudonym == NULL) {
-		fault_memory(why);
-		goto out;
-	}
-	if (mkdir(directory, 0700) == -1 && errno != EEXIST) {
-		fault_errno(why, "키 폴더 %s 만들기", "making key directory %s", directory);
-		goto out;
-	}
-	lock = change_begin(sealer, why);
-	if (lock == -1)
-		goto out;
-	if (custodian_open(&custodian, directory, why) == -1)
-		goto out;
-	if (absent(kek_path) && absent(token_path) && absent(sealer->path)) {
-		sealer->kek = sodium_malloc(KEYTREE_KEY);
-		if (sealer->kek == NULL) {
-			fault_memory(why);
-			goto out;
-		}
-		randombytes_buf(sealer->kek, KEYTREE_KEY);
-		randombytes_buf(sealer->pseudonym, KEYTREE_KEY);
-		/*
-		 * The keys first: with them and no kek nothing was ever sealed, which is seen and said below.
-		 */
-		if (keys_save(sealer, &sealer->tree, why) == -1)
-			goto out;
-		if (custodian != NULL
-		        ? kek_wrap(sealer, custodian, token_path, why) == -1
-		        : file_replace(kek_path, slice_of(sealer->kek, KEYTREE_KEY), 0600, why) == -1)
-			goto out;
-	} else if (!absent(token_path)) {
-		if (kek_unwrap(sealer, custodian, token_path, why) == -1 || keys_load_file(sealer, why) == -1)
-			goto out;
-	} else {
-		if (secret_read(&sealer->kek, &size, kek_path, KEYTREE_KEY, why) == -1)
-			goto out;
-		if (size != KEYTREE_KEY) {
-			fault_set(why, FAULT_INVALID, "%s은(는) 32바이트여야 합니다", "%s must have 32 bytes",
-			          kek_path);
-			goto out;
-		}
-		if (keys_load_file(sealer, why) == -1)
-			goto out;
+	if (keyfolder_open(&sealer->folder, directory, known, why) == -1) {
+		free(sealer);
+		return -1;
 	}
 	*out = sealer;
-	sealer = NULL;
-	result = 0;
-out:
-	custodian_close(custodian); /* the kek is in locked memory now */
-	if (lock != -1)
-		close(lock);
-	sealer_close(sealer);
-	return result;
+	return 0;
 }
 
 void
@@ -450,15 +58,11 @@ sealer_close(struct sealer *sealer)
 {
 	if (sealer == NULL)
 		return;
-	keytree_free(&sealer->tree);
-	sodium_free(sealer->kek);
-	sodium_free(sealer->pseudonym);
-	EVP_CIPHER_free(sealer->cipher);
-	pthread_rwlock_destroy(&sealer->lock);
+	keyfolder_close(sealer->folder);
 	free(sealer);
 }
 
-/* ---- content ------------------------------------------------------------------------------------------- */
+/* ---- where an entry's key is --------------------------------------------------------------------------- */
 
 static bool
 hex_value(const char *text, size_t digits, uint64_t *value)
@@ -522,35 +126,46 @@ path_of(const char *id)
 	return path;
 }
 
-/* The key of one part of one entry. false: forgotten, or never was. */
-static bool
-content_key(struct sealer *sealer, uint32_t month, const char *id, const char *part, uint8_t key[KEYTREE_KEY])
+static int
+place_of(struct keyfolder_place *place, const char *agency, const char *id, struct fault *why)
+{
+	place->agency = agency == NULL ? "" : agency;
+	place->path = path_of(id);
+	return month_of(id, &place->month) ? 0 : not_id(why);
+}
+
+/* A leaf is of an entry; each of its parts has a key of its own. In place. */
+static void
+part_key(uint8_t key[KEYTREE_KEY], const char *part)
 {
 	static const uint8_t side = 2; /* neither left nor right */
 	SHA256_CTX sha;
-	bool found;
 
-	pthread_rwlock_rdlock(&sealer->lock);
-	found = keytree_key(&sealer->tree, month, path_of(id), key);
-	pthread_rwlock_unlock(&sealer->lock);
-	if (!found)
-		return false;
 	SHA256_Init(&sha);
 	SHA256_Update(&sha, &side, 1);
 	SHA256_Update(&sha, key, KEYTREE_KEY);
 	SHA256_Update(&sha, part, strlen(part));
 	SHA256_Final(key, &sha);
 	sodium_memzero(&sha, sizeof sha);
+}
+
+/* What is authenticated beside the content: the blob's head, entry and part, each with a zero behind it. */
+static bool
+bind(uint8_t out[BOUND_MOST], struct slice *bound, struct slice head, const char *id, const char *part)
+{
+	const size_t id_size = strlen(id) + 1, part_size = strlen(part) + 1;
+
+	if (head.size + 1 + id_size + part_size > BOUND_MOST)
+		return false;
+	memcpy(out, head.data, head.size);
+	out[head.size] = 0;
+	memcpy(out + head.size + 1, id, id_size);
+	memcpy(out + head.size + 1 + id_size, part, part_size);
+	*bound = slice_of(out, head.size + 1 + id_size + part_size);
 	return true;
 }
 
-static struct bound
-blob_bound(const char *id, const char *part)
-{
-	return (struct bound){
-	    {SLICE_LITERAL(BLOB_MAGIC), slice_string(id), slice_string(part)}
-        };
-}
+/* ---- content ------------------------------------------------------------------------------------------- */
 
 static void
 commit(char hex[65], struct slice salt, struct slice content)
@@ -567,156 +182,205 @@ commit(char hex[65], struct slice salt, struct slice content)
 }
 
 int
-sealer_seal(struct sealer *sealer, const char *id, const char *part, struct slice content,
+sealer_seal(struct sealer *sealer, const char *agency, const char *id, const char *part, struct slice content,
             struct buffer *blob, struct commitment *commitment, struct fault *why)
 {
-	struct bound bound = blob_bound(id, part);
-	uint8_t key[KEYTREE_KEY], salt[SALT_SIZE];
-	size_t begin = blob->size, size = NONCE_SIZE + SALT_SIZE + content.size + TAG_SIZE;
-	uint32_t month;
+	static const uint8_t room[AEAD_NONCE_MOST + SEALER_SALT];
+	const enum aead cipher = keyfolder_cipher(sealer->folder);
+	const size_t begin = blob->size, nonce = aead_nonce(cipher);
+	uint8_t *salt, bytes[BOUND_MOST];
+	struct keyfolder_place place;
+	struct keyfolder_leaf leaf;
+	struct slice bound;
 	int result = -1;
 
 	memset(commitment, 0, sizeof *commitment);
-	if (!month_of(id, &month))
-		return not_id(why);
 	if (content.size > CONTENT_MOST)
 		return fault_set(why, FAULT_TOO_LARGE, "봉인할 내용이 %u바이트를 넘습니다",
 		                 "content to seal is over %u bytes", CONTENT_MOST);
-	if (keys_refresh(sealer, why) == -1)
+	if (place_of(&place, agency, id, why) == -1 ||
+	    keyfolder_leaf(sealer->folder, &place, true, &leaf, why) == -1)
 		return -1;
-	if (!content_key(sealer, month, id, part, key)) {
-		if (month_begin(sealer, month, why) == -1)
-			return -1;
-		if (!content_key(sealer, month, id, part, key))
-			return fault_set(why, FAULT_CONFLICT, "이 항목의 키는 이미 파기되었습니다",
-			                 "the key of this entry was destroyed");
-	}
-	randombytes_buf(salt, sizeof salt);
-	buffer_string(blob, BLOB_MAGIC);
-	buffer_slice(blob, slice_of(salt, sizeof salt)); /* room, overwritten below */
+	part_key(leaf.key, part);
+	buffer_string(blob, MAGIC);
+	buffer_byte(blob, (uint8_t)cipher);
+	buffer_append(blob, leaf.root, sizeof leaf.root);
+	buffer_append(blob, room, nonce + SEALER_SALT);
 	buffer_slice(blob, content);
-	buffer_append(blob, salt, NONCE_SIZE + TAG_SIZE);
-	if (!buffer_ok(blob) || blob->size - begin != sizeof BLOB_MAGIC - 1 + size) {
+	buffer_append(blob, room, AEAD_TAG);
+	if (!buffer_ok(blob) || !bind(bytes, &bound, slice_of(blob->data + begin, HEAD_SIZE), id, part)) {
 		fault_memory(why);
 		goto out;
 	}
-	if (!encrypt(sealer, key, &bound, slice_of(salt, sizeof salt), content,
-	             blob->data + begin + sizeof BLOB_MAGIC - 1)) {
+	salt = blob->data + begin + HEAD_SIZE + nonce;
+	randombytes_buf(salt, SEALER_SALT);
+	commitment->present = true;
+	commitment->bytes = (int64_t)content.size;
+	commit(commitment->hex, slice_of(salt, SEALER_SALT), content);
+	if (!aead_seal(cipher, leaf.key, bound, blob->data + begin + HEAD_SIZE, SEALER_SALT + content.size)) {
+		/* the content must not stand there as it is */
+		sodium_memzero(blob->data + begin, blob->size - begin);
 		fault_set(why, FAULT_INTERNAL, "내용을 봉인하지 못했습니다", "the content cannot be sealed");
 		goto out;
 	}
-	commitment->present = true;
-	commitment->bytes = (int64_t)content.size;
-	commit(commitment->hex, slice_of(salt, sizeof salt), content);
 	result = 0;
 out:
-	sodium_memzero(key, sizeof key);
-	sodium_memzero(salt, sizeof salt);
+	sodium_memzero(&leaf, sizeof leaf);
 	return result;
 }
 
-int
-sealer_open_content(struct sealer *sealer, const char *id, const char *part, struct slice blob,
-                    const char *expected, struct buffer *content, struct fault *why)
+static int
+destroyed(struct fault *why)
 {
-	struct bound bound = blob_bound(id, part);
-	uint8_t key[KEYTREE_KEY];
-	uint8_t *plain = NULL;
-	size_t size;
-	char hex[65];
-	uint32_t month;
-	int result = -1;
+	return fault_set(why, FAULT_NOT_FOUND, "이 내용의 키는 파기되었습니다",
+	                 "the key of this content was destroyed");
+}
 
-	if (!month_of(id, &month))
-		return not_id(why);
-	if (blob.size < BLOB_EXTRA + SALT_SIZE || blob.size > CONTENT_MOST + BLOB_EXTRA + SALT_SIZE ||
-	    memcmp(blob.data, BLOB_MAGIC, sizeof BLOB_MAGIC - 1) != 0)
+/* The key of a blob, by the head it has; *head_size: what is before the nonce. */
+static int
+blob_leaf(struct sealer *sealer, struct slice blob, const char *agency, const char *id, enum aead *cipher,
+          size_t *head_size, struct keyfolder_leaf *leaf, struct fault *why)
+{
+	const bool first = blob.size > MAGIC_SIZE && memcmp(blob.data, MAGIC_1, MAGIC_SIZE) == 0;
+	struct keyfolder_place place;
+	struct fault told = {0};
+
+	*cipher = AEAD_NONE;
+	if (first)
+		*cipher = AEAD_ARIA_256_GCM;
+	else if (blob.size > HEAD_SIZE && memcmp(blob.data, MAGIC, MAGIC_SIZE) == 0)
+		*cipher = (enum aead)blob.data[MAGIC_SIZE];
+	*head_size = first ? MAGIC_SIZE : HEAD_SIZE;
+	if (aead_nonce(*cipher) == 0 || blob.size < *head_size + aead_extra(*cipher) + SEALER_SALT ||
+	    blob.size > *head_size + aead_extra(*cipher) + SEALER_SALT + CONTENT_MOST)
 		return fault_set(why, FAULT_INVALID, "봉인된 내용의 형식이 아닙니다",
 		                 "this is no sealed content");
-	if (keys_refresh(sealer, why) == -1)
+	if (place_of(&place, first ? PERIOD_EVERY : agency, id, why) == -1)
 		return -1;
-	if (!content_key(sealer, month, id, part, key))
-		return fault_set(why, FAULT_NOT_FOUND, "이 내용의 키는 파기되었습니다",
-		                 "the key of this content was destroyed");
-	size = blob.size - BLOB_EXTRA;
-	plain = malloc(size);
-	if (plain == NULL) {
+	if (keyfolder_leaf(sealer->folder, &place, false, leaf, &told) == 0)
+		return first || memcmp(leaf->root, blob.data + MAGIC_SIZE + 1, PERIOD_ROOT) == 0
+		           ? 0
+		           : fault_set(why, FAULT_TAMPERED,
+		                       "이 내용은 이 기관의 이 달 키로 봉인된 것이 아닙니다",
+		                       "this content was not sealed under the keys of this agency and month");
+	if (told.kind == FAULT_CONFLICT || told.kind == FAULT_NOT_FOUND)
+		return destroyed(why);
+	if (why != NULL)
+		*why = told;
+	return -1;
+}
+
+int
+sealer_open_content(struct sealer *sealer, const char *agency, const char *id, const char *part,
+                    struct slice blob, const char *expected, struct buffer *content, uint8_t *salt,
+                    struct fault *why)
+{
+	struct keyfolder_leaf leaf = {0};
+	struct slice bound, text;
+	uint8_t *plain = NULL, bytes[BOUND_MOST];
+	size_t head, size = 0;
+	enum aead cipher;
+	char hex[65];
+	int result = -1;
+
+	if (blob_leaf(sealer, blob, agency, id, &cipher, &head, &leaf, why) == -1)
+		goto out;
+	part_key(leaf.key, part);
+	size = blob.size - head;
+	if ((plain = malloc(size)) == NULL || !bind(bytes, &bound, slice_of(blob.data, head), id, part)) {
 		fault_memory(why);
 		goto out;
 	}
-	if (!decrypt(sealer, key, &bound,
-	             slice_of(blob.data + sizeof BLOB_MAGIC - 1, blob.size - (sizeof BLOB_MAGIC - 1)),
-	             plain)) {
+	memcpy(plain, blob.data + head, size);
+	if (!aead_open(cipher, leaf.key, bound, plain, size - aead_extra(cipher))) {
 		fault_set(why, FAULT_TAMPERED, "봉인된 내용이 바뀌었거나 이 항목의 것이 아닙니다",
 		          "the sealed content was changed, or is not of this entry");
 		goto out;
 	}
-	commit(hex, slice_of(plain, SALT_SIZE), slice_of(plain + SALT_SIZE, size - SALT_SIZE));
+	text = slice_of(plain + aead_nonce(cipher) + SEALER_SALT, size - aead_extra(cipher) - SEALER_SALT);
+	commit(hex, slice_of(text.data - SEALER_SALT, SEALER_SALT), text);
 	if (expected != NULL && strcmp(hex, expected) != 0) {
 		fault_set(why, FAULT_TAMPERED, "내용이 항목의 약속값과 다릅니다",
 		          "the content does not fit the entry's commitment");
 		goto out;
 	}
-	buffer_append(content, plain + SALT_SIZE, size - SALT_SIZE);
+	if (salt != NULL)
+		memcpy(salt, text.data - SEALER_SALT, SEALER_SALT);
+	buffer_slice(content, text);
 	result = buffer_ok(content) ? 0 : fault_memory(why);
 out:
 	if (plain != NULL)
 		sodium_memzero(plain, size);
 	free(plain);
-	sodium_memzero(key, sizeof key);
+	sodium_memzero(&leaf, sizeof leaf);
 	return result;
 }
 
-bool
-sealer_remembers(struct sealer *sealer, const char *id)
-{
-	uint8_t key[KEYTREE_KEY];
-	uint32_t month;
-	bool there;
+/* ---- forgetting ---------------------------------------------------------------------------------------- */
 
-	if (!month_of(id, &month) || keys_refresh(sealer, NULL) == -1)
-		return false;
-	pthread_rwlock_rdlock(&sealer->lock);
-	there = keytree_key(&sealer->tree, month, path_of(id), key);
-	pthread_rwlock_unlock(&sealer->lock);
-	sodium_memzero(key, sizeof key);
-	return there;
+int
+sealer_remembers(struct sealer *sealer, const char *agency, const char *id, bool *there, struct fault *why)
+{
+	const char *const agencies[] = {agency, PERIOD_EVERY};
+	struct keyfolder_place place;
+	struct keyfolder_leaf leaf;
+
+	*there = false;
+	if (place_of(&place, agency, id, why) == -1)
+		return -1;
+	for (size_t i = 0; i < 2 && !*there; i++) {
+		struct fault told = {0};
+
+		place.agency = agencies[i];
+		*there = keyfolder_leaf(sealer->folder, &place, false, &leaf, &told) == 0;
+		sodium_memzero(&leaf, sizeof leaf);
+		if (!*there && told.kind != FAULT_NOT_FOUND && told.kind != FAULT_CONFLICT) {
+			if (why != NULL)
+				*why = told;
+			return -1;
+		}
+	}
+	return 0;
 }
 
 int
-sealer_forget(struct sealer *sealer, const char *const *ids, size_t count, struct fault *why)
+sealer_forget(struct sealer *sealer, const struct sealed *items, size_t count, struct fault *why)
 {
-	int lock, result = -1;
+	struct keyfolder_place *places = calloc(count + 1, sizeof *places);
+	int result = 0;
 
-	for (size_t i = 0; i < count; i++) {
-		uint32_t month;
-
-		if (!month_of(ids[i], &month))
-			return not_id(why);
-	}
-	lock = change_begin(sealer, why);
-	if (lock == -1)
-		return -1;
-	if (keys_refresh(sealer, why) == -1)
-		goto out;
-	pthread_rwlock_wrlock(&sealer->lock);
-	result = 0;
-	for (size_t i = 0; i < count && result == 0; i++) {
-		uint32_t month = 0;
-
-		(void)month_of(ids[i], &month);
-		if (!keytree_forget(&sealer->tree, month, path_of(ids[i])))
-			result = fault_memory(why);
-	}
+	if (places == NULL)
+		return fault_memory(why);
+	for (size_t i = 0; i < count && result == 0; i++)
+		result = place_of(&places[i], items[i].agency, items[i].id, why);
 	if (result == 0)
-		result = keys_save(sealer, &sealer->tree, why);
-	/* Not on disk: then nothing is forgotten, and nobody may be told so. */
-	if (result == -1 && keys_load_file(sealer, NULL) == -1)
-		keytree_free(&sealer->tree);
-	pthread_rwlock_unlock(&sealer->lock);
-out:
-	close(lock);
+		result = keyfolder_forget(sealer->folder, places, count, why);
+	free(places);
 	return result;
+}
+
+int
+sealer_destroy(struct sealer *sealer, const char *agency, uint32_t month, struct fault *why)
+{
+	return keyfolder_destroy(sealer->folder, agency, month, why);
+}
+
+int
+sealer_periods(struct sealer *sealer, struct keyfolder_period **periods, size_t *count, struct fault *why)
+{
+	return keyfolder_list(sealer->folder, periods, count, why);
+}
+
+int
+sealer_count(struct sealer *sealer, uint64_t *count, bool more, struct fault *why)
+{
+	return keyfolder_count(sealer->folder, count, more, why);
+}
+
+int
+sealer_look(struct sealer *sealer, struct fault *why)
+{
+	return keyfolder_look(sealer->folder, why);
 }
 
 void
@@ -725,7 +389,7 @@ sealer_pseudonym(struct sealer *sealer, const char *agency, const char *user, ch
 	crypto_auth_hmacsha256_state state;
 	uint8_t digest[crypto_auth_hmacsha256_BYTES];
 
-	crypto_auth_hmacsha256_init(&state, sealer->pseudonym, KEYTREE_KEY);
+	crypto_auth_hmacsha256_init(&state, keyfolder_pseudonym(sealer->folder), KEYTREE_KEY);
 	crypto_auth_hmacsha256_update(&state, (const uint8_t *)agency, strlen(agency) + 1);
 	crypto_auth_hmacsha256_update(&state, (const uint8_t *)user, strlen(user));
 	crypto_auth_hmacsha256_final(&state, digest);

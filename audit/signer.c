@@ -299,7 +299,7 @@ out:
  * With keys in a token its module must open files and sockets of its own: what is left to forbid is to become another program, to
  * look into others, or to listen.
  */
-static int
+int
 confine_loosely(struct fault *why)
 {
 	static const int forbidden[] = {

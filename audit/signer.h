@@ -29,5 +29,10 @@ struct slice signer_public(const struct signer *signer);
  */
 MUST_CHECK int signer_sign(struct signer *signer, uint64_t first, const struct tree_hash *leaves,
                            uint32_t count, struct buffer *note, struct fault *why);
+/*
+ * For a process that holds a token, whose module opens files and sockets of its own: from here on it becomes no other program, looks
+ * into no other process and listens nowhere. For good, all threads.
+ */
+MUST_CHECK int confine_loosely(struct fault *why);
 
 #endif

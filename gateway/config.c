@@ -72,6 +72,7 @@ static const cyaml_schema_field_t ledger_fields[] = {
 	TEXT(OPTIONAL, config_ledger, directory),
 	TEXT(OPTIONAL, config_ledger, keys),
 	TEXT(OPTIONAL, config_ledger, seal),
+	TEXT(OPTIONAL, config_ledger, cipher),
 	UINT(config_ledger, max_unshipped),
 	UINT(config_ledger, reserve),
 	UINT(config_ledger, segment),
@@ -492,6 +493,7 @@ understand_listen(const struct config *config, struct fault *why)
 static int
 understand_paths(struct config *config, struct fault *why)
 {
+	static const char *const ciphers[] = {"aria-256-gcm", "xchacha20-poly1305", NULL};
 	char **const paths[] = {&config->control,     &config->ledger.directory, &config->ledger.keys,
 	                        &config->ledger.seal, &config->database.socket,  &config->database.cache};
 
@@ -499,7 +501,9 @@ understand_paths(struct config *config, struct fault *why)
 	    text_default(&config->ledger.directory, "ledger", why) == -1 ||
 	    text_default(&config->ledger.keys, "keys", why) == -1 ||
 	    text_default(&config->ledger.seal, "seal", why) == -1 ||
-	    text_default(&config->database.cache, "registry.json", why) == -1)
+	    text_default(&config->ledger.cipher, "aria-256-gcm", why) == -1 ||
+	    text_default(&config->database.cache, "registry.json", why) == -1 ||
+	    one_of("ledger.cipher", config->ledger.cipher, ciphers, why) == -1)
 		return -1;
 	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
 		if (below_state(config, paths[i], why) == -1)

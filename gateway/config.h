@@ -69,6 +69,7 @@ struct config_label {
 
 struct config_ledger {
 	char *directory, *keys, *seal;
+	char *cipher;                    /* of sealed content: "aria-256-gcm", "xchacha20-poly1305" */
 	uint64_t max_unshipped, reserve; /* bytes */
 	uint32_t segment;                /* bytes */
 };

@@ -308,8 +308,8 @@ main(int argc, char **argv)
 	    publish_vkeys(&gateway, config, &rotation, &why) == -1)
 		goto fail;
 
-	/* 4 sealer: where its key is in a token, the token's files must still be open to us */
-	if (sealer_open(&gateway.sealer, config->ledger.seal, &why) == -1)
+	/* 4 sealer: where its keys are in a token, a process of its own keeps the token open */
+	if (sealer_open(&gateway.sealer, config->ledger.seal, config->ledger.cipher, &why) == -1)
 		goto fail;
 
 	/* 5 confinement, first half: files and ports, before any thread */

@@ -223,9 +223,10 @@ open_content(struct sealer *sealer, const struct database_rows *rows, struct buf
 	const bool edited = database_bool(rows, 0, COLUMN_CHANGED) &&
 	                    state_of(database_text(rows, 0, COLUMN_STATE)) != TICKET_WAITING;
 
-	return sealer_open_content(
-	    sealer, database_text(rows, 0, edited ? COLUMN_REVIEW_ENTRY : COLUMN_ENTRY), "prompt",
-	    database_field(rows, 0, COLUMN_CONTENT), database_text(rows, 0, COLUMN_DIGEST), content, why);
+	return sealer_open_content(sealer, database_text(rows, 0, COLUMN_AGENCY),
+	                           database_text(rows, 0, edited ? COLUMN_REVIEW_ENTRY : COLUMN_ENTRY), "prompt",
+	                           database_field(rows, 0, COLUMN_CONTENT),
+	                           database_text(rows, 0, COLUMN_DIGEST), content, NULL, why);
 }
 
 struct fetching {
@@ -720,8 +721,8 @@ decide(struct database *database, void *owner, struct fault *why)
 	review.prompt.present = true;
 	snprintf(review.prompt.hex, sizeof review.prompt.hex, "%s", database_text(rows, 0, COLUMN_DIGEST));
 	if (edit && (remake(deciding, &content, why) == -1 ||
-	             sealer_seal(gateway->sealer, deciding->entry, "prompt", buffer_view(&content), &blob,
-	                         &review.prompt, why) == -1 ||
+	             sealer_seal(gateway->sealer, database_text(rows, 0, COLUMN_AGENCY), deciding->entry,
+	                         "prompt", buffer_view(&content), &blob, &review.prompt, why) == -1 ||
 	             (sealed = bytea_text(buffer_view(&blob))) == NULL))
 		goto out;
 	/* The evidence first: what cannot be recorded does not happen. */

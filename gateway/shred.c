@@ -102,7 +102,7 @@ static const char by_subject_sql[] =
     " WHERE ((e.subject = $2 AND e.kind IN ('decision', 'outcome')) OR e.of IN"
     " (SELECT a.id FROM haechi.archive_sealed a WHERE a.subject = $2)) AND e.log_id = (SELECT log_id FROM "
     "own)" FOLLOWERS SEALED ARCHIVED "(a.subject = $2 OR a.root IN (SELECT r.root FROM haechi.archive_sealed "
-                                     "r WHERE r.subject = $2))" IN_ORDER;
+    "r WHERE r.subject = $2))" IN_ORDER;
 static const char by_period_sql[] =
     "WITH " OWN_LOG ", chosen AS (SELECT e.log_id, e.index, e.wall, e.id FROM haechi.entry e"
     " WHERE e.wall >= to_timestamp($2::float8 / 1000) AND e.wall < to_timestamp($3::float8 / 1000)"
@@ -158,9 +158,13 @@ find(struct shredding *shredding, struct database *database, int64_t *row_count,
 		goto too_many;
 	for (size_t i = 0; i < database_count(rows); i++) {
 		char when[CLOCK_TEXT_SIZE];
+		bool there = true;
 
 		if (database_integer(rows, i, 5) == 0 &&
-		    !sealer_remembers(shredding->gateway->sealer, database_text(rows, i, 0)))
+		    sealer_remembers(shredding->gateway->sealer, database_text(rows, i, 2),
+		                     database_text(rows, i, 0), &there, why) == -1)
+			goto out;
+		if (!there)
 			continue;
 		if (json_array_size(shredding->items) == SHRED_MOST)
 			goto too_many;
@@ -190,20 +194,33 @@ out:
 
 /* ---- carrying out ---------------------------------------------------------------------------------------------- */
 
+static const char *
+item_id(const json_t *item)
+{
+	const char *const id =
+	    json_is_string(item) ? json_string_value(item) : json_get_string(item, "entry");
+
+	return id == NULL ? "" : id;
+}
+
 static int
 forget(struct gateway *gateway, const json_t *entries, struct fault *why)
 {
 	const size_t count = json_array_size(entries);
-	const char **ids = calloc(count + 1, sizeof *ids);
+	struct sealed *items = calloc(count + 1, sizeof *items);
 	int result;
 
-	if (ids == NULL)
+	if (items == NULL)
 		return fault_memory(why);
-	for (size_t i = 0; i < count; i++)
-		if ((ids[i] = json_string_value(json_array_get(entries, i))) == NULL)
-			ids[i] = "";
-	result = sealer_forget(gateway->sealer, ids, count, why);
-	free(ids);
+	/* a bare id: of a note that an earlier version left behind, whose keys had no agencies */
+	for (size_t i = 0; i < count; i++) {
+		const json_t *const item = json_array_get(entries, i);
+
+		items[i].agency = json_is_string(item) ? "" : json_get_string(item, "agency");
+		items[i].id = item_id(item);
+	}
+	result = sealer_forget(gateway->sealer, items, count, why);
+	free(items);
 	return result;
 }
 
@@ -225,8 +242,7 @@ remove_rows(struct gateway *gateway, struct database *database, const json_t *en
 
 	buffer_init(&list, PENDING_MOST);
 	for (size_t i = 0; i < json_array_size(entries); i++)
-		buffer_printf(&list, "%s%s", i == 0 ? "{" : ",",
-		              json_string_value(json_array_get(entries, i)));
+		buffer_printf(&list, "%s%s", i == 0 ? "{" : ",", item_id(json_array_get(entries, i)));
 	buffer_byte(&list, '}');
 	if ((parameters[1] = buffer_text(&list)) == NULL)
 		result = fault_memory(why);
@@ -349,9 +365,11 @@ describe(struct shredding *shredding, const char *agency, int64_t rows, int64_t 
 
 	crypto_hash_sha256_init(&state);
 	for (size_t i = 0; i < json_array_size(shredding->items); i++) {
-		const char *const id = json_get_string(json_array_get(shredding->items, i), "entry");
+		const json_t *const item = json_array_get(shredding->items, i);
+		const char *const id = json_get_string(item, "entry");
 
-		json_array_append_new(ids, json_string(id));
+		json_array_append_new(
+		    ids, json_pack("{s:s, s:s}", "agency", json_get_string(item, "agency"), "entry", id));
 		crypto_hash_sha256_update(&state, (const uint8_t *)id, strlen(id));
 		crypto_hash_sha256_update(&state, (const uint8_t *)"\n", 1);
 	}

@@ -82,8 +82,8 @@ keep_prompt(struct exchange *x)
 		return 0;
 	}
 	buffer_init(&x->sealed, x->content.size + 4096);
-	return sealer_seal(x->gateway->sealer, x->decision_id, "prompt", x->content, &x->sealed, &x->prompt,
-	                   &x->why);
+	return sealer_seal(x->gateway->sealer, x->subject.agency, x->decision_id, "prompt", x->content,
+	                   &x->sealed, &x->prompt, &x->why);
 }
 
 static int

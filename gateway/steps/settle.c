@@ -21,8 +21,8 @@ keep_answer(struct exchange *x)
 		return 0;
 	buffer_free(&x->sealed);
 	buffer_init(&x->sealed, content.size + 4096);
-	return sealer_seal(x->gateway->sealer, x->outcome_id, "answer", content, &x->sealed,
-	                   &x->outcome.answer, &x->why);
+	return sealer_seal(x->gateway->sealer, x->subject.agency, x->outcome_id, "answer", content,
+	                   &x->sealed, &x->outcome.answer, &x->why);
 }
 
 static int

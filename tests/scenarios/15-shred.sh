@@ -111,7 +111,7 @@ import json, sys, time
 dry = json.load(open(sys.argv[1]))
 note = {name: dry[name] for name in ("about", "bytes", "digest", "entries", "rows", "selector")}
 note |= {"agency": "haneul", "begun_ms": int(time.time() * 1000), "by": "root", "job": "019c9b4e-a1c0-7d3f-8a52-3f1e9b0c7d61",
-         "reason": "보존 기간 만료", "items": [item["entry"] for item in dry["items"]]}
+         "reason": "보존 기간 만료", "items": [{name: item[name] for name in ("agency", "entry")} for item in dry["items"]]}
 print(json.dumps(note))
 PY
 seal=$(dirname "$(find "$STATE" -name content.keys)")

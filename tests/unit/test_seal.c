@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "audit/audit.h"
+#include "audit/keyfolder.h"
 #include "audit/keytree.h"
 #include "schema/base/clock.h"
 
@@ -44,9 +45,20 @@ open_sealer(void)
 	struct sealer *sealer;
 	struct fault why;
 
-	if (sealer_open(&sealer, root, &why) == -1)
+	if (sealer_open(&sealer, root, "aria-256-gcm", &why) == -1)
 		fail_msg("%s", why.en);
 	return sealer;
+}
+
+static bool
+remembers(struct sealer *sealer, const char *id)
+{
+	struct fault why;
+	bool there;
+
+	if (sealer_remembers(sealer, "seoul", id, &there, &why) == -1)
+		fail_msg("%s", why.en);
+	return there;
 }
 
 static void
@@ -71,28 +83,30 @@ and_back(void **state)
 			buffer_byte(&plain, (uint8_t)(k * 7));
 		buffer_reset(&blob);
 		assert_int_equal(
-		    sealer_seal(sealer, id, "prompt", buffer_view(&plain), &blob, &commitment, &why), 0);
+		    sealer_seal(sealer, "seoul", id, "prompt", buffer_view(&plain), &blob, &commitment, &why),
+		    0);
 		assert_int_equal(commitment.bytes, sizes[i]);
 		assert_true(sizes[i] < 31 || memmem(blob.data, blob.size, plain.data, 31) == NULL);
 		/* with a fresh sealer, as after a restart */
 		sealer_close(sealer);
 		sealer = open_sealer();
 		buffer_reset(&content);
-		assert_int_equal(sealer_open_content(sealer, id, "prompt", buffer_view(&blob), commitment.hex,
-		                                     &content, &why),
+		assert_int_equal(sealer_open_content(sealer, "seoul", id, "prompt", buffer_view(&blob),
+		                                     commitment.hex, &content, NULL, &why),
 		                 0);
 		assert_true(slice_equal(buffer_view(&content), buffer_view(&plain)));
 		/* another part, another entry, another commitment */
-		assert_int_equal(
-		    sealer_open_content(sealer, id, "answer", buffer_view(&blob), NULL, &content, &why), -1);
+		assert_int_equal(sealer_open_content(sealer, "seoul", id, "answer", buffer_view(&blob), NULL,
+		                                     &content, NULL, &why),
+		                 -1);
 		assert_int_equal(why.kind, FAULT_TAMPERED);
-		assert_int_equal(
-		    sealer_open_content(sealer, other, "prompt", buffer_view(&blob), NULL, &content, &why),
-		    -1);
+		assert_int_equal(sealer_open_content(sealer, "seoul", other, "prompt", buffer_view(&blob),
+		                                     NULL, &content, NULL, &why),
+		                 -1);
 		assert_int_equal(why.kind, FAULT_TAMPERED);
 		commitment.hex[0] = commitment.hex[0] == 'a' ? 'b' : 'a';
-		assert_int_equal(sealer_open_content(sealer, id, "prompt", buffer_view(&blob), commitment.hex,
-		                                     &content, &why),
+		assert_int_equal(sealer_open_content(sealer, "seoul", id, "prompt", buffer_view(&blob),
+		                                     commitment.hex, &content, NULL, &why),
 		                 -1);
 		assert_int_equal(why.kind, FAULT_TAMPERED);
 	}
@@ -103,10 +117,12 @@ and_back(void **state)
 
 		buffer_init(&twice, 1 << 16);
 		buffer_reset(&blob);
+		assert_int_equal(sealer_seal(sealer, "seoul", id, "prompt", slice_string("same"), &blob,
+		                             &commitment, &why),
+		                 0);
 		assert_int_equal(
-		    sealer_seal(sealer, id, "prompt", slice_string("same"), &blob, &commitment, &why), 0);
-		assert_int_equal(
-		    sealer_seal(sealer, id, "prompt", slice_string("same"), &twice, &again, &why), 0);
+		    sealer_seal(sealer, "seoul", id, "prompt", slice_string("same"), &twice, &again, &why),
+		    0);
 		assert_string_not_equal(commitment.hex, again.hex);
 		assert_false(slice_equal(buffer_view(&blob), buffer_view(&twice)));
 		buffer_free(&twice);
@@ -131,20 +147,318 @@ every_bit(void **state)
 	buffer_init(&content, 4096);
 	entry_id_make(id, clock_wall_ms());
 	assert_int_equal(
-	    sealer_seal(sealer, id, "prompt", slice_string("a prompt"), &blob, &commitment, &why), 0);
+	    sealer_seal(sealer, "seoul", id, "prompt", slice_string("a prompt"), &blob, &commitment, &why),
+	    0);
 	for (size_t bit = 0; bit < blob.size * 8; bit++) {
 		blob.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
-		assert_int_equal(
-		    sealer_open_content(sealer, id, "prompt", buffer_view(&blob), NULL, &content, &why), -1);
+		assert_int_equal(sealer_open_content(sealer, "seoul", id, "prompt", buffer_view(&blob), NULL,
+		                                     &content, NULL, &why),
+		                 -1);
 		blob.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
 	}
 	for (size_t size = 0; size < blob.size; size++)
-		assert_int_equal(sealer_open_content(sealer, id, "prompt", slice_of(blob.data, size), NULL,
-		                                     &content, &why),
+		assert_int_equal(sealer_open_content(sealer, "seoul", id, "prompt", slice_of(blob.data, size),
+		                                     NULL, &content, NULL, &why),
 		                 -1);
 	assert_int_equal(content.size, 0);
 	buffer_free(&blob);
 	buffer_free(&content);
+	sealer_close(sealer);
+}
+
+/* Each cipher opens what the other sealed; agencies do not share keys. */
+static void
+ciphers(void **state)
+{
+	static const char *const names[] = {"aria-256-gcm", "xchacha20-poly1305"};
+	char place[80], id[ENTRY_ID_SIZE];
+	struct buffer blobs[2], content;
+	struct commitment commitments[2];
+	struct sealer *sealer;
+	uint8_t salt[SEALER_SALT];
+	struct fault why;
+
+	(void)state;
+	snprintf(place, sizeof place, "%s/ciphers", root);
+	entry_id_make(id, clock_wall_ms());
+	buffer_init(&content, 4096);
+	assert_int_equal(sealer_open(&sealer, place, "aes-256-gcm", &why), -1);
+	assert_int_equal(why.kind, FAULT_INVALID);
+	for (size_t i = 0; i < 2; i++) {
+		buffer_init(&blobs[i], 4096);
+		assert_int_equal(sealer_open(&sealer, place, names[i], &why), 0);
+		assert_int_equal(sealer_seal(sealer, "seoul", id, i == 0 ? "prompt" : "answer",
+		                             slice_string(names[i]), &blobs[i], &commitments[i], &why),
+		                 0);
+		sealer_close(sealer);
+	}
+	for (size_t opener = 0; opener < 2; opener++) {
+		assert_int_equal(sealer_open(&sealer, place, names[opener], &why), 0);
+		for (size_t i = 0; i < 2; i++) {
+			char hex[65];
+			uint8_t digest[32];
+			crypto_hash_sha256_state sha;
+
+			buffer_reset(&content);
+			assert_int_equal(sealer_open_content(sealer, "seoul", id,
+			                                     i == 0 ? "prompt" : "answer",
+			                                     buffer_view(&blobs[i]), commitments[i].hex,
+			                                     &content, salt, &why),
+			                 0);
+			assert_true(slice_is(buffer_view(&content), names[i]));
+			/* the commitment is what ENTRY.md says it is */
+			crypto_hash_sha256_init(&sha);
+			crypto_hash_sha256_update(&sha, salt, sizeof salt);
+			crypto_hash_sha256_update(&sha, content.data, content.size);
+			crypto_hash_sha256_final(&sha, digest);
+			hex_encode(hex, digest, sizeof digest);
+			assert_string_equal(hex, commitments[i].hex);
+			assert_int_equal(sealer_open_content(sealer, "busan", id, "prompt",
+			                                     buffer_view(&blobs[i]), NULL, &content, NULL,
+			                                     &why),
+			                 -1);
+		}
+		sealer_close(sealer);
+	}
+	for (size_t i = 0; i < 2; i++)
+		buffer_free(&blobs[i]);
+	buffer_free(&content);
+}
+
+/* A month of one agency goes at once; other months and agencies stay, and nothing is sealed in it again. */
+static void
+destroy(void **state)
+{
+	static const char *const agencies[] = {"seoul", "busan"};
+	struct sealer *sealer, *other;
+	struct keyfolder_period *periods;
+	char place[80], ids[4][ENTRY_ID_SIZE];
+	struct buffer blobs[4], content;
+	struct commitment commitment;
+	struct fault why;
+	size_t count;
+
+	(void)state;
+	snprintf(place, sizeof place, "%s/destroy", root);
+	buffer_init(&content, 4096);
+	assert_int_equal(sealer_open(&sealer, place, "aria-256-gcm", &why), 0);
+	assert_int_equal(sealer_open(&other, place, "aria-256-gcm", &why), 0);
+	for (size_t i = 0; i < 4; i++) {
+		/* January and February 2026 */
+		entry_id_make(ids[i], i < 2 ? INT64_C(1768000000000) : INT64_C(1771000000000));
+		buffer_init(&blobs[i], 4096);
+		assert_int_equal(sealer_seal(other, agencies[i % 2], ids[i], "prompt", slice_string("words"),
+		                             &blobs[i], &commitment, &why),
+		                 0);
+	}
+	assert_int_equal(sealer_destroy(sealer, "seoul", 56 * 12 + 7, &why), 0); /* never began */
+	assert_int_equal(sealer_destroy(sealer, "seoul", 56 * 12, &why), 0);
+	assert_int_equal(sealer_destroy(sealer, "seoul", 56 * 12, &why), 0);
+	for (int turn = 0; turn < 2; turn++) {
+		for (size_t i = 0; i < 4; i++) {
+			const int result =
+			    sealer_open_content(other, agencies[i % 2], ids[i], "prompt",
+			                        buffer_view(&blobs[i]), NULL, &content, NULL, &why);
+
+			assert_int_equal(result, i == 0 ? -1 : 0);
+			assert_true(i != 0 || why.kind == FAULT_NOT_FOUND);
+		}
+		assert_int_equal(sealer_seal(other, "seoul", ids[0], "answer", slice_string("late"), &content,
+		                             &commitment, &why),
+		                 -1);
+		assert_int_equal(why.kind, FAULT_CONFLICT);
+		assert_int_equal(sealer_periods(other, &periods, &count, &why), 0);
+		assert_int_equal(count, 4);
+		for (size_t i = 0; i < count; i++)
+			assert_int_equal(periods[i].destroyed, periods[i].month == 56 * 12 &&
+			                                           strcmp(periods[i].agency, "seoul") == 0);
+		free(periods);
+		sealer_close(other);
+		assert_int_equal(sealer_open(&other, place, "aria-256-gcm", &why), 0);
+	}
+	sealer_close(other);
+	sealer_close(sealer);
+	for (size_t i = 0; i < 4; i++)
+		buffer_free(&blobs[i]);
+	buffer_free(&content);
+}
+
+/* A folder as the version before made it: everything opens that did, nothing that did not, and so it stays. */
+static void
+earlier_version(void **state)
+{
+	struct keyfolder_period *periods;
+	struct sealer *sealer = NULL;
+	char place[80], command[512], line[1024], id[40], part[8], hex[65], blob[800], text[64], user[33];
+	struct buffer content;
+	struct fault why;
+	char kept[40] = "";
+	size_t count;
+	int number;
+
+	(void)state;
+	snprintf(place, sizeof place, "%s/earlier", root);
+	buffer_init(&content, 4096);
+	for (int turn = 0; turn < 3; turn++) {
+		FILE *sealed;
+
+		snprintf(command, sizeof command,
+		         "mkdir -m 700 %s && install -m 600 tests/vectors/seal-1/kek "
+		         "tests/vectors/seal-1/content.keys %s",
+		         place, place);
+		assert_true(turn != 0 || system(command) == 0);
+		assert_int_equal(sealer_open(&sealer, place, "xchacha20-poly1305", &why), 0);
+		assert_int_equal(sealer_periods(sealer, &periods, &count, &why), 0);
+		assert_int_equal(count, turn < 2 ? 3 : 4);
+		free(periods);
+		sealed = fopen("tests/vectors/seal-1/sealed.txt", "r");
+		assert_non_null(sealed);
+		sealer_pseudonym(sealer, "seoul", "hong", user);
+		snprintf(command, sizeof command, "pseudonym %s\n", user);
+		assert_non_null(fgets(line, sizeof line, sealed));
+		assert_string_equal(line, command);
+		while (fgets(line, sizeof line, sealed) != NULL) {
+			uint8_t bytes[400];
+			char said[8];
+			bool gone;
+			int result;
+
+			assert_int_equal(
+			    sscanf(line, "%7s %39s %7s %64s %d %799s", said, id, part, hex, &number, blob),
+			    6);
+			assert_true(hex_decode(bytes, strlen(blob) / 2, slice_string(blob)));
+			gone = strcmp(said, "gone") == 0 || strcmp(id, kept) == 0;
+			buffer_reset(&content);
+			/* whatever the agency: it had no say then */
+			result =
+			    sealer_open_content(sealer, number % 2 ? "seoul" : "busan", id, part,
+			                        slice_of(bytes, strlen(blob) / 2), hex, &content, NULL, &why);
+			assert_int_equal(result, gone ? -1 : 0);
+			assert_true(!gone || why.kind == FAULT_NOT_FOUND);
+			snprintf(text, sizeof text, "content number %d, sealed by the earlier version",
+			         number);
+			assert_true(gone || slice_is(buffer_view(&content), text));
+			if (turn == 1 && kept[0] == '\0' && !gone) {
+				const struct sealed one = {"seoul", id};
+				struct commitment commitment;
+				char fresh[ENTRY_ID_SIZE];
+
+				/* the same month goes on with keys of the agency; both kinds are forgotten by id */
+				entry_id_make(fresh, INT64_C(1770000000000));
+				assert_int_equal(sealer_seal(sealer, "seoul", fresh, "prompt",
+				                             slice_string("later"), &content, &commitment,
+				                             &why),
+				                 0);
+				assert_int_equal(sealer_forget(sealer, &one, 1, &why), 0);
+				snprintf(kept, sizeof kept, "%s", id);
+			}
+		}
+		fclose(sealed);
+		sealer_close(sealer);
+	}
+	/* an old copy put back would bring back what was forgotten since */
+	snprintf(command, sizeof command, "install -m 600 tests/vectors/seal-1/content.keys %s", place);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(sealer_open(&sealer, place, "aria-256-gcm", &why), -1);
+	assert_int_equal(why.kind, FAULT_TAMPERED);
+	buffer_free(&content);
+}
+
+static void
+period_path(char out[256], const char *place, const char *end)
+{
+	FILE *list;
+	char command[128];
+
+	snprintf(command, sizeof command, "ls %s/periods", place);
+	list = popen(command, "r");
+	assert_non_null(list);
+	assert_non_null(fgets(command, sizeof command, list));
+	command[strcspn(command, "\n")] = '\0';
+	snprintf(out, 256, "%s/periods/%.60s%s", place, command, end);
+	pclose(list);
+}
+
+/* What happens to the files under a running sealer: it never begins anew beside what is gone, and says which file it is. */
+static void
+files_change(void **state)
+{
+	char place[80], path[256], saved[256], command[2048], ids[2][ENTRY_ID_SIZE];
+	struct sealer *sealer;
+	struct buffer blob;
+	struct commitment commitment;
+	struct sealed one = {"seoul", ids[0]};
+	struct fault why;
+	uint64_t orders;
+
+	(void)state;
+	snprintf(place, sizeof place, "%s/change", root);
+	buffer_init(&blob, 4096);
+	entry_id_make(ids[0], INT64_C(1768000000000));
+	entry_id_make(ids[1], INT64_C(1768000000000));
+	assert_int_equal(sealer_open(&sealer, place, "aria-256-gcm", &why), 0);
+	assert_int_equal(
+	    sealer_seal(sealer, "seoul", ids[0], "prompt", slice_string("x"), &blob, &commitment, &why), 0);
+	assert_int_equal(sealer_look(sealer, &why), 0);
+	period_path(path, place, "");
+	snprintf(saved, sizeof saved, "%s/saved", place);
+
+	/* gone */
+	assert_int_equal(rename(path, saved), 0);
+	assert_int_equal(sealer_look(sealer, &why), -1);
+	assert_int_equal(why.kind, FAULT_TAMPERED);
+	assert_int_equal(
+	    sealer_seal(sealer, "seoul", ids[1], "prompt", slice_string("x"), &blob, &commitment, &why), -1);
+	assert_int_equal(why.kind, FAULT_TAMPERED);
+	assert_int_equal(rename(saved, path), 0);
+	assert_int_equal(sealer_look(sealer, &why), 0);
+	assert_int_equal(
+	    sealer_seal(sealer, "seoul", ids[1], "prompt", slice_string("x"), &blob, &commitment, &why), 0);
+
+	/* put back to how it was before something was forgotten; touched only */
+	snprintf(command, sizeof command, "cp -p %s %s", path, saved);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(sealer_count(sealer, &orders, true, &why), 0);
+	assert_int_equal(orders, 1);
+	assert_int_equal(sealer_forget(sealer, &one, 1, &why), 0);
+	assert_int_equal(sealer_look(sealer, &why), 0);
+	snprintf(command, sizeof command, "cp %s %s.kept && cp %s %s", path, saved, saved, path);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(sealer_look(sealer, &why), -1);
+	assert_int_equal(why.kind, FAULT_TAMPERED);
+	assert_int_equal(sealer_open_content(sealer, "seoul", ids[0], "prompt", buffer_view(&blob), NULL,
+	                                     &blob, NULL, &why),
+	                 -1);
+	snprintf(command, sizeof command, "cp %s.kept %s", saved, path);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(sealer_look(sealer, &why), 0);
+	assert_false(remembers(sealer, ids[0]));
+
+	/* every changed byte is found */
+	for (size_t at = 0; at < 200; at += 7) {
+		snprintf(command, sizeof command,
+		         "cp %s.kept %s && printf '\\377' | dd of=%s bs=1 seek=%zu conv=notrunc status=none "
+		         "&& cmp -s "
+		         "%s %s.kept",
+		         saved, path, path, at, path, saved);
+		if (system(command) == 0)
+			continue;
+		assert_int_equal(sealer_look(sealer, &why), -1);
+	}
+	snprintf(command, sizeof command, "cp %s.kept %s", saved, path);
+	assert_int_equal(system(command), 0);
+
+	/* the kek and content.keys: nothing of ours reads them again before a restart */
+	snprintf(path, sizeof path, "%s/kek", place);
+	assert_int_equal(rename(path, saved), 0);
+	assert_int_equal(sealer_look(sealer, &why), -1);
+	assert_non_null(strstr(why.en, "/kek was changed or is gone"));
+	assert_int_equal(rename(saved, path), 0);
+	assert_int_equal(sealer_look(sealer, &why), 0);
+	snprintf(command, sizeof command, "printf x >> %s/content.keys", place);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(sealer_look(sealer, &why), -1);
+	buffer_free(&blob);
 	sealer_close(sealer);
 }
 
@@ -155,7 +469,7 @@ forget(void **state)
 	char ids[60][ENTRY_ID_SIZE];
 	struct buffer blobs[60], content;
 	struct commitment commitment;
-	const char *gone[20];
+	struct sealed gone[20];
 	struct fault why;
 
 	(void)state;
@@ -164,12 +478,12 @@ forget(void **state)
 		/* over three months, a year apart */
 		entry_id_make(ids[i], INT64_C(1770000000000) + (int64_t)(i % 3) * 31536000000);
 		buffer_init(&blobs[i], 4096);
-		assert_int_equal(
-		    sealer_seal(daemon, ids[i], "answer", slice_string(ids[i]), &blobs[i], &commitment, &why),
-		    0);
+		assert_int_equal(sealer_seal(daemon, "seoul", ids[i], "answer", slice_string(ids[i]),
+		                             &blobs[i], &commitment, &why),
+		                 0);
 	}
 	for (size_t i = 0; i < 20; i++)
-		gone[i] = ids[i * 2];
+		gone[i] = (struct sealed){"seoul", ids[i * 2]};
 	assert_int_equal(sealer_forget(sealer, gone, 20, &why), 0);
 	assert_int_equal(sealer_forget(sealer, gone, 1, &why), 0); /* twice is once */
 	for (int turn = 0; turn < 2; turn++) {
@@ -177,15 +491,16 @@ forget(void **state)
 			int result;
 
 			buffer_reset(&content);
-			assert_true(sealer_remembers(daemon, ids[i]) != (i < 40 && i % 2 == 0));
+			assert_true(remembers(daemon, ids[i]) != (i < 40 && i % 2 == 0));
 			/* the other process sees it too */
-			result = sealer_open_content(daemon, ids[i], "answer", buffer_view(&blobs[i]), NULL,
-			                             &content, &why);
+			result = sealer_open_content(daemon, "seoul", ids[i], "answer",
+			                             buffer_view(&blobs[i]), NULL, &content, NULL, &why);
 			if (i < 40 && i % 2 == 0) {
 				assert_int_equal(result, -1);
 				assert_int_equal(why.kind, FAULT_NOT_FOUND);
-				assert_int_equal(sealer_seal(daemon, ids[i], "answer", slice_string("again"),
-				                             &content, &commitment, &why),
+				assert_int_equal(sealer_seal(daemon, "seoul", ids[i], "answer",
+				                             slice_string("again"), &content, &commitment,
+				                             &why),
 				                 -1);
 				assert_int_equal(why.kind, FAULT_CONFLICT);
 			} else {
@@ -228,11 +543,11 @@ files(void **state)
 	snprintf(path, sizeof path, "%s/kek", root);
 	snprintf(saved, sizeof saved, "%s/kek.saved", root);
 	assert_int_equal(rename(path, saved), 0);
-	assert_int_equal(sealer_open(&sealer, root, &why), -1);
+	assert_int_equal(sealer_open(&sealer, root, "aria-256-gcm", &why), -1);
 	/* another kek */
 	assert_int_equal(file_replace(path, SLICE_LITERAL("0123456789abcdef0123456789abcdef"), 0600, &why),
 	                 0);
-	assert_int_equal(sealer_open(&sealer, root, &why), -1);
+	assert_int_equal(sealer_open(&sealer, root, "aria-256-gcm", &why), -1);
 	assert_int_equal(why.kind, FAULT_TAMPERED);
 	assert_int_equal(rename(saved, path), 0);
 	sealer = open_sealer();
@@ -298,17 +613,18 @@ seal_many(void *argument)
 		buffer_init(&blob, 4096);
 		buffer_init(&content, 4096);
 		entry_id_make(id, INT64_C(1700000000000) + (int64_t)(i / 50) * 2678400000);
-		if (sealer_seal(sealer, id, "prompt", slice_string(id), &blob, &commitment, &why) == -1 ||
-		    sealer_open_content(sealer, id, "prompt", buffer_view(&blob), commitment.hex, &content,
-		                        &why) == -1 ||
+		if (sealer_seal(sealer, "seoul", id, "prompt", slice_string(id), &blob, &commitment, &why) ==
+		        -1 ||
+		    sealer_open_content(sealer, "seoul", id, "prompt", buffer_view(&blob), commitment.hex,
+		                        &content, NULL, &why) == -1 ||
 		    !slice_is(buffer_view(&content), id))
 			abort();
 		if (i % 40 == 0) {
-			const char *one = id;
+			const struct sealed one = {"seoul", id};
 
 			if (sealer_forget(sealer, &one, 1, &why) == -1 ||
-			    sealer_open_content(sealer, id, "prompt", buffer_view(&blob), NULL, &content,
-			                        &why) == 0)
+			    sealer_open_content(sealer, "seoul", id, "prompt", buffer_view(&blob), NULL,
+			                        &content, NULL, &why) == 0)
 				abort();
 		}
 		buffer_free(&blob);
@@ -336,8 +652,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(key_trees), cmocka_unit_test(and_back), cmocka_unit_test(every_bit),
-	    cmocka_unit_test(forget),    cmocka_unit_test(files),    cmocka_unit_test(threads),
+	    cmocka_unit_test(key_trees),    cmocka_unit_test(and_back), cmocka_unit_test(every_bit),
+	    cmocka_unit_test(forget),       cmocka_unit_test(files),    cmocka_unit_test(threads),
+	    cmocka_unit_test(ciphers),      cmocka_unit_test(destroy),  cmocka_unit_test(earlier_version),
+	    cmocka_unit_test(files_change),
 	};
 
 	return sodium_init() == -1 ? 1 : cmocka_run_group_tests(tests, place_make, place_remove);
