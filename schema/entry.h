@@ -150,7 +150,7 @@ MUST_CHECK int entry_write_note(struct buffer *out, const struct entry_head *hea
 
 /*
  * The columns an entry is queried by, read back out of its bytes: what the shipper stores beside them and what
- * `verify` compares. Slices are unescaped copies in the arena; empty when the entry has no such member.
+ * `verify` compares. Slices borrow from the bytes or, unescaped, from the arena; empty when the entry has no such member.
  */
 struct entry_columns {
 	enum entry_kind kind;

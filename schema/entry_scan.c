@@ -90,54 +90,71 @@ escape(struct scan *scan)
 
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
-/* Is any of eight bytes a control character, a quote, a backslash or beyond ASCII? Those are looked at one by one. */
 static bool
-eight_special(const uint8_t *at)
+is_special(uint8_t byte)
 {
-	uint64_t word, quote, backslash;
+	return byte < 0x20 || byte >= 0x80 || byte == '"' || byte == '\\';
+}
 
-	memcpy(&word, at, sizeof word);
-	quote = word ^ EACH('"');
-	backslash = word ^ EACH('\\');
-	return ((word | (word - EACH(0x20)) | (quote - EACH(1)) | (backslash - EACH(1))) & EACH(0x80)) != 0;
+/*
+ * The next control character, quote, backslash or byte beyond ASCII, or the end. Eight bytes at a time: the lowest bit set stands
+ * for the first such byte, since a borrow only runs upwards from it.
+ */
+static const uint8_t *
+special(const uint8_t *at, const uint8_t *end)
+{
+	while (end - at >= 8) {
+		uint64_t word, quote, backslash, found;
+
+		memcpy(&word, at, sizeof word);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+		word = __builtin_bswap64(word);
+#endif
+		quote = word ^ EACH('"');
+		backslash = word ^ EACH('\\');
+		found = (word | (word - EACH(0x20)) | (quote - EACH(1)) | (backslash - EACH(1))) & EACH(0x80);
+		if (found != 0)
+			return at + __builtin_ctzll(found) / 8;
+		at += 8;
+	}
+	while (at < end && !is_special(*at))
+		at++;
+	return at;
 }
 
 static bool
 string(struct scan *scan, struct slice *out, bool *plain, bool *ascii)
 {
-	const uint8_t *begin;
+	const uint8_t *const end = scan->end, *at = scan->at, *begin;
 
 	*plain = *ascii = true;
-	if (!byte(scan, '"'))
+	if (at == end || *at != '"')
 		return false;
-	begin = scan->at;
+	begin = ++at;
 	for (;;) {
 		uint32_t code;
 		size_t size;
 
-		while (scan->end - scan->at >= 8 && !eight_special(scan->at))
-			scan->at += 8;
-		while (scan->at < scan->end && *scan->at >= 0x20 && *scan->at < 0x80 && *scan->at != '"' &&
-		       *scan->at != '\\')
-			scan->at++;
-		if (scan->at == scan->end || *scan->at < 0x20)
+		at = special(at, end);
+		if (at == end || *at < 0x20)
 			return false;
-		if (*scan->at == '"') {
-			*out = slice_of(begin, (size_t)(scan->at - begin));
-			scan->at++;
+		if (*at == '"') {
+			*out = (struct slice){begin, (size_t)(at - begin)};
+			scan->at = at + 1;
 			return true;
 		}
-		if (*scan->at == '\\') {
+		if (*at == '\\') {
 			*plain = false;
-			scan->at++;
+			scan->at = at + 1;
 			if (!escape(scan))
 				return false;
+			at = scan->at;
 			continue;
 		}
 		*ascii = false;
-		if ((size = utf8_next(slice_of(scan->at, (size_t)(scan->end - scan->at)), &code)) == 0)
+		if ((size = utf8_next((struct slice){at, (size_t)(end - at)}, &code)) == 0)
 			return false;
-		scan->at += size;
+		at += size;
 	}
 }
 
@@ -181,13 +198,18 @@ keep(struct scan *scan, enum where where, struct slice name, struct slice text, 
 	                                    : sizeof body_names / sizeof *body_names;
 
 	for (size_t i = 0; i < count; i++) {
-		if (name.size != names[i].size || memcmp(name.data, names[i].data, name.size) != 0)
+		if (name.size != names[i].size || name.data[0] != names[i].data[0] ||
+		    memcmp(name.data, names[i].data, name.size) != 0)
 			continue;
 		scan->text[first + i] = text;
 		scan->plain[first + i] = plain;
 		return;
 	}
 }
+
+/* Of a literal, so that the compiler sees its length. */
+#define NAMED(name, text)                                                                                    \
+	((name).size == sizeof(text) - 1 && memcmp((name).data, text, sizeof(text) - 1) == 0)
 
 static bool
 member(struct scan *scan, enum where where, struct slice name)
@@ -205,21 +227,29 @@ member(struct scan *scan, enum where where, struct slice name)
 			keep(scan, where, name, text, plain);
 		return true;
 	}
-	if (where == ENTRY && slice_is(name, "format")) {
+	if (where == ENTRY && NAMED(name, "format")) {
 		if (!number(scan, &is_format))
 			return false;
 		scan->format = is_format;
 		return true;
 	}
-	if (where == ENTRY && slice_is(name, "body")) {
+	if (where == ENTRY && NAMED(name, "body")) {
 		scan->body = *scan->at == '{';
 		below = BODY;
-	} else if (where == BODY && slice_is(name, "assessment")) {
+	} else if (where == BODY && NAMED(name, "assessment")) {
 		below = ASSESSMENT;
-	} else if (where == ASSESSMENT && slice_is(name, "domains")) {
+	} else if (where == ASSESSMENT && NAMED(name, "domains")) {
 		below = *scan->at == '[' ? DOMAINS : ELSEWHERE;
 	}
 	return value(scan, below);
+}
+
+static bool
+ascends(struct slice last, struct slice name)
+{
+	if (last.size == 0 || name.size == 0)
+		return last.size < name.size;
+	return last.data[0] != name.data[0] ? last.data[0] < name.data[0] : slice_compare(last, name) < 0;
 }
 
 /* Names in ascending order: of plain ASCII, whose bytes are in the order of their UTF-16. Others are the tree's. */
@@ -234,7 +264,7 @@ object(struct scan *scan, enum where where)
 	if (!byte(scan, '}')) {
 		do {
 			if (!string(scan, &name, &plain, &ascii) || !plain || !ascii ||
-			    (last.data != NULL && slice_compare(last, name) >= 0) || !byte(scan, ':') ||
+			    (last.data != NULL && !ascends(last, name)) || !byte(scan, ':') ||
 			    !member(scan, where, name))
 				return false;
 			last = name;
@@ -372,8 +402,7 @@ columns(struct entry_columns *out, const struct scan *scan, struct arena *arena)
 		const enum slot from =
 		    copies[i].from == ACTION && out->kind == ENTRY_OUTCOME ? STATUS : copies[i].from;
 
-		*copies[i].to =
-		    scan->text[from].size == 0 ? slice_of(NULL, 0) : arena_slice(arena, scan->text[from]);
+		*copies[i].to = scan->text[from].size == 0 ? (struct slice){NULL, 0} : scan->text[from];
 	}
 	return also(out, scan, arena) && arena_ok(arena);
 }

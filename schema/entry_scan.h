@@ -9,7 +9,7 @@
 
 #include "schema/entry.h"
 
-/* true: *out is filled, its slices copies in the arena. false: not decided; *out is undefined. */
+/* true: *out is filled, its slices borrow from `bytes`, or are in the arena. false: not decided; *out is undefined. */
 bool entry_scan(struct entry_columns *out, struct slice bytes, struct arena *arena);
 /* What entry_read() does when the scan has not decided. */
 MUST_CHECK int entry_read_tree(struct entry_columns *out, struct slice bytes, struct arena *arena,
