@@ -50,7 +50,8 @@ page(struct anchors *anchors, struct fault *why)
 }
 
 int
-anchors_open(struct anchors **out, struct database *database, int64_t log_id, struct fault *why)
+anchors_open(struct anchors **out, struct database *database, int64_t log_id, uint64_t from,
+             struct fault *why)
 {
 	struct anchors *anchors = calloc(1, sizeof *anchors);
 	struct database_rows *there = NULL;
@@ -60,7 +61,8 @@ anchors_open(struct anchors **out, struct database *database, int64_t log_id, st
 		return fault_memory(why);
 	anchors->database = database;
 	snprintf(anchors->log_id, sizeof anchors->log_id, "%" PRId64, log_id);
-	anchors->size = -1;
+	anchors->size = from == 0 ? -1 : (int64_t)from + 1;
+	anchors->kind = -1;
 	if (database_ask(&there, database, "SELECT to_regclass('haechi.stamped') IS NOT NULL", 0, NULL,
 	                 why) == -1)
 		goto fail;

@@ -10,7 +10,8 @@
 
 struct anchors;
 
-MUST_CHECK int anchors_open(struct anchors **out, struct database *database, int64_t log_id,
+/* Those of more than `from` leaves. */
+MUST_CHECK int anchors_open(struct anchors **out, struct database *database, int64_t log_id, uint64_t from,
                             struct fault *why);
 void anchors_close(struct anchors *anchors); /* NULL is fine */
 /* Size of the next one; INT64_MAX when there is none left. */

@@ -31,7 +31,7 @@ struct pager {
 };
 
 int
-pager_open(struct pager **out, struct database *database, int64_t log_id, struct fault *why)
+pager_open(struct pager **out, struct database *database, int64_t log_id, uint64_t from, struct fault *why)
 {
 	struct pager *pager = calloc(1, sizeof *pager);
 
@@ -39,9 +39,9 @@ pager_open(struct pager **out, struct database *database, int64_t log_id, struct
 		return fault_memory(why);
 	pager->database = database;
 	snprintf(pager->log_id, sizeof pager->log_id, "%" PRId64, log_id);
-	pager->heads.last = INT64_MIN;
+	pager->heads.last = from == 0 ? INT64_MIN : (int64_t)from;
 	for (size_t i = 0; i < LEVELS; i++)
-		pager->levels[i].last = INT64_MIN;
+		pager->levels[i].last = from == 0 ? INT64_MIN : (int64_t)(from >> 8 * (i + 1)) - 1;
 	*out = pager;
 	return 0;
 }

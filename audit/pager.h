@@ -9,7 +9,9 @@
 
 struct pager;
 
-MUST_CHECK int pager_open(struct pager **out, struct database *database, int64_t log_id, struct fault *why);
+/* Heads of more than `from` leaves, and tiles from the one that leaf `from` is under. 0: all. */
+MUST_CHECK int pager_open(struct pager **out, struct database *database, int64_t log_id, uint64_t from,
+                          struct fault *why);
 void pager_close(struct pager *pager); /* NULL is fine */
 
 struct pager_head {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "audit/anchors.h"
+#include "audit/proof.h"
 #include "schema/entry.h"
 
 #define PROGRESS_EVERY 4096
@@ -36,7 +37,8 @@ static const struct {
 	"SELECT index, wall, bytes, also, kind, id, agency, service, subject, key_id, request_id, of, "      \
 	"usecase, "                                                                                          \
 	"verdict, "                                                                                          \
-	"access, domain, action, model, zone FROM haechi.entry WHERE log_id = %" PRId64 " ORDER BY index"
+	"access, domain, action, model, zone FROM haechi.entry WHERE log_id = %" PRId64                      \
+	" AND index >= %" PRId64 " ORDER BY index"
 
 int
 verify_broken(struct walk *walk, bool has_index, uint64_t index, const char *id)
@@ -131,16 +133,15 @@ head_compare(struct walk *walk, const struct tree_hash *root, const struct pager
 	}
 	walk->covered = head.checkpoint.size;
 	walk->report->heads++;
+	buffer_reset(&walk->head);
+	buffer_slice(&walk->head, stored->note);
 	return 0;
 }
 
-/* A head kept outside the database. */
+/* The history is not that of a head kept outside. */
 static int
-witness_compare(struct walk *walk, const struct tree_hash *root, struct kept *kept)
+kept_differs(struct walk *walk, const struct kept *kept)
 {
-	kept->seen = true;
-	if (tree_hash_equal(root, &kept->root))
-		return 0;
 	if (kept->archive != NULL) {
 		fault_set(
 		    WHAT(walk), FAULT_TAMPERED, "보관함 %s 은(는) 다른 역사의 것입니다 (크기 %" PRIu64 ")",
@@ -154,6 +155,14 @@ witness_compare(struct walk *walk, const struct tree_hash *root, struct kept *ke
 	          "): the database was rewritten",
 	          kept->size);
 	return verify_broken(walk, false, 0, NULL);
+}
+
+/* A head kept outside the database. */
+static int
+witness_compare(struct walk *walk, const struct tree_hash *root, struct kept *kept)
+{
+	kept->seen = true;
+	return tree_hash_equal(root, &kept->root) ? 0 : kept_differs(walk, kept);
 }
 
 /* All heads, stored and kept outside, of the size reached. */
@@ -292,8 +301,10 @@ columns_compare(struct walk *walk, uint64_t index, const struct slice *fields)
 	}
 	if (wrong == NULL && !same_list(walk, fields[ALSO], columns.also))
 		wrong = "also";
-	if (wrong == NULL)
+	if (wrong == NULL) {
+		walk->earliest_ms = wall_ms < walk->earliest_ms ? wall_ms : walk->earliest_ms;
 		return 0;
+	}
 	id_take(walk, columns.id);
 	fault_set(WHAT(walk), FAULT_TAMPERED, "%" PRIu64 "번 항목: 열 %s이(가) 항목의 바이트와 다릅니다",
 	          "entry %" PRIu64 ": its column %s differs from the entry's bytes", index, wrong);
@@ -385,7 +396,9 @@ entries_walk(struct walk *walk, struct fault *why)
 	char sql[512];
 	int result, row;
 
-	snprintf(sql, sizeof sql, ENTRY_SQL, walk->log->log_id);
+	/* From the first: negative ones, which somebody forged in, too. */
+	snprintf(sql, sizeof sql, ENTRY_SQL, walk->log->log_id,
+	         walk->frontier.size == 0 ? INT64_MIN + 1 : (int64_t)walk->frontier.size);
 	if ((result = heads_compare(walk, why)) != 0 || (result = database_copy(walk->stream, sql, why)) != 0)
 		return result;
 	while ((row = database_copy_next(walk->stream, sizeof fields / sizeof *fields, fields, why)) == 1) {
@@ -398,6 +411,121 @@ entries_walk(struct walk *walk, struct fault *why)
 			return result;
 	}
 	return row == 0 ? detached_walk(walk, UINT64_MAX, why) : row;
+}
+
+/* ---- going on from an earlier run --------------------------------------------------------------------------------- */
+
+static int
+rewritten(struct walk *walk, uint64_t size)
+{
+	fault_set(WHAT(walk), FAULT_TAMPERED,
+	          "지난번에 확인한 머리(크기 %" PRIu64
+	          ")가 지금 기록의 앞부분이 아닙니다: 데이터베이스가 다시 쓰였습니다",
+	          "the head that held last time (size %" PRIu64
+	          ") is no prefix of the log as it is now: the database was rewritten",
+	          size);
+	return verify_broken(walk, false, 0, NULL);
+}
+
+/*
+ * Stand where the earlier run stood: its head signed by the log, and the frontier there out of stored hashes, which give that head's
+ * root or are not those. From here on everything is computed, so that each later head also proves the earlier one a prefix.
+ */
+static int
+resume(struct walk *walk, struct fault *why)
+{
+	const struct verified_log *since = walk->since;
+	struct stored_tree *tree = NULL;
+	struct tree_reader reader;
+	struct signed_head *head = malloc(sizeof *head);
+	struct tree_hash root;
+	int result = -1;
+
+	if (head == NULL) {
+		fault_memory(why);
+		goto out;
+	}
+	if (signed_head_open(head, since->note, since->origin, walk->keyring, why) == -1) {
+		fault_prefix(why, "상태 파일의 머리", "the head in the state file");
+		why->kind = FAULT_INVALID;
+		goto out;
+	}
+	if (stored_tree_open(&tree, walk->side, walk->log->log_id, since->size, why) == -1)
+		goto out;
+	reader = stored_tree_reader(tree);
+	if (tree_frontier_load(&walk->frontier, &reader, since->size, why) == -1) {
+		if (why->kind != FAULT_TAMPERED)
+			goto out;
+		*WHAT(walk) = *why;
+		fault_prefix(WHAT(walk), "지난번에는 크기 %" PRIu64 "까지 맞았습니다",
+		             "last time everything held up to size %" PRIu64, since->size);
+		result = verify_broken(walk, false, 0, NULL);
+		goto out;
+	}
+	tree_frontier_root(&root, &walk->frontier);
+	if (!tree_hash_equal(&root, &since->root)) {
+		result = rewritten(walk, since->size);
+		goto out;
+	}
+	walk->covered = since->size;
+	walk->report->earlier += since->size;
+	buffer_slice(&walk->head, since->note);
+	result = 0;
+out:
+	stored_tree_close(tree);
+	free(head);
+	return result;
+}
+
+/* Is `older` a prefix of what the walk has reached? By a proof out of stored hashes, held against both roots. 1: it is not. */
+static int
+prefix_check(struct walk *walk, struct tree_reader *reader, uint64_t older, const struct tree_hash *root,
+             const struct tree_hash *reached, struct fault *why)
+{
+	const uint64_t size = walk->frontier.size;
+	struct tree_hash empty;
+	struct proof proof;
+
+	tree_empty(&empty);
+	if (older == 0)
+		return tree_hash_equal(root, &empty) ? 0 : 1;
+	if (older == size)
+		return tree_hash_equal(root, reached) ? 0 : 1;
+	if (proof_consistency(&proof, reader, older, size, why) == -1)
+		return why->kind == FAULT_TAMPERED ? 1 : -1;
+	return proof_check_consistency(&proof, older, root, size, reached, why) == 0 ? 0 : 1;
+}
+
+/* What lies before the place gone on from, proven and not walked: the earlier head itself, and older heads from outside. */
+static int
+behind_check(struct walk *walk, struct fault *why)
+{
+	struct stored_tree *tree = NULL;
+	struct tree_reader reader;
+	struct tree_hash reached;
+	int result = -1;
+
+	if (walk->since == NULL)
+		return 0;
+	tree_frontier_root(&reached, &walk->frontier);
+	if (stored_tree_open(&tree, walk->side, walk->log->log_id, walk->frontier.size, why) == -1)
+		return -1;
+	reader = stored_tree_reader(tree);
+	result = prefix_check(walk, &reader, walk->since->size, &walk->since->root, &reached, why);
+	if (result == 1)
+		result = rewritten(walk, walk->since->size);
+	for (size_t i = 0; i < walk->kept_count && result == 0; i++) {
+		struct kept *kept = &walk->kept[i];
+
+		if (kept->log != walk->log || kept->seen || kept->size >= walk->since->size)
+			continue;
+		result = prefix_check(walk, &reader, kept->size, &kept->root, &reached, why);
+		if (result == 1)
+			result = kept_differs(walk, kept);
+		kept->seen = true;
+	}
+	stored_tree_close(tree);
+	return result;
 }
 
 /* ---- the ends of a log ------------------------------------------------------------------------------------------- */
@@ -523,6 +651,19 @@ out:
 	return result;
 }
 
+/* Everything held: what a later run goes on from. */
+static int
+reached_add(struct walk *walk, struct fault *why)
+{
+	struct tree_hash root;
+
+	tree_frontier_root(&root, &walk->frontier);
+	if (!buffer_ok(&walk->head))
+		return fault_memory(why);
+	return verified_add(walk->options->reached, walk->log->origin, walk->since, buffer_view(&walk->head),
+	                    walk->frontier.size, &root, walk->began_ms, why);
+}
+
 int
 verify_log(struct walk *walk, const struct stored_log *log, struct fault *why)
 {
@@ -534,6 +675,8 @@ verify_log(struct walk *walk, const struct stored_log *log, struct fault *why)
 	walk->covered = 0;
 	walk->doubt = false;
 	walk->id[0] = '\0';
+	walk->since = verified_find(walk->options->since, log->origin);
+	buffer_reset(&walk->head);
 	if (keys == NULL) {
 		fault_memory(why);
 		goto out;
@@ -544,13 +687,18 @@ verify_log(struct walk *walk, const struct stored_log *log, struct fault *why)
 		goto out;
 	if ((result = detached_log(walk->detached, log->log_id, why)) != 0)
 		goto out;
-	if ((result = pager_open(&walk->pager, walk->side, log->log_id, why)) != 0 ||
-	    (result = anchors_open(&walk->anchors, walk->side, log->log_id, why)) != 0)
+	if (walk->since != NULL && (result = resume(walk, why)) != 0)
+		goto out;
+	if ((result = pager_open(&walk->pager, walk->side, log->log_id, walk->frontier.size, why)) != 0 ||
+	    (result = anchors_open(&walk->anchors, walk->side, log->log_id, walk->frontier.size, why)) != 0)
 		goto out;
 	if ((result = entries_walk(walk, why)) != 0 || (result = pager_fault(walk->pager, why)) != 0)
 		goto out;
-	result = log_end(walk, why);
+	if ((result = behind_check(walk, why)) == 0)
+		result = log_end(walk, why);
 	walk->report->logs++;
+	if (result == 0 && walk->options->reached != NULL && walk->frontier.size > 0)
+		result = reached_add(walk, why);
 out:
 	pager_close(walk->pager);
 	walk->pager = NULL;

@@ -5,18 +5,33 @@
 #include <string.h>
 
 #include "audit/bundle.h"
+#include "schema/base/clock.h"
 #include "schema/entry.h"
 
 #define ARENA_LIMIT   (1024 * 1024)
 #define REPORT_SUFFIX ".report" /* names of report keys end so: they are of no log */
 
+/* Sealed contents that are looked at: all, or those from the first entry on that this run has read. */
+static const char *
+contents_from(const struct walk *walk, char text[CLOCK_TEXT_SIZE])
+{
+	if (walk->options->since == NULL)
+		return "-infinity";
+	if (walk->earliest_ms == INT64_MAX)
+		return "infinity";
+	clock_text(text, walk->earliest_ms);
+	return text;
+}
+
 /* A first row that should not be there: its text, 1; or 0. */
 static int
 stray(struct walk *walk, const char *sql, const char *ko, const char *en, struct fault *why)
 {
+	char text[CLOCK_TEXT_SIZE];
+	const char *parameters[] = {contents_from(walk, text)};
 	struct database_rows *rows = NULL;
 
-	if (database_ask(&rows, walk->side, sql, 0, NULL, why) == -1)
+	if (database_ask(&rows, walk->side, sql, strstr(sql, "$1") == NULL ? 0 : 1, parameters, why) == -1)
 		return -1;
 	if (database_count(rows) == 0) {
 		database_rows_free(rows);
@@ -46,8 +61,8 @@ strays_check(struct walk *walk, struct fault *why)
 	     "l.log_id = t.log_id) "
 	     "LIMIT 1",	                                                                                "등록되지 않은 기록의 타일이 있습니다, log_id",
 	     "a tile of a log that is not registered, log_id"                              },
-	    {"SELECT c.entry_id FROM haechi.content c WHERE NOT EXISTS (SELECT FROM haechi.entry e WHERE "
-	     "e.id = c.entry_id "
+	    {"SELECT c.entry_id FROM haechi.content c WHERE c.wall >= $1::timestamptz AND NOT EXISTS (SELECT "
+	     "FROM haechi.entry e WHERE e.id = c.entry_id "
 	     "AND e.log_id = c.log_id AND e.wall = c.wall AND e.agency IS NOT DISTINCT FROM c.agency) LIMIT "
 	     "1",	                                                                                      "항목 없이 봉인된 내용이 있거나 열이 항목과 다릅니다, 항목",
 	     "sealed content without its entry, or with columns that differ from it, entry"},
@@ -84,6 +99,18 @@ absent_check(struct walk *walk, const struct stored_log *logs, size_t count, str
 		          "keys of the log %s were given, but the database has no such log", name);
 		return verify_broken(walk, false, 0, NULL);
 	}
+	for (size_t k = 0; walk->options->since != NULL && k < verified_count(walk->options->since); k++) {
+		const char *name = verified_at(walk->options->since, k)->origin;
+		bool there = false;
+
+		for (size_t i = 0; i < count && !there; i++)
+			there = strcmp(logs[i].origin, name) == 0;
+		if (there)
+			continue;
+		fault_set(WHAT(walk), FAULT_TAMPERED, "지난번에 확인한 기록 %s이(가) 데이터베이스에 없습니다",
+		          "the log %s, which held last time, is not in the database", name);
+		return verify_broken(walk, false, 0, NULL);
+	}
 	for (size_t i = 0; i < walk->kept_count; i++) {
 		struct checkpoint checkpoint;
 		struct note note;
@@ -110,11 +137,11 @@ absent_check(struct walk *walk, const struct stored_log *logs, size_t count, str
 }
 
 static int
-count_ask(struct database *database, const char *sql, uint64_t *out, struct fault *why)
+count_ask(struct database *database, const char *sql, const char *parameter, uint64_t *out, struct fault *why)
 {
 	struct database_rows *rows = NULL;
 
-	if (database_ask(&rows, database, sql, 0, NULL, why) == -1)
+	if (database_ask(&rows, database, sql, parameter == NULL ? 0 : 1, &parameter, why) == -1)
 		return -1;
 	*out = (uint64_t)database_integer(rows, 0, 0);
 	database_rows_free(rows);
@@ -254,12 +281,15 @@ int
 verify_database(struct verify_report *report, const char *conninfo, const struct verify_options *options,
                 struct fault *why)
 {
-	struct walk walk = {.options = options, .report = report};
+	struct walk walk = {
+	    .options = options, .report = report, .began_ms = clock_wall_ms(), .earliest_ms = INT64_MAX};
 	struct stored_log *logs = calloc(STORED_LOGS, sizeof *logs);
+	char from[CLOCK_TEXT_SIZE];
 	int result = -1;
 	size_t count;
 
 	memset(report, 0, sizeof *report);
+	buffer_init(&walk.head, NOTE_LIMIT);
 	report->outside_keys = options->keyring != NULL;
 	report->outside_heads = options->witness_count > 0;
 	if (options->witness_count > VERIFY_WITNESSES) {
@@ -287,7 +317,7 @@ verify_database(struct verify_report *report, const char *conninfo, const struct
 	              "SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint FROM pg_class c JOIN "
 	              "pg_inherits i "
 	              "ON i.inhrelid = c.oid WHERE i.inhparent = 'haechi.entry'::regclass",
-	              &walk.total, why) == -1)
+	              NULL, &walk.total, why) == -1)
 		goto out;
 	result = archives_look(&walk, logs, count, why);
 	for (size_t i = 0; i < count && result == 0; i++)
@@ -302,13 +332,16 @@ verify_database(struct verify_report *report, const char *conninfo, const struct
 	if (result == 0)
 		result = strays_check(&walk, why);
 	if (result == 0)
-		result = count_ask(walk.side, "SELECT count(*) FROM haechi.content", &report->contents, why);
+		result =
+		    count_ask(walk.side, "SELECT count(*) FROM haechi.content WHERE wall >= $1::timestamptz",
+		              contents_from(&walk, from), &report->contents, why);
 out:
 	database_close(walk.stream);
 	database_close(walk.side);
 	detached_close(walk.detached);
 	arena_free(walk.arena);
 	buffer_free(&walk.list);
+	buffer_free(&walk.head);
 	free(walk.kept);
 	free(logs);
 	return result == -1 ? -1 : 0;

@@ -34,10 +34,12 @@ struct walk {
 	const struct stored_log *log;
 	struct tree_frontier frontier;
 	struct pager *pager;
-	struct anchors *anchors; /* heads that others confirmed */
-	uint64_t covered;        /* size of the last head that held */
-	char id[64];             /* of the entry last read */
-	bool doubt;              /* a computed hash differed from a stored tile since that head */
+	struct anchors *anchors;          /* heads that others confirmed */
+	const struct verified_log *since; /* NULL: from the first entry */
+	uint64_t covered;                 /* size of the last head that held */
+	struct buffer head;               /* that head's note */
+	char id[64];                      /* of the entry last read */
+	bool doubt;                       /* a computed hash differed from a stored tile since that head */
 	unsigned doubt_level;
 	uint64_t doubt_index;
 	struct kept *kept; /* heads from outside */
@@ -45,6 +47,8 @@ struct walk {
 	struct detached *detached;
 	bool by_hash;       /* the leaf comes from the stored tile itself */
 	struct buffer list; /* scratch */
+	int64_t began_ms;
+	int64_t earliest_ms; /* of the entries read, the earliest time; INT64_MAX: none was read */
 };
 
 /* The answer is "no": remember what, and where. Always 1, "stop walking". What, goes into WHAT() before. */

@@ -211,12 +211,37 @@ audit_row_line(FILE *to, const struct query_row *row)
 
 /* ---- verify ------------------------------------------------------------------------------------------------------ */
 
+/* ,"parts":[…]: who reads only "holds" and "entries" is not told that old entries were read today. */
+static void
+parts_json(struct buffer *out, const struct verify_report *report, const struct verified *reached)
+{
+	bool first = true;
+
+	buffer_printf(out, ",\"earlier\":%" PRIu64 ",\"parts\":[", report->earlier);
+	for (size_t i = 0; i < verified_count(reached); i++) {
+		const struct verified_log *log = verified_at(reached, i);
+
+		for (size_t j = 0; j < log->part_count; j++) {
+			char at[CLOCK_TEXT_SIZE];
+
+			clock_text(at, log->parts[j].at_ms);
+			buffer_string(out, first ? "{\"log\":" : ",{\"log\":");
+			json_quote(out, slice_string(log->origin));
+			buffer_printf(out, ",\"from\":%" PRIu64 ",\"to\":%" PRIu64 ",\"read_at\":\"%s\"}",
+			              log->parts[j].from, log->parts[j].to, at);
+			first = false;
+		}
+	}
+	buffer_byte(out, ']');
+}
+
 void
-audit_verify_json(FILE *to, const struct verify_report *report, int64_t took_ns)
+audit_verify_json(FILE *to, const struct verify_report *report, const struct verified *reached,
+                  int64_t took_ns)
 {
 	struct buffer out;
 
-	buffer_init(&out, 64 * 1024);
+	buffer_init(&out, 4 * 1024 * 1024);
 	buffer_printf(&out,
 	              "{\"holds\":%s,\"logs\":%" PRIu64 ",\"entries\":%" PRIu64 ",\"bytes\":%" PRIu64
 	              ",\"checkpoints\":%" PRIu64 ",\"tiles\":%" PRIu64 ",\"contents\":%" PRIu64
@@ -226,6 +251,8 @@ audit_verify_json(FILE *to, const struct verify_report *report, int64_t took_ns)
 	              report->heads, report->tiles, report->contents, report->confirmed, report->archives,
 	              report->detached, report->unseen, report->outside_keys ? "outside" : "database",
 	              report->outside_heads ? "true" : "false", (double)took_ns / 1e9);
+	if (reached != NULL && !report->broken)
+		parts_json(&out, report, reached);
 	if (report->broken) {
 		buffer_string(&out, ",\"first\":{\"log\":");
 		json_quote(&out, slice_string(report->first.origin));
@@ -247,8 +274,37 @@ audit_verify_json(FILE *to, const struct verify_report *report, int64_t took_ns)
 	buffer_free(&out);
 }
 
+/* Which entries were read when; the newest part of a log is this run's. */
+static void
+parts_text(FILE *to, const struct verify_report *report, const struct verified *reached)
+{
+	for (size_t i = 0; i < verified_count(reached); i++) {
+		const struct verified_log *log = verified_at(reached, i);
+
+		fprintf(to, "항목을 읽은 때(한국) / entries were read at: %s\n", log->origin);
+		for (size_t j = 0; j < log->part_count; j++) {
+			char at[COMMAND_TIME_SIZE];
+
+			command_time(at, log->parts[j].at_ms);
+			fprintf(to, "  %s  %" PRIu64 " - %" PRIu64 "\n", at, log->parts[j].from,
+			        log->parts[j].to - 1);
+		}
+	}
+	if (report->earlier > 0)
+		fprintf(to,
+		        "이어서 확인했습니다: 앞의 %" PRIu64
+		        "건은 이번에 다시 읽지 않았고, 그때의 서명된 머리가 지금 기록의 앞부분임을 "
+		        "증명했습니다. 처음부터: --full\n"
+		        "gone on from an earlier run: the first %" PRIu64
+		        " entries were not read again; the signed head of then was proven a prefix of the "
+		        "log as it "
+		        "is now. From the first entry: --full\n",
+		        report->earlier, report->earlier);
+}
+
 void
-audit_verify_text(FILE *to, const struct verify_report *report, int64_t took_ns)
+audit_verify_text(FILE *to, const struct verify_report *report, const struct verified *reached,
+                  int64_t took_ns)
 {
 	if (report->broken) {
 		fprintf(to, "맞지 않습니다 (어긋난 첫 번째 것):\n  %s\n", report->first.what.ko);
@@ -259,7 +315,10 @@ audit_verify_text(FILE *to, const struct verify_report *report, int64_t took_ns)
 		fprintf(to, "It does not hold (the first thing that does not):\n  %s\n\n",
 		        report->first.what.en);
 	} else {
-		fputs("모두 맞습니다.\nEverything holds.\n\n", to);
+		fputs(report->earlier > 0
+		          ? "이번에 확인한 것은 모두 맞습니다.\nEverything looked at this time holds.\n\n"
+		          : "모두 맞습니다.\nEverything holds.\n\n",
+		      to);
 	}
 	fprintf(to,
 	        "확인한 것 / checked: 기록 logs %" PRIu64 ", 항목 entries %" PRIu64 " (%" PRIu64
@@ -267,12 +326,14 @@ audit_verify_text(FILE *to, const struct verify_report *report, int64_t took_ns)
 	        ", 봉인된 내용 sealed %" PRIu64 "; %.2f s\n",
 	        report->logs, report->entries, report->bytes, report->heads, report->tiles, report->contents,
 	        (double)took_ns / 1e9);
+	if (reached != NULL && !report->broken)
+		parts_text(to, report, reached);
 	if (report->confirmed > 0)
 		fprintf(to,
 		        "밖에서 확인한 머리 %" PRIu64
 		        "개(증인·시점확인)도 이 역사의 것입니다 (증인의 키는 --vkey 로)\n"
 		        "%" PRIu64 " heads that were confirmed outside (cosigned, stamped) are of this "
-		                   "history (witnesses' keys: --vkey)\n",
+		        "history (witnesses' keys: --vkey)\n",
 		        report->confirmed, report->confirmed);
 	if (report->detached > 0)
 		fprintf(to,

@@ -19,7 +19,10 @@ void audit_row_table(struct table *table, const struct query_row *row);
 /* One line, for following. */
 void audit_row_line(FILE *to, const struct query_row *row);
 
-void audit_verify_json(FILE *to, const struct verify_report *report, int64_t took_ns);
-void audit_verify_text(FILE *to, const struct verify_report *report, int64_t took_ns);
+/* `reached`: which entries were read when, by this run and earlier ones; NULL without a state file. */
+void audit_verify_json(FILE *to, const struct verify_report *report, const struct verified *reached,
+                       int64_t took_ns);
+void audit_verify_text(FILE *to, const struct verify_report *report, const struct verified *reached,
+                       int64_t took_ns);
 
 #endif

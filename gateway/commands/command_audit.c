@@ -3,11 +3,9 @@
  */
 #include <getopt.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "audit/archive.h"
 #include "audit/export.h"
@@ -15,33 +13,11 @@
 #include "audit/query.h"
 #include "audit/receipt.h"
 #include "audit/verify.h"
-#include "gateway/commands/audit_head.h"
-#include "gateway/commands/audit_print.h"
+#include "gateway/commands/audit_options.h"
 #include "gateway/commands/commands.h"
 #include "gateway/commands/common.h"
 #include "schema/base/clock.h"
 #include "schema/base/json.h"
-
-#define TAIL_ENTRIES  20
-#define TAIL_EVERY_MS 500
-
-struct options {
-	struct filter filter;
-	uint64_t limit;
-	const char *database, *reason, *out, *key, *socket;
-	char *configured;        /* by -c; owned */
-	struct keyring *keyring; /* NULL: no --vkey */
-	struct buffer witness_bytes[VERIFY_WITNESSES];
-	struct slice witnesses[VERIFY_WITNESSES];
-	size_t witness_count;
-	uint64_t older, newer;
-	bool has_limit, json, ascending, follow, has_older, has_newer;
-	const char *argument;  /* ENTRY */
-	enum audit_head head;  /* which checkpoint */
-	struct quorum *policy; /* NULL: no --policy */
-	const char *archives[VERIFY_ARCHIVES];
-	size_t archive_count;
-};
 
 static void
 usage(FILE *to)
@@ -55,6 +31,7 @@ usage(FILE *to)
 	    "        haechi audit verify [--vkey 파일]… [--witness 파일]… [--archive 폴더]…  저장된 "
 	    "바이트에서 모두 "
 	    "다시 계산\n"
+	    "                            [--state 파일 [--full]]     지난번에 이어서 (--full 은 처음부터)\n"
 	    "        haechi audit export [조건…] --out 폴더          증명이 붙은 내보내기\n"
 	    "        haechi audit shred …                            내용 파기 (haechi audit shred "
 	    "--help)\n"
@@ -67,6 +44,9 @@ usage(FILE *to)
 	    "head, and who confirms it\n"
 	    "        haechi audit verify [--vkey FILE]... [--witness FILE]... [--archive DIR]...  recompute "
 	    "everything from stored bytes\n"
+	    "                            [--state FILE [--full]]      go on from the last run (--full: from "
+	    "the "
+	    "start)\n"
 	    "        haechi audit export [FILTER...] --out DIR        a selection with its proofs\n"
 	    "        haechi audit shred ...                           erase content (haechi audit shred "
 	    "--help)\n"
@@ -91,61 +71,9 @@ usage(FILE *to)
 	    to);
 }
 
-/* ---- query, tail ------------------------------------------------------------------------------------------------- */
-
-static volatile sig_atomic_t interrupted;
-
-static void
-interrupt(int signal)
-{
-	(void)signal;
-	interrupted = 1;
-}
-
-static bool
-stop(void *context)
-{
-	(void)context;
-	return interrupted != 0;
-}
-
-static bool
-print_json(void *context, const struct query_row *row)
-{
-	struct buffer *line = context;
-
-	buffer_reset(line);
-	audit_row_json(line, row);
-	buffer_byte(line, '\n');
-	return buffer_ok(line) && fwrite(line->data, 1, line->size, stdout) == line->size;
-}
-
-static bool
-print_json_now(void *context, const struct query_row *row)
-{
-	return print_json(context, row) && fflush(stdout) == 0;
-}
-
-static bool
-collect(void *context, const struct query_row *row)
-{
-	struct table *table = context;
-
-	audit_row_table(table, row);
-	return !table->failed;
-}
-
-/* One line at a time, for following: a table of one row each keeps no widths, so a fixed line. */
-static bool
-print_line_now(void *context, const struct query_row *row)
-{
-	(void)context;
-	audit_row_line(stdout, row);
-	return fflush(stdout) == 0;
-}
-
-static int
-access_note(struct database *database, const struct options *options, const char *action, struct fault *why)
+int
+audit_access_note(struct database *database, const struct audit_options *options, const char *action,
+                  struct fault *why)
 {
 	struct buffer about;
 	int result = -1;
@@ -163,53 +91,10 @@ access_note(struct database *database, const struct options *options, const char
 	return result;
 }
 
-static int
-run_query(struct database *database, const struct options *options, bool tail, struct fault *why)
-{
-	const uint64_t limit = options->has_limit ? options->limit
-	                       : tail             ? TAIL_ENTRIES
-	                       : options->json    ? 0
-	                                          : 100;
-	struct table table;
-	struct buffer line;
-	uint64_t count;
-	int result = -1;
-
-	audit_table_init(&table);
-	buffer_init(&line, 512 * 1024);
-	if (filter_check(&options->filter, why) == -1 ||
-	    access_note(database, options, tail ? "tail" : "query", why) == -1)
-		goto out;
-	if (options->json)
-		result = query_run(database, &options->filter, limit, options->ascending, print_json, &line,
-		                   &count, why);
-	else if ((result = query_run(database, &options->filter, limit, options->ascending, collect, &table,
-	                             &count, why)) == 0)
-		result = table_print(&table, stdout, why);
-	if (result == -1)
-		goto out;
-	if (!options->json && !tail && !options->has_limit && count == limit)
-		fprintf(stderr,
-		        "haechi: 처음 %" PRIu64 "건만 보였습니다 (--limit 0 은 모두)\n"
-		        "        only the first %" PRIu64 " are shown (--limit 0 for all)\n",
-		        limit, limit);
-	if (options->follow) {
-		fflush(stdout);
-		signal(SIGINT, interrupt);
-		signal(SIGTERM, interrupt);
-		result = query_follow(database, &options->filter, TAIL_EVERY_MS,
-		                      options->json ? print_json_now : print_line_now, &line, stop, why);
-	}
-out:
-	table_free(&table);
-	buffer_free(&line);
-	return result;
-}
-
 /* ---- receipt, proof, checkpoint ------------------------------------------------------------------------------------ */
 
 static int
-write_out(const struct options *options, struct slice bytes, struct fault *why)
+write_out(const struct audit_options *options, struct slice bytes, struct fault *why)
 {
 	if (options->out != NULL)
 		return file_replace(options->out, bytes, 0644, why);
@@ -220,7 +105,7 @@ write_out(const struct options *options, struct slice bytes, struct fault *why)
 
 /* Out of the database, or else out of an archive; proven either way. */
 static int
-take_receipt(struct buffer *receipt, struct database *database, const struct options *options,
+take_receipt(struct buffer *receipt, struct database *database, const struct audit_options *options,
              struct fault *why)
 {
 	struct stored_log log;
@@ -241,7 +126,7 @@ take_receipt(struct buffer *receipt, struct database *database, const struct opt
 }
 
 static int
-run_receipt(struct database *database, const struct options *options, struct fault *why)
+run_receipt(struct database *database, const struct audit_options *options, struct fault *why)
 {
 	struct arena *arena = arena_new(1024 * 1024);
 	struct proof_file file;
@@ -254,7 +139,7 @@ run_receipt(struct database *database, const struct options *options, struct fau
 		fault_memory(why);
 		goto out;
 	}
-	if (access_note(database, options, "receipt", why) == -1 ||
+	if (audit_access_note(database, options, "receipt", why) == -1 ||
 	    take_receipt(&receipt, database, options, why) == -1 ||
 	    audit_head_insist(buffer_view(&receipt), database, options->policy, why) == -1)
 		goto out;
@@ -280,7 +165,8 @@ out:
 }
 
 static int
-pick_log(struct stored_log *out, struct database *database, const struct options *options, struct fault *why)
+pick_log(struct stored_log *out, struct database *database, const struct audit_options *options,
+         struct fault *why)
 {
 	struct stored_log *logs = calloc(STORED_LOGS, sizeof *logs);
 	int result = -1;
@@ -322,7 +208,7 @@ print_hashes(struct buffer *out, const struct proof *proof)
 }
 
 static int
-run_consistency(struct database *database, const struct options *options, struct fault *why)
+run_consistency(struct database *database, const struct audit_options *options, struct fault *why)
 {
 	struct stored_tree *tree = NULL;
 	struct tree_reader reader;
@@ -372,7 +258,7 @@ out:
 
 /* A tlog-proof without the entry: for those who have its bytes. */
 static int
-run_proof(struct database *database, const struct options *options, struct fault *why)
+run_proof(struct database *database, const struct audit_options *options, struct fault *why)
 {
 	struct arena *arena = arena_new(1024 * 1024);
 	struct buffer receipt, out;
@@ -389,7 +275,7 @@ run_proof(struct database *database, const struct options *options, struct fault
 		fault_memory(why);
 		goto out;
 	}
-	if (access_note(database, options, "proof", why) == -1 ||
+	if (audit_access_note(database, options, "proof", why) == -1 ||
 	    take_receipt(&receipt, database, options, why) == -1 ||
 	    proof_file_read(&file, buffer_view(&receipt), arena, why) == -1)
 		goto out;
@@ -414,7 +300,7 @@ out:
 }
 
 static int
-run_checkpoint(struct database *database, const struct options *options, struct fault *why)
+run_checkpoint(struct database *database, const struct audit_options *options, struct fault *why)
 {
 	struct stored_log log;
 	struct buffer out;
@@ -428,59 +314,10 @@ run_checkpoint(struct database *database, const struct options *options, struct 
 	return result;
 }
 
-/* ---- verify ------------------------------------------------------------------------------------------------------ */
-
-static void
-progress(void *context, uint64_t done, uint64_t total)
-{
-	const int64_t *began = context;
-	const double seconds = (double)(clock_monotonic_ns() - *began) / 1e9;
-	const double rate = seconds > 0 ? (double)done / seconds : 0;
-
-	fprintf(stderr, "\r%" PRIu64 "건 확인, 초당 %.0f건", done, rate);
-	if (total > done && rate > 0)
-		fprintf(stderr, ", 남은 시간 약 %.0f초 ", (double)(total - done) / rate);
-}
-
-static int
-run_verify(const struct options *options, struct fault *why)
-{
-	const char *conninfo = options->database != NULL ? options->database : getenv("HAECHI_DATABASE");
-	int64_t began = clock_monotonic_ns();
-	struct verify_options how = {.keyring = options->keyring,
-	                             .witnesses = options->witnesses,
-	                             .witness_count = options->witness_count,
-	                             .archives = options->archives,
-	                             .archive_count = options->archive_count,
-	                             .context = &began};
-	struct database *database = NULL;
-	struct verify_report report;
-	int noted;
-
-	/* Through the common door first: it says where a database may come from. */
-	if (command_open_database(&database, options->database, why) == -1)
-		return -1;
-	noted = access_note(database, options, "verify", why);
-	database_close(database);
-	if (noted == -1)
-		return -1;
-	if (isatty(STDERR_FILENO))
-		how.progress = progress;
-	if (verify_database(&report, conninfo, &how, why) == -1)
-		return -1;
-	if (how.progress != NULL)
-		fputs("\r\033[K", stderr);
-	if (options->json)
-		audit_verify_json(stdout, &report, clock_monotonic_ns() - began);
-	else
-		audit_verify_text(stdout, &report, clock_monotonic_ns() - began);
-	return report.broken ? EXIT_NO : EXIT_GOOD;
-}
-
 /* ---- export ------------------------------------------------------------------------------------------------------ */
 
 static int
-run_export(const struct options *options, struct fault *why)
+run_export(const struct audit_options *options, struct fault *why)
 {
 	const struct export_options how = {.kind = MANIFEST_EXPORT,
 	                                   .filter = options->filter,
@@ -523,6 +360,8 @@ enum {
 	ARCHIVE,
 	OLDER,
 	NEWER,
+	STATE,
+	FULL,
 	ASCENDING,
 	JSON
 };
@@ -554,6 +393,8 @@ static const struct option known[] = {
     {"archive",    required_argument, NULL, ARCHIVE   },
     {"older",      required_argument, NULL, OLDER     },
     {"newer",      required_argument, NULL, NEWER     },
+    {"state",      required_argument, NULL, STATE     },
+    {"full",       no_argument,       NULL, FULL      },
     {"ascending",  no_argument,       NULL, ASCENDING },
     {"json",       no_argument,       NULL, JSON      },
     {"follow",     no_argument,       NULL, 'f'       },
@@ -562,7 +403,7 @@ static const struct option known[] = {
 };
 
 static int
-take_key(struct options *options, const char *path, struct fault *why)
+take_key(struct audit_options *options, const char *path, struct fault *why)
 {
 	if (options->keyring == NULL && (options->keyring = calloc(1, sizeof *options->keyring)) == NULL)
 		return fault_memory(why);
@@ -570,7 +411,7 @@ take_key(struct options *options, const char *path, struct fault *why)
 }
 
 static int
-take_witness(struct options *options, const char *path, struct fault *why)
+take_witness(struct audit_options *options, const char *path, struct fault *why)
 {
 	struct buffer *bytes = &options->witness_bytes[options->witness_count];
 
@@ -585,7 +426,7 @@ take_witness(struct options *options, const char *path, struct fault *why)
 }
 
 static int
-take_option(struct options *options, int option, const char *value, struct fault *why)
+take_option(struct audit_options *options, int option, const char *value, struct fault *why)
 {
 	struct filter *filter = &options->filter;
 
@@ -676,6 +517,12 @@ take_option(struct options *options, int option, const char *value, struct fault
 	case NEWER:
 		options->has_newer = true;
 		return command_parse_number(&options->newer, "newer", value, why);
+	case STATE:
+		options->state = value;
+		return 0;
+	case FULL:
+		options->full = true;
+		return 0;
 	case ASCENDING:
 		options->ascending = true;
 		return 0;
@@ -690,7 +537,7 @@ take_option(struct options *options, int option, const char *value, struct fault
 
 /* -1 with the fault, or an exit status. */
 static int
-run(const char *word, const struct options *options, struct fault *why)
+run(const char *word, const struct audit_options *options, struct fault *why)
 {
 	const bool wants_entry =
 	    strcmp(word, "receipt") == 0 || (strcmp(word, "proof") == 0 && !options->has_older);
@@ -703,13 +550,13 @@ run(const char *word, const struct options *options, struct fault *why)
 		    wants_entry ? "%s: 항목 ID가 있어야 합니다" : "%s: 남는 인자가 있습니다",
 		    wants_entry ? "%s: an entry id is missing" : "%s: there is an argument too many", word);
 	if (strcmp(word, "verify") == 0)
-		return run_verify(options, why);
+		return audit_verify(options, why);
 	if (strcmp(word, "export") == 0)
 		return run_export(options, why);
 	if (command_open_database(&database, options->database, why) == -1)
 		return -1;
 	if (strcmp(word, "query") == 0 || strcmp(word, "tail") == 0)
-		result = run_query(database, options, strcmp(word, "tail") == 0, why);
+		result = audit_query(database, options, strcmp(word, "tail") == 0, why);
 	else if (strcmp(word, "receipt") == 0)
 		result = run_receipt(database, options, why);
 	else if (strcmp(word, "proof") == 0)
@@ -726,7 +573,7 @@ command_audit(int argc, char **argv)
 	static const char *const words[] = {"query",      "tail",   "receipt", "proof",
 	                                    "checkpoint", "verify", "export"};
 	static const char *const archiving[] = {"archive", "detach", "archives"};
-	struct options options = {0};
+	struct audit_options options = {0};
 	struct fault why = {0};
 	const char *word = NULL;
 	int option, result = EXIT_GOOD;
