@@ -1,59 +1,237 @@
 #!/usr/bin/env python3
-"""Goal of this test: a crowd of streaming clients, many of whom leave in the middle, cannot harm haechi-engine.
+"""Goal of this test: a crowd of clients, many of whom leave in the middle, cannot harm haechi-engine.
 
-Answers that are heard to the end must equal those given alone (greedy); afterwards nothing runs, waits or holds pages,
-and memory has not grown. Usage: _engine_crowd.py ENGINE MODEL [seconds] [clients]
+Answers that are heard to the end equal those given alone (greedy): streams, whole answers, answers kept to a schema,
+embeddings. Refusals say how many wait and when to come back. Nobody hears nothing for a minute. Afterwards nothing
+runs, waits or holds pages, connections and files are as many as before, and memory has not grown since a tenth of the
+time had passed. Usage: _engine_crowd.py ENGINE MODEL [SECONDS] [CLIENTS]
 """
-import http.client, json, os, random, re, signal, socket, subprocess, sys, tempfile, threading, time
-engine, model = sys.argv[1:3]; seconds = float(sys.argv[3]) if len(sys.argv) > 3 else 8; clients = int(sys.argv[4]) if len(sys.argv) > 4 else 100
-folder = tempfile.mkdtemp(); path = folder + '/engine.sock'
-server = subprocess.Popen([engine, 'serve', '--model', model, '--listen', 'unix:' + path, '--parallel', '16', '--queue', '200', '--context', '512'], stderr=open(folder + '/log', 'w'))
+import asyncio, http.client, json, os, random, re, shutil, signal, socket, subprocess, sys, tempfile, time
+
+ENGINE, MODEL = sys.argv[1:3]
+SECONDS = float(sys.argv[3]) if len(sys.argv) > 3 else 12
+CLIENTS = int(sys.argv[4]) if len(sys.argv) > 4 else 100
+PARALLEL, QUEUE = 16, 60  # fewer than the clients: some are refused
+SILENCE = 60              # seconds without a byte: stuck
+GROWTH = 8 << 10          # KiB of memory that may come in nine tenths of the time
+
+folder = tempfile.mkdtemp()
+path = folder + '/engine.sock'
+server = subprocess.Popen([ENGINE, 'serve', '--model', MODEL, '--listen', 'unix:' + path, '--parallel', str(PARALLEL),
+                           '--queue', str(QUEUE), '--context', '512'], stderr=open(folder + '/log', 'w'))
+
+
 class Unix(http.client.HTTPConnection):
-    def connect(self): self.sock = socket.socket(socket.AF_UNIX); self.sock.settimeout(120); self.sock.connect(path)
-for _ in range(300):
-    if os.path.exists(path): break
-    time.sleep(0.1)
-def get(target): c = Unix('engine'); c.request('GET', target); return c.getresponse().read().decode()
-prompts = ['해치는 무엇입니까? %d' % i for i in range(25)]
-def body(i, stream): return json.dumps({'messages': [{'role': 'user', 'content': prompts[i]}], 'temperature': 0, 'max_tokens': 60, 'stream': stream}).encode()
-def whole(i):
-    c = Unix('engine'); c.request('POST', '/v1/chat/completions', body(i, False), {'Content-Type': 'application/json'}); return json.loads(c.getresponse().read())['choices'][0]['message']['content']
-def memory(): return int(re.search(r'VmRSS:\s+(\d+)', open('/proc/%d/status' % server.pid).read())[1])
-alone = [whole(i) for i in range(len(prompts))]
-heard, left, wrong, refused = [0], [0], [], [0]
-stop = time.time() + seconds
-def client(seed):
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(SILENCE)
+        self.sock.connect(path)
+
+
+def ask(method, target, body=None):
+    connection = Unix('engine')
+    connection.request(method, target, body, {'Content-Type': 'application/json'})
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    connection.close()
+    return answer.status, text
+
+
+def metrics():
+    return {name: float(value) for name, value in
+            re.findall(r'^haechi_engine_(\w+) (\S+)$', ask('GET', '/metrics')[1], re.M)}
+
+
+def memory():
+    return int(re.search(r'VmRSS:\s+(\d+)', open('/proc/%d/status' % server.pid).read())[1])
+
+
+def files():
+    return len(os.listdir('/proc/%d/fd' % server.pid))
+
+
+# ---- what is asked: the same questions alone and in the crowd ---------------------------------------------------------
+
+SCHEMA = {'type': 'json_schema', 'json_schema': {'name': 'verdict', 'schema': {
+    'type': 'object', 'properties': {'high': {'type': 'boolean'}, 'domain': {'enum': ['energy', 'education']}},
+    'required': ['high', 'domain'], 'additionalProperties': False}}}
+LONG = '기관의 이용 사례를 하나씩 살펴봅니다. ' * 8
+
+
+def question(number):
+    """A target and a body without `stream`."""
+    text = '해치는 무엇입니까? %d' % number
+    if number % 10 == 8:
+        return '/v1/embeddings', {'input': [text, LONG]}
+    body = {'messages': [{'role': 'user', 'content': (LONG if number % 3 == 0 else '') + text}],
+            'temperature': 0, 'max_tokens': 20 + number % 5 * 20}
+    if number % 10 == 9:
+        body['response_format'] = SCHEMA
+    elif number % 10 == 7:
+        body['n'] = 2
+    return '/v1/chat/completions', body
+
+
+def meaning(answer):
+    """What two whole answers to one question share."""
+    if answer['object'] == 'list':
+        return [item['embedding'] for item in answer['data']]
+    return [choice['message']['content'] for choice in answer['choices']]
+
+
+QUESTIONS = [question(i) for i in range(30)]
+
+
+# ---- one client ---------------------------------------------------------------------------------------------------------
+
+class Gone(Exception):
+    """The client has left of its own will."""
+
+
+class Tally:
+    heard = left = refused = 0
+    wrong, stuck, hasty = [], [], []
+    longest = 0.0
+
+
+async def read_head(reader):
+    head = await asyncio.wait_for(reader.readuntil(b'\r\n\r\n'), SILENCE)
+    fields = dict(line.lower().split(': ', 1) for line in head.decode().split('\r\n')[1:] if ': ' in line)
+    return int(head[9:12]), fields
+
+
+async def read_events(reader, rng, leave):
+    """The text of each choice of a stream."""
+    texts, count, patience, slow = {}, 0, rng.randrange(1, 40), rng.random() < 0.05
+    while True:
+        size = int(await asyncio.wait_for(reader.readline(), SILENCE), 16)
+        chunk = (await asyncio.wait_for(reader.readexactly(size + 2), SILENCE))[:-2]
+        if size == 0:
+            return None  # without [DONE]
+        for line in chunk.split(b'\n'):
+            if line == b'data: [DONE]':
+                return [texts[i] for i in sorted(texts)]
+            if not line.startswith(b'data: '):
+                continue
+            for choice in json.loads(line[6:])['choices']:
+                texts[choice['index']] = texts.get(choice['index'], '') + (choice['delta'].get('content') or '')
+        count += 1
+        if leave and count >= patience:
+            raise Gone
+        if slow:
+            await asyncio.sleep(0.02)
+
+
+async def exchange(rng, number, alone):
+    target, body = QUESTIONS[number]
+    leave = rng.random() < 0.4
+    stream = target.startswith('/v1/chat') and rng.random() < 0.85
+    data = json.dumps({**body, 'stream': stream} if stream else body).encode()
+    data = ('POST %s HTTP/1.1\r\nHost: engine\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n' %
+            (target, len(data))).encode() + data
+    reader, writer = await asyncio.open_unix_connection(path, limit=1 << 22)
+    begin = time.monotonic()
+    try:
+        if leave and rng.random() < 0.1:  # in the middle of the question
+            writer.write(data[:rng.randrange(len(data))])
+            await asyncio.sleep(rng.random() * 0.02)
+            raise Gone
+        writer.write(data)
+        if leave and rng.random() < 0.3:  # before anything of an answer
+            await asyncio.sleep(rng.random() * 0.05)
+            raise Gone
+        status, fields = await read_head(reader)
+        if status == 429:
+            error = json.loads(await asyncio.wait_for(reader.readexactly(int(fields['content-length'])), SILENCE))
+            if not 1 <= error['error']['queue_position'] <= QUEUE or not 1 <= int(fields['retry-after']) <= 600:
+                Tally.hasty.append(error)
+            Tally.refused += 1
+            await asyncio.sleep(rng.random() * 0.2)
+            return
+        if stream:
+            got = await read_events(reader, rng, leave)
+        else:
+            if leave:
+                raise Gone
+            got = meaning(json.loads(
+                await asyncio.wait_for(reader.readexactly(int(fields['content-length'])), SILENCE)))
+        if status != 200 or got != alone[number]:
+            Tally.wrong.append((number, status, got, alone[number]))
+        Tally.heard += 1
+        Tally.longest = max(Tally.longest, time.monotonic() - begin)
+    finally:
+        writer.close()
+
+
+async def client(seed, alone, stop):
     rng = random.Random(seed)
-    while time.time() < stop:
-        i = rng.randrange(len(prompts)); leave = rng.random() < 0.4
+    while time.monotonic() < stop and not Tally.stuck and len(Tally.wrong) < 10:
+        number = rng.randrange(len(QUESTIONS))
         try:
-            c = Unix('engine'); c.request('POST', '/v1/chat/completions', body(i, True), {'Content-Type': 'application/json'})
-            if leave and rng.random() < 0.3: time.sleep(rng.random() * 0.05); c.close(); left[0] += 1; continue
-            r = c.getresponse()
-            if r.status == 429: refused[0] += 1; r.read(); continue
-            text, count, done = '', 0, False
-            for line in r:
-                if not line.startswith(b'data: '): continue
-                if line.strip() == b'data: [DONE]': done = True; break
-                for choice in json.loads(line[6:])['choices']: text += choice['delta'].get('content') or ''
-                count += 1
-                if leave and count > rng.randrange(1, 30): break
-            if not done: c.close(); left[0] += 1; continue
-            if text != alone[i]: wrong.append((prompts[i], text, alone[i]))
-            heard[0] += 1; c.close()
-        except Exception as e: wrong.append(repr(e)); return
-def crowd():
-    threads = [threading.Thread(target=client, args=(s,)) for s in range(clients)]
-    for t in threads: t.start()
-    for t in threads: t.join()
-crowd(); before = memory(); stop = time.time() + seconds; crowd()
-for _ in range(100):
-    metrics = dict(re.findall(r'^haechi_engine_(\w+) (\S+)$', get('/metrics'), re.M))
-    if float(metrics['active']) == float(metrics['waiting']) == float(metrics['cache_pages_used']) == 0: break
-    time.sleep(0.1)
-after = memory(); again = [whole(i) for i in range(len(prompts))]
-server.send_signal(signal.SIGTERM); status = server.wait(20)
-print('heard %d, left %d, refused %d, wrong %d; memory %d -> %d KiB; %s' % (heard[0], left[0], refused[0], len(wrong), before, after, {k: metrics[k] for k in ('active', 'waiting', 'cache_pages_used', 'cancelled_total')}))
-for w in wrong[:3]: print(w)
-good = not wrong and heard[0] > 0 and left[0] > 0 and again == alone and status == 0 and after < before + 20000 and float(metrics['active']) == float(metrics['waiting']) == float(metrics['cache_pages_used']) == 0
-sys.exit(0 if good else 1)
+            await exchange(rng, number, alone)
+        except Gone:
+            Tally.left += 1
+        except asyncio.TimeoutError:
+            Tally.stuck.append(number)
+        except Exception as error:  # a connection that broke, a body that is no JSON
+            Tally.wrong.append((number, repr(error)))
+
+
+async def watch(samples, stop):
+    while time.monotonic() < stop:
+        samples.append((memory(), files()))
+        await asyncio.sleep(SECONDS / 100)
+
+
+async def crowd(alone, samples):
+    stop = time.monotonic() + SECONDS
+    await asyncio.gather(watch(samples, stop), *(client(seed, alone, stop) for seed in range(CLIENTS)))
+
+
+# ---- the whole ----------------------------------------------------------------------------------------------------------
+
+def main():
+    while not os.path.exists(path) and server.poll() is None:
+        time.sleep(0.02)
+    alone = [meaning(json.loads(ask('POST', target, json.dumps(body))[1])) for target, body in QUESTIONS]
+    before, samples = metrics(), []
+    files_before = files()
+    asyncio.run(crowd(alone, samples))
+    for _ in range(300):
+        after = metrics()
+        if after['active'] == after['waiting'] == after['cache_pages_used'] == 0 and after['connections'] == 1:
+            break
+        time.sleep(0.1)
+    again = [meaning(json.loads(ask('POST', target, json.dumps(body))[1])) for target, body in QUESTIONS]
+    settled, memory_end, files_end = samples[len(samples) // 10][0], memory(), files()
+    server.send_signal(signal.SIGTERM)
+    status = server.wait(20)
+    figures = {
+        'seconds': SECONDS, 'clients': CLIENTS, 'requests': Tally.heard + Tally.left + Tally.refused,
+        'heard': Tally.heard, 'left': Tally.left, 'refused': Tally.refused, 'mismatches': len(Tally.wrong),
+        'stuck': len(Tally.stuck), 'dishonest_refusals': len(Tally.hasty),
+        'longest_seconds': round(Tally.longest, 2),
+        'tokens': int(after['completion_tokens_total'] - before['completion_tokens_total']),
+        'cancelled': int(after['cancelled_total'] - before['cancelled_total']),
+        'memory_kib': [settled] + [samples[len(samples) * i // 4][0] for i in (1, 2, 3)] + [memory_end],
+        'files': [files_before, files_end], 'cache_pages': int(after['cache_pages']),
+        'cache_pages_used': int(after['cache_pages_used']), 'active': int(after['active']),
+        'waiting': int(after['waiting']), 'connections': int(after['connections']) - 1,
+        'alone_again_equal': again == alone, 'exit': status}
+    print(json.dumps(figures))
+    for problem in (Tally.wrong + Tally.hasty)[:3]:
+        print(str(problem)[:2000])
+    good = (Tally.heard > 0 and Tally.left > 0 and again == alone and status == 0 and
+            not (Tally.wrong or Tally.stuck or Tally.hasty) and memory_end < settled + GROWTH and
+            files_end <= files_before and after['active'] == after['waiting'] == after['cache_pages_used'] == 0 and
+            after['connections'] == 1)
+    return 0 if good else 1
+
+
+try:
+    result = main()
+finally:
+    if server.poll() is None:
+        server.kill()
+    shutil.rmtree(folder, ignore_errors=True)
+sys.exit(result)
