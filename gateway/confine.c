@@ -25,10 +25,10 @@ may_write(struct sandbox_plan *plan, const char *path)
 }
 
 static void
-may_connect(struct sandbox_plan *plan, uint16_t port)
+may_connect(struct sandbox_plan *plan, uint16_t port, const struct sockaddr_storage *host)
 {
 	if (port != 0 && plan->connect_count < SANDBOX_PORTS)
-		plan->connect[plan->connect_count++] = port;
+		plan->connect[plan->connect_count++] = (struct sandbox_target){port, host};
 }
 
 /* "127.0.0.1:8080", "[::1]:8080"; Unix sockets lie below state or are refused by the kernel. */
@@ -48,14 +48,18 @@ may_ask(struct sandbox_plan *plan, const struct engine_address *engine)
 
 	if (engine->kind == ENGINE_TCP) {
 		may_connect(
-		    plan, ntohs(engine->socket.ss_family == AF_INET6
-		                    ? ((const struct sockaddr_in6 *)(const void *)&engine->socket)->sin6_port
-		                    : ((const struct sockaddr_in *)(const void *)&engine->socket)->sin_port));
+		    plan,
+		    ntohs(engine->socket.ss_family == AF_INET6
+		              ? ((const struct sockaddr_in6 *)(const void *)&engine->socket)->sin6_port
+		              : ((const struct sockaddr_in *)(const void *)&engine->socket)->sin_port),
+		    &engine->socket);
 	} else if (engine->kind == ENGINE_REMOTE) {
 		colon = strrchr(engine->host, ':');
-		may_connect(plan, colon != NULL && strchr(colon, ']') == NULL
-		                      ? (uint16_t)strtoul(colon + 1, NULL, 10)
-		                      : 443);
+		may_connect(plan,
+		            colon != NULL && strchr(colon, ']') == NULL
+		                ? (uint16_t)strtoul(colon + 1, NULL, 10)
+		                : 443,
+		            NULL);
 		plan->resolve = true;
 	}
 }
@@ -69,7 +73,7 @@ may_ask_url(struct sandbox_plan *plan, const char *url)
 
 	if (url[0] == '\0' || remote_url_check(url, &port, &numeric, NULL) == -1)
 		return;
-	may_connect(plan, port);
+	may_connect(plan, port, NULL);
 	plan->resolve = plan->resolve || !numeric;
 }
 
@@ -85,7 +89,7 @@ may_pull(struct sandbox_plan *plan, const struct config_bundles *bundles)
 	may_read(plan, bundles->token_file);
 	if (address.kind == PULL_FILE)
 		may_read(plan, bundles->pull + strlen("file:"));
-	may_connect(plan, address.port);
+	may_connect(plan, address.port, NULL);
 	plan->resolve = plan->resolve || address.resolve;
 }
 
@@ -98,7 +102,7 @@ may_ask_database(struct sandbox_plan *plan, const char *conninfo)
 	if (strstr(conninfo, "://") == NULL &&
 	    (host == NULL || host[5] == '/' || strncmp(host + 5, "'/", 2) == 0))
 		return;
-	may_connect(plan, port == NULL ? 5432 : (uint16_t)strtoul(port + 5, NULL, 10));
+	may_connect(plan, port == NULL ? 5432 : (uint16_t)strtoul(port + 5, NULL, 10), NULL);
 	plan->resolve = true;
 }
 
@@ -120,7 +124,7 @@ confine_begin(struct confine *confine, const struct config *config, const char *
 	struct sandbox_plan *plan = &confine->plan;
 	const char *const slash = strrchr(config_path, '/');
 
-	*confine = (struct confine){0};
+	*confine = (struct confine){.plan = {.watched = true}};
 	snprintf(confine->folder, sizeof confine->folder, "%.*s",
 	         slash == NULL ? 1 : (int)(slash - config_path + 1), slash == NULL ? "." : config_path);
 	may_read(plan, confine->folder);
@@ -172,8 +176,11 @@ confine_seal(struct confine *confine, bool required, struct fault *why)
 {
 	struct fault missing;
 
-	if (sandbox_seal(&confine->plan, &confine->state, why) == -1)
+	if (attempts_open(&confine->attempts, why) == -1 ||
+	    sandbox_seal(&confine->plan, &confine->state, why) == -1 ||
+	    attempts_watch(confine->attempts, confine->state.listener, &confine->plan, why) == -1)
 		return -1;
+	sandbox_try(&confine->state);
 	measure(confine);
 	if (sandbox_complete(&confine->plan, &confine->state, &missing) == -1) {
 		if (required) {

@@ -8,11 +8,13 @@
 #define HAECHI_GATEWAY_CONFINE_H
 
 #include "gateway/config.h"
+#include "gateway/attempts.h"
 #include "gateway/sandbox.h"
 
 struct confine {
 	struct sandbox_plan plan;
 	struct sandbox_state state;
+	struct attempts *attempts; /* the caller settles and closes them */
 	char folder[4096]; /* of the configuration */
 	char text[256];    /* as measured last */
 };

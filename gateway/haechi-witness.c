@@ -259,6 +259,7 @@ confine(const struct sandbox_plan *plan, struct sandbox_state *state, bool requi
 
 	if (sandbox_seal(plan, state, why) == -1)
 		return -1;
+	sandbox_try(state);
 	if (sandbox_complete(plan, state, &missing) == -1) {
 		if (required) {
 			*why = missing;

@@ -359,7 +359,8 @@ main(int argc, char **argv)
 	/* 13 confinement, second half: calls; measured, and recorded as it was measured */
 	if (confine_seal(&confine, arguments.require_confinement || config->require_confinement, &why) ==
 	        -1 ||
-	    lifecycle(&gateway, "confined", &why) == -1)
+	    lifecycle(&gateway, "confined", &why) == -1 ||
+	    attempts_record(confine.attempts, &gateway, &why) == -1)
 		goto fail;
 
 	/* 14 wait */
@@ -377,6 +378,7 @@ fail:
 	fault_print(stderr, "haechid", &why);
 out:
 	server_stop(gateway.server, 0);
+	attempts_settle(confine.attempts);
 	control_stop(gateway.control);
 	bundle_pull_stop(gateway.pull);
 	accesslog_stop(accesslog);
@@ -392,6 +394,7 @@ out:
 	buffer_free(&rotation.vkeys);
 	if (gateway.started_ms != 0)
 		gateway_end(&gateway);
+	attempts_close(confine.attempts);
 	config_release(config);
 	if (status == 0)
 		log_info("haechid", "event=stopped");

@@ -82,22 +82,31 @@ allow_path(int ruleset, uint64_t handled, uint64_t rights, const char *path, str
 }
 
 static int
-allow_ports(int ruleset, uint64_t right, const uint16_t *ports, size_t count, struct fault *why)
+allow_port(int ruleset, uint64_t right, uint16_t port, struct fault *why)
 {
-	for (size_t i = 0; i < count; i++) {
-		struct port_rule rule = {right, ports[i]};
+	struct port_rule rule = {right, port};
 
-		if (syscall(SYS_landlock_add_rule, ruleset, RULE_PORT, &rule, 0) == -1)
-			return fault_errno(why, "Landlock 포트 규칙을 넣을 수 없습니다: %u",
-			                   "cannot add a Landlock rule for port %u", (unsigned)ports[i]);
-	}
+	if (syscall(SYS_landlock_add_rule, ruleset, RULE_PORT, &rule, 0) == -1)
+		return fault_errno(why, "Landlock 포트 규칙을 넣을 수 없습니다: %u",
+		                   "cannot add a Landlock rule for port %u", (unsigned)port);
 	return 0;
+}
+
+static int
+allow_ports(int ruleset, const struct sandbox_plan *plan, struct fault *why)
+{
+	for (size_t i = 0; i < plan->listen_count; i++)
+		if (allow_port(ruleset, RIGHT_BIND, plan->listen[i], why) == -1)
+			return -1;
+	for (size_t i = 0; i < plan->connect_count; i++)
+		if (allow_port(ruleset, RIGHT_CONNECT, plan->connect[i].port, why) == -1)
+			return -1;
+	return plan->resolve ? allow_port(ruleset, RIGHT_CONNECT, 53, why) : 0;
 }
 
 static int
 landlock_on(const struct sandbox_plan *plan, struct sandbox_state *state, struct fault *why)
 {
-	static const uint16_t domain[] = {53};
 	struct ruleset attributes = {.files = RIGHTS_FIRST};
 	size_t size;
 	int ruleset, result = -1;
@@ -129,9 +138,7 @@ landlock_on(const struct sandbox_plan *plan, struct sandbox_state *state, struct
 		                           LANDLOCK_ACCESS_FS_MAKE_BLOCK),
 		               plan->write[i], why) == -1)
 			goto out;
-	if (abi >= 4 && (allow_ports(ruleset, RIGHT_BIND, plan->listen, plan->listen_count, why) == -1 ||
-	                 allow_ports(ruleset, RIGHT_CONNECT, plan->connect, plan->connect_count, why) == -1 ||
-	                 (plan->resolve && allow_ports(ruleset, RIGHT_CONNECT, domain, 1, why) == -1)))
+	if (abi >= 4 && allow_ports(ruleset, plan, why) == -1)
 		goto out;
 	if (syscall(SYS_landlock_restrict_self, ruleset, 0) == -1) {
 		fault_errno(why, "Landlock을 켤 수 없습니다", "cannot put Landlock on");
@@ -175,7 +182,7 @@ file_held(void)
 int
 sandbox_begin(const struct sandbox_plan *plan, struct sandbox_state *state, struct fault *why)
 {
-	memset(state, 0, sizeof *state);
+	*state = (struct sandbox_state){.listener = -1};
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
 		return fault_errno(why, "no_new_privs를 켤 수 없습니다", "cannot set no_new_privs");
 	state->no_new_privileges = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
@@ -259,7 +266,14 @@ static const int never[] = {
     SCMP_SYS(vhangup),
 };
 
+/* Refused; and refused with a signal to whoever tried, who tells of it: EPERM both times. */
 static const uint32_t no = SCMP_ACT_ERRNO(EPERM);
+
+static uint32_t
+no_and_tell(const struct sandbox_plan *plan)
+{
+	return plan->watched ? SCMP_ACT_TRAP : no;
+}
 
 static struct scmp_arg_cmp
 argument(unsigned number, enum scmp_compare compare, uint64_t one, uint64_t two)
@@ -273,56 +287,64 @@ socket_rules(scmp_filter_ctx filter, const struct sandbox_plan *plan)
 {
 	const bool out = plan->connect_count > 0;
 	const uint64_t kind = 0xf; /* of the type, without SOCK_CLOEXEC and SOCK_NONBLOCK */
+	const uint32_t told = no_and_tell(plan);
 	bool good = true;
 
-	/* AF_UNIX is 1, AF_INET 2, AF_INET6 10: everything else is closed in ranges around them. */
-	good = good &&
-	       seccomp_rule_add(filter, no, SCMP_SYS(socket), 1, argument(0, SCMP_CMP_GT, AF_INET6, 0)) == 0;
-	good = good &&
-	       seccomp_rule_add(filter, no, SCMP_SYS(socket), 1, argument(0, SCMP_CMP_LT, AF_UNIX, 0)) == 0;
-	for (unsigned domain = AF_INET; good && domain <= AF_INET6; domain++) {
+	/*
+	 * AF_UNIX is 1, AF_INET 2, AF_INET6 10: everything else is closed in ranges around them. Quietly refused is what
+	 * libraries do by themselves: glibc asks AF_NETLINK for the machine's addresses.
+	 */
+	good = good && seccomp_rule_add(filter, told, SCMP_SYS(socket), 1,
+	                                argument(0, SCMP_CMP_GT, AF_NETLINK, 0)) == 0;
+	for (unsigned domain = 0; good && domain <= AF_NETLINK; domain++) {
+		if (domain == AF_UNIX)
+			continue;
 		if ((domain != AF_INET && domain != AF_INET6) || !out) {
-			good = seccomp_rule_add(filter, no, SCMP_SYS(socket), 1,
+			good = seccomp_rule_add(filter, domain == AF_NETLINK ? no : told, SCMP_SYS(socket), 1,
 			                        argument(0, SCMP_CMP_EQ, domain, 0)) == 0;
 			continue;
 		}
 		for (unsigned type = 0; good && type <= kind; type++) {
 			if (type == SOCK_STREAM || (type == SOCK_DGRAM && plan->resolve))
 				continue;
-			good = seccomp_rule_add(filter, no, SCMP_SYS(socket), 2,
-			                        argument(0, SCMP_CMP_EQ, domain, 0),
+			/* libcurl looks whether there is IPv6 by such a socket. */
+			good = seccomp_rule_add(filter, domain == AF_INET6 && type == SOCK_DGRAM ? no : told,
+			                        SCMP_SYS(socket), 2, argument(0, SCMP_CMP_EQ, domain, 0),
 			                        argument(1, SCMP_CMP_MASKED_EQ, kind, type)) == 0;
 		}
-		good = good &&
-		       seccomp_rule_add(filter, no, SCMP_SYS(socket), 2, argument(0, SCMP_CMP_EQ, domain, 0),
-		                        argument(2, SCMP_CMP_EQ, PROTOCOL_MPTCP, 0)) == 0;
+		good = good && seccomp_rule_add(filter, told, SCMP_SYS(socket), 3,
+		                                argument(0, SCMP_CMP_EQ, domain, 0),
+		                                argument(1, SCMP_CMP_MASKED_EQ, kind, SOCK_STREAM),
+		                                argument(2, SCMP_CMP_EQ, PROTOCOL_MPTCP, 0)) == 0;
 	}
 	/* Connecting by sending: the way around Landlock's look at connect(). */
-	good = good && seccomp_rule_add(filter, no, SCMP_SYS(sendto), 1,
+	good = good && seccomp_rule_add(filter, told, SCMP_SYS(sendto), 1,
 	                                argument(3, SCMP_CMP_MASKED_EQ, FASTOPEN_SEND, FASTOPEN_SEND)) == 0;
-	good = good && seccomp_rule_add(filter, no, SCMP_SYS(sendmsg), 1,
+	good = good && seccomp_rule_add(filter, told, SCMP_SYS(sendmsg), 1,
 	                                argument(2, SCMP_CMP_MASKED_EQ, FASTOPEN_SEND, FASTOPEN_SEND)) == 0;
-	good = good && seccomp_rule_add(filter, no, SCMP_SYS(sendmmsg), 1,
+	good = good && seccomp_rule_add(filter, told, SCMP_SYS(sendmmsg), 1,
 	                                argument(3, SCMP_CMP_MASKED_EQ, FASTOPEN_SEND, FASTOPEN_SEND)) == 0;
-	good = good &&
-	       seccomp_rule_add(filter, no, SCMP_SYS(setsockopt), 2, argument(1, SCMP_CMP_EQ, IPPROTO_TCP, 0),
-	                        argument(2, SCMP_CMP_EQ, FASTOPEN_CONNECT, 0)) == 0;
-	return good;
+	good = good && seccomp_rule_add(filter, told, SCMP_SYS(setsockopt), 2,
+	                                argument(1, SCMP_CMP_EQ, IPPROTO_TCP, 0),
+	                                argument(2, SCMP_CMP_EQ, FASTOPEN_CONNECT, 0)) == 0;
+	/* Landlock refuses by itself; asked first is who tells. Without Internet sockets there is nothing to ask. */
+	return good && (!out || !plan->watched ||
+	                seccomp_rule_add(filter, SCMP_ACT_NOTIFY, SCMP_SYS(connect), 0) == 0);
 }
 
 int
 sandbox_seal(const struct sandbox_plan *plan, struct sandbox_state *state, struct fault *why)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-	char *const nothing[] = {NULL};
+	const uint32_t told = no_and_tell(plan);
 	int result = -1, error;
 	bool good = filter != NULL;
 
 	for (size_t i = 0; good && i < sizeof never / sizeof never[0]; i++)
-		good = never[i] == __NR_SCMP_ERROR || seccomp_rule_add(filter, no, never[i], 0) == 0;
+		good = never[i] == __NR_SCMP_ERROR || seccomp_rule_add(filter, told, never[i], 0) == 0;
 	/* Threads, but no processes; clone3() hides its flags from seccomp, so glibc is sent to clone(). */
 	good = good && seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) == 0;
-	good = good && seccomp_rule_add(filter, no, SCMP_SYS(clone), 1,
+	good = good && seccomp_rule_add(filter, told, SCMP_SYS(clone), 1,
 	                                argument(0, SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0)) == 0;
 	good = good && socket_rules(filter, plan);
 	good = good && seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1) == 0;
@@ -337,17 +359,26 @@ sandbox_seal(const struct sandbox_plan *plan, struct sandbox_state *state, struc
 		goto out;
 	}
 	state->calls = prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2;
-	state->tried_port = port_held();
-	error = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
-	state->tried_internet = error == -1 && errno == EPERM;
-	if (error != -1)
-		close(error);
-	/* Nothing by that name: without the filter it would be ENOENT. */
-	state->tried_execute = execve("/haechi-must-not-execute", nothing, nothing) == -1 && errno == EPERM;
+	if (plan->watched && plan->connect_count > 0)
+		state->listener = seccomp_notify_fd(filter);
 	result = 0;
 out:
 	seccomp_release(filter);
 	return result;
+}
+
+void
+sandbox_try(struct sandbox_state *state)
+{
+	char *const nothing[] = {NULL};
+	const int fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+
+	state->tried_internet = fd == -1 && errno == EPERM;
+	if (fd != -1)
+		close(fd);
+	state->tried_port = port_held();
+	/* Nothing by that name: without the filter it would be ENOENT. */
+	state->tried_execute = execve("/haechi-must-not-execute", nothing, nothing) == -1 && errno == EPERM;
 }
 
 int

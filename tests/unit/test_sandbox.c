@@ -23,6 +23,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "gateway/attempts.h"
 #include "gateway/sandbox.h"
 
 static char folder[] = "/tmp/haechi-test-sandbox-XXXXXX";
@@ -67,6 +68,7 @@ enter(struct sandbox_plan *plan, struct sandbox_state *state)
 		fault_print(stderr, "test_sandbox", &why);
 		_exit(1);
 	}
+	sandbox_try(state);
 }
 
 static bool
@@ -204,7 +206,7 @@ static uint16_t allowed_port;
 static void
 child_one_port(void)
 {
-	struct sandbox_plan plan = {.connect = {allowed_port}, .connect_count = 1};
+	struct sandbox_plan plan = {.connect = {{.port = allowed_port}}, .connect_count = 1};
 	struct sandbox_state state;
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(9)};
 	struct msghdr message = {.msg_name = &address, .msg_namelen = sizeof address};
@@ -227,6 +229,44 @@ child_one_port(void)
 	EXPECT(denied(listen(fd, 1)));
 }
 
+/* The same, watched: what attempts.h says of it, also of hosts. */
+static void
+child_watched(void)
+{
+	struct sockaddr_in listening = {.sin_family = AF_INET, .sin_port = htons(allowed_port)},
+	                   other = listening;
+	struct sockaddr_storage host = {0};
+	struct sandbox_plan plan = {.connect = {{allowed_port, &host}}, .connect_count = 1, .watched = true};
+	struct sandbox_state state;
+	struct attempts *attempts = NULL;
+	struct fault why;
+	int fd;
+
+	listening.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	other.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
+	memcpy(&host, &listening, sizeof listening);
+	EXPECT(attempts_open(&attempts, &why) == 0);
+	EXPECT(sandbox_begin(&plan, &state, &why) == 0 && sandbox_seal(&plan, &state, &why) == 0);
+	EXPECT(state.listener != -1 && attempts_watch(attempts, state.listener, &plan, &why) == 0);
+	sandbox_try(&state);
+	EXPECT(state.tried_internet && state.tried_execute && state.tried_port);
+	for (int i = 0; i < 100; i++) {
+		EXPECT(i > 1 || connect_to(allowed_port, SOCK_STREAM, 0) == 0); /* nobody accepts */
+		EXPECT(connect_to(9, SOCK_STREAM, 0) == -1 && errno == EACCES);
+		EXPECT((fd = socket(AF_INET, SOCK_STREAM, 0)) != -1);
+		EXPECT(connect(fd, (struct sockaddr *)&other, sizeof other) == -1 && errno == EACCES);
+		EXPECT(connect(fd, (struct sockaddr *)8, sizeof other) == -1 && errno == EFAULT);
+		EXPECT(connect(fd, (struct sockaddr *)&other, 4096) == -1 && errno == EINVAL);
+		close(fd);
+		EXPECT(socket(AF_INET, SOCK_RAW, IPPROTO_RAW) == -1 && errno == EPERM);
+		EXPECT(socket(AF_NETLINK, SOCK_RAW, 0) == -1 && errno == EPERM);
+		EXPECT(denied(fork()));
+	}
+	attempts_close(attempts);
+	EXPECT(connect_to(allowed_port, SOCK_STREAM, 0) == -1 && errno == ENOSYS);
+	EXPECT(socket(AF_INET, SOCK_RAW, IPPROTO_RAW) == -1 && errno == EPERM);
+}
+
 static void
 test_one_port(void **state)
 {
@@ -245,6 +285,7 @@ test_one_port(void **state)
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
 	allowed_port = ntohs(address.sin_port);
 	run(child_one_port);
+	run(child_watched);
 	close(fd);
 }
 
