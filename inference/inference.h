@@ -12,8 +12,8 @@
 #include "schema/base/bytes.h"
 
 struct constraint; /* constraint.h */
-struct engine;     /* batch.c */
-struct generation; /* batch.c */
+struct engine;     /* batch.h */
+struct generation; /* batch.h */
 struct model;      /* model.h */
 
 struct engine_options {

@@ -1,0 +1,172 @@
+/* An engine's opening and closing: the model, its hash, the device, the cache, the thread. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "inference/batch.h"
+#include "inference/weights.h"
+
+struct hashing {
+	struct model *model;
+	struct fault why;
+	int result;
+};
+
+static void *
+hash_run(void *argument)
+{
+	struct hashing *hashing = argument;
+
+	hashing->result = model_hash(hashing->model, &hashing->why);
+	return NULL;
+}
+
+/* A quarter of the machine's memory at most, but never less than one whole context. */
+static size_t
+choose_pages(const struct engine *engine, const struct runner_options *options)
+{
+	size_t one = (engine->context + CACHE_PAGE - 1) / CACHE_PAGE, wanted = one * engine->parallel;
+	size_t bytes = engine->kind->page_bytes(engine->model, options);
+	size_t memory = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE) / 4;
+
+	if (wanted > memory / bytes)
+		wanted = memory / bytes;
+	return wanted < one ? one : wanted;
+}
+
+static int
+open_device(struct engine *engine, const struct engine_options *options, struct fault *why)
+{
+	struct runner_options runner = {.threads = options->threads,
+	                                .rows = STEP_ROWS,
+	                                .context = engine->context,
+	                                .cache_bits = options->cache_bits,
+	                                .plain = options->plain};
+
+	if (engine->kind != &runner_cpu && engine->model->shape.experts > 0)
+		return fault_set(why, FAULT_UNSUPPORTED,
+		                 "장치 '%s'은(는) 전문가 혼합 모델을 아직 계산하지 못합니다: cpu를 쓰십시오",
+		                 "device '%s' does not compute mixtures of experts yet: use cpu",
+		                 engine->kind->name);
+	if (runner.rows < engine->parallel + STEP_PROMPT_ROWS)
+		runner.rows = engine->parallel + STEP_PROMPT_ROWS;
+	runner.pages = engine->page_total = choose_pages(engine, &runner);
+	if (engine->kind->open(&engine->runner, engine->model, &runner, why) == -1)
+		return -1;
+	snprintf(engine->description, sizeof engine->description, "%s: %s", engine->kind->name,
+	         engine->kind->describe(engine->runner));
+	engine->pages = pages_new(engine->page_total);
+	engine->running = calloc(engine->parallel, sizeof *engine->running);
+	engine->rows = calloc(runner.rows, sizeof *engine->rows);
+	engine->logits = malloc(engine->parallel * engine->model->shape.vocabulary * sizeof *engine->logits);
+	engine->states = malloc(runner.rows * engine->model->shape.width * sizeof *engine->states);
+	if (engine->states == NULL || engine->pages == NULL || engine->running == NULL ||
+	    engine->rows == NULL || engine->logits == NULL)
+		return fault_memory(why);
+	return 0;
+}
+
+int
+engine_open(struct engine **out, const struct engine_options *options, struct fault *why)
+{
+	struct engine *engine = calloc(1, sizeof *engine);
+	struct hashing hashing = {.result = -1};
+	pthread_t hasher;
+	int result = -1, opened;
+
+	if (engine == NULL)
+		return fault_memory(why);
+	pthread_mutex_init(&engine->lock, NULL);
+	pthread_cond_init(&engine->wake, NULL);
+	engine->submitted_end = &engine->submitted;
+	engine->queue_end = &engine->queue;
+	if ((engine->kind = runner_named(options->device, why)) == NULL)
+		goto out;
+	if (model_open(&engine->model, options->model, why) == -1)
+		goto out;
+	engine->parallel = options->parallel == 0 ? 8 : options->parallel;
+	engine->queue_limit = options->queue == 0 ? 64 : options->queue;
+	engine->context = engine->model->shape.context;
+	if (options->context != 0 && options->context < engine->context)
+		engine->context = options->context;
+	else if (options->context == 0 && engine->context > 8192)
+		engine->context = 8192;
+	hashing.model = engine->model;
+	if (pthread_create(&hasher, NULL, hash_run, &hashing) != 0) {
+		fault_errno(why, "스레드", "thread");
+		goto out;
+	}
+	opened = open_device(engine, options, why);
+	pthread_join(hasher, NULL);
+	if (opened == -1)
+		goto out;
+	if (hashing.result == -1) {
+		*why = hashing.why;
+		goto out;
+	}
+	if (pthread_create(&engine->thread, NULL, engine_run, engine) != 0) {
+		fault_errno(why, "스레드", "thread");
+		goto out;
+	}
+	engine->started = true;
+	*out = engine;
+	engine = NULL;
+	result = 0;
+out:
+	engine_close(engine);
+	return result;
+}
+
+void
+engine_close(struct engine *engine)
+{
+	if (engine == NULL)
+		return;
+	if (engine->started) {
+		pthread_mutex_lock(&engine->lock);
+		engine->over = true;
+		pthread_cond_signal(&engine->wake);
+		pthread_mutex_unlock(&engine->lock);
+		pthread_join(engine->thread, NULL);
+	}
+	if (engine->runner != NULL)
+		engine->kind->close(engine->runner);
+	pages_free(engine->pages);
+	model_close(engine->model);
+	free(engine->running);
+	free(engine->rows);
+	free(engine->logits);
+	free(engine->states);
+	pthread_cond_destroy(&engine->wake);
+	pthread_mutex_destroy(&engine->lock);
+	free(engine);
+}
+
+const struct model *
+engine_model(const struct engine *engine)
+{
+	return engine->model;
+}
+
+size_t
+engine_context(const struct engine *engine)
+{
+	return engine->context;
+}
+
+const char *
+engine_describe(const struct engine *engine)
+{
+	return engine->description;
+}
+
+void
+engine_counters(struct engine *engine, struct engine_counters *out)
+{
+	pthread_mutex_lock(&engine->lock);
+	*out = engine->counters;
+	out->waiting = engine->waiting;
+	out->pages = engine->page_total;
+	out->parallel = engine->parallel;
+	pthread_mutex_unlock(&engine->lock);
+}
