@@ -438,6 +438,7 @@ enum phase {
 	PHASE_E,    /* behind 'e' */
 	PHASE_SIGN, /* behind its sign */
 	PHASE_EXPONENT,
+	PHASE_TENS, /* its second digit, the last: 1e99 is a number for every reader, 1e999 for none */
 };
 
 /* detail of strings: 0 plain; 1 behind '\'; 2-5 digits of \u due; 16 | n: n more bytes of a character */
@@ -515,7 +516,7 @@ static bool
 number_ends(uint8_t phase)
 {
 	return phase == PHASE_ZERO || phase == PHASE_DIGITS || phase == PHASE_FRACTION ||
-	       phase == PHASE_EXPONENT;
+	       phase == PHASE_EXPONENT || phase == PHASE_TENS;
 }
 
 /* The next phase of a number, or -1. */
@@ -540,8 +541,12 @@ number_byte(uint8_t phase, uint8_t byte, bool whole)
 		return digit ? PHASE_FRACTION : (byte | 32) == 'e' ? PHASE_E : -1;
 	case PHASE_E:
 		return digit ? PHASE_EXPONENT : byte == '+' || byte == '-' ? PHASE_SIGN : -1;
-	default:
+	case PHASE_SIGN:
 		return digit ? PHASE_EXPONENT : -1;
+	case PHASE_EXPONENT:
+		return digit ? PHASE_TENS : -1;
+	default:
+		return -1;
 	}
 }
 
