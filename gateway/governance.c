@@ -13,6 +13,7 @@
 #include "gateway/notary.h"
 #include "gateway/pipeline.h"
 #include "gateway/registry.h"
+#include "gateway/reported.h"
 #include "gateway/review.h"
 #include "schema/base/clock.h"
 
@@ -453,6 +454,31 @@ ticket(struct exchange *x, const char *rest)
 	review_fetch(x, slice_string(rest));
 }
 
+static void
+report_taken(struct exchange *x, enum step_result verdict)
+{
+	x->governance = NULL;
+	x->asked = false;
+	if (verdict != GO_ON)
+		exchange_fault(x, &x->why);
+	else
+		exchange_body(x, 201, "application/json", buffer_view(&x->body));
+	finish(x);
+}
+
+static struct governance_wait waiting_for_report = {report_taken};
+
+static void
+report_review(struct exchange *x, const char *rest)
+{
+	(void)rest;
+	if (caller(x) == NULL)
+		return;
+	x->governance = &waiting_for_report;
+	x->asked = true;
+	reported_take(x);
+}
+
 /* ---- for people ------------------------------------------------------------------------------------------------------------------ */
 
 static void
@@ -514,27 +540,28 @@ static const struct {
 	    recorded; /* takes the steps from the beginning: a malformed X-Request-ID is denied there, with its entries */
 	route *run;
 } routes[] = {
-    {METHOD_POST, "/v1/chat/completions",     false, true,  chat       },
-    {METHOD_POST, "/v1/completions",          false, true,  completion },
-    {METHOD_POST, "/v1/embeddings",           false, true,  embedding  },
-    {METHOD_GET,  "/v1/models",               false, false, models     },
-    {METHOD_GET,  MODELS,                     true,  false, one_model  },
-    {METHOD_GET,  "/healthz",                 false, false, healthz    },
-    {METHOD_GET,  "/readyz",                  false, false, readyz     },
-    {METHOD_GET,  "/metrics",                 false, false, metrics    },
-    {METHOD_GET,  "/log/checkpoint",          false, false, checkpoint },
-    {METHOD_GET,  "/log/checkpoint.cosigned", false, false, confirmed  },
-    {METHOD_GET,  "/log/checkpoint.stamped",  false, false, confirmed  },
-    {METHOD_GET,  "/log/checkpoint.tsr",      false, false, confirmed  },
-    {METHOD_GET,  "/log/vkey",                false, false, vkeys      },
-    {METHOD_GET,  TILES,                      true,  false, tile       },
-    {METHOD_GET,  "/haechi/v1/status",        false, false, status     },
-    {METHOD_GET,  "/haechi/v1/usecases",      false, false, usecases   },
-    {METHOD_GET,  USECASES,                   true,  false, one_usecase},
-    {METHOD_GET,  TICKETS,                    true,  false, ticket     },
-    {METHOD_GET,  "/console/",                false, false, console    },
-    {METHOD_GET,  "/console",                 false, false, to_console },
-    {METHOD_GET,  "/",                        false, false, to_console },
+    {METHOD_POST, "/v1/chat/completions",     false, true,  chat         },
+    {METHOD_POST, "/v1/completions",          false, true,  completion   },
+    {METHOD_POST, "/v1/embeddings",           false, true,  embedding    },
+    {METHOD_GET,  "/v1/models",               false, false, models       },
+    {METHOD_GET,  MODELS,                     true,  false, one_model    },
+    {METHOD_GET,  "/healthz",                 false, false, healthz      },
+    {METHOD_GET,  "/readyz",                  false, false, readyz       },
+    {METHOD_GET,  "/metrics",                 false, false, metrics      },
+    {METHOD_GET,  "/log/checkpoint",          false, false, checkpoint   },
+    {METHOD_GET,  "/log/checkpoint.cosigned", false, false, confirmed    },
+    {METHOD_GET,  "/log/checkpoint.stamped",  false, false, confirmed    },
+    {METHOD_GET,  "/log/checkpoint.tsr",      false, false, confirmed    },
+    {METHOD_GET,  "/log/vkey",                false, false, vkeys        },
+    {METHOD_GET,  TILES,                      true,  false, tile         },
+    {METHOD_GET,  "/haechi/v1/status",        false, false, status       },
+    {METHOD_GET,  "/haechi/v1/usecases",      false, false, usecases     },
+    {METHOD_GET,  USECASES,                   true,  false, one_usecase  },
+    {METHOD_GET,  TICKETS,                    true,  false, ticket       },
+    {METHOD_POST, "/haechi/v1/reviews",       false, false, report_review},
+    {METHOD_GET,  "/console/",                false, false, console      },
+    {METHOD_GET,  "/console",                 false, false, to_console   },
+    {METHOD_GET,  "/",                        false, false, to_console   },
 };
 
 /* What is behind a prefix, when it is exactly one plain segment; a tile's path has several. */

@@ -6,6 +6,7 @@
  *	GET  /log/checkpoint                  the newest signed tree head (C2SP), /log/vkey the keys that verify it
  *	GET  /log/checkpoint.{cosigned,stamped,tsr}  the head that witnesses cosigned, that an authority stamped, its stamp
  *	GET  /haechi/v1/tickets/ID            a held request: waiting, refused, or (approved) its answer by the pipeline
+ *	POST /haechi/v1/reviews               what an official did with an answer (gateway/reported.h)
  *	GET  /haechi/v1/usecases[/ID]         registered uses of the caller's agency and what the Act says of them
  *	GET  /haechi/v1/status                versions, policy bundle, log size
  *	GET  /console/                        a page for people
