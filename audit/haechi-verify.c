@@ -18,6 +18,7 @@
 #include "audit/timestamp.h"
 #include "schema/base/clock.h"
 #include "schema/base/json.h"
+#include "schema/version.h"
 
 enum { VKEY = 256, POLICY, ROOTS, STAMP, JSON }; /* options */
 
@@ -542,6 +543,10 @@ main(int argc, char **argv)
 	struct fault why = {0};
 	int option, status = 2;
 
+	if (version_asked(argc, argv, "haechi-verify")) {
+		arena_free(arena);
+		return 0;
+	}
 	buffer_init(&asked.roots, TIMESTAMP_ROOTS_LIMIT);
 	if (sodium_init() == -1 || arena == NULL) {
 		fault_memory(&why);

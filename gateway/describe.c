@@ -12,8 +12,8 @@
 #include "gateway/shadow.h"
 #include "gateway/server.h"
 #include "schema/base/clock.h"
+#include "schema/version.h"
 
-#define VERSION "0.1.0"
 
 static const char *
 text(const char *value)
@@ -122,7 +122,7 @@ describe_gateway(struct gateway *gateway)
 	    "{s:s, s:s, s:s, s:s, s:I, s:b, s:{s:s, s:I, s:s}, s:{s:I, s:I, s:b}, s:{s:b, s:I, s:I, s:I, "
 	    "s:b, s:s}, s:o, "
 	    "s:s, s:o}",
-	    "version", VERSION, "agency", snapshots->config->agency, "origin", gateway->origin, "started_at",
+	    "version", HAECHI_VERSION, "agency", snapshots->config->agency, "origin", gateway->origin, "started_at",
 	    started, "uptime_seconds", (json_int_t)((clock_wall_ms() - gateway->started_ms) / 1000),
 	    "draining", (int)atomic_load(&gateway->draining), "policy", "bundle",
 	    policy_bundle(snapshots->policy), "policies", (json_int_t)policy_count(snapshots->policy),

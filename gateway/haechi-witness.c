@@ -21,6 +21,7 @@
 #include "gateway/sandbox.h"
 #include "gateway/server.h"
 #include "schema/base/log.h"
+#include "schema/version.h"
 
 #define KEY_FILE  "witness.key"
 #define STOP_MS   3000
@@ -286,6 +287,8 @@ main(int argc, char **argv)
 	size_t known, seen;
 	int status = 2, parsed, signal_number = 0;
 
+	if (version_asked(argc, argv, "haechi-witness"))
+		return 0;
 	if ((parsed = read_arguments(&arguments, argc, argv)) != 0) {
 		if (parsed == -1)
 			usage(stderr);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "gateway/commands/commands.h"
+#include "schema/version.h"
 
 static int command_help(int argc, char **argv);
 
@@ -58,6 +59,8 @@ written(int status)
 int
 main(int argc, char **argv)
 {
+	if (version_asked(argc, argv, "haechi"))
+		return EXIT_GOOD;
 	if (argc < 2) {
 		usage(stderr);
 		return EXIT_USAGE;

@@ -26,6 +26,7 @@
 #include "gateway/server.h"
 #include "gateway/tls.h"
 #include "schema/base/log.h"
+#include "schema/version.h"
 
 #define LEDGER_DRAIN_MS 10000
 
@@ -44,6 +45,7 @@ usage(FILE *to)
 	      "  -s DIR    상태 폴더를 설정 대신 이것으로 / state directory instead of the configured one\n"
 	      "  -n        설정과 정책만 검사 / check configuration and policies only\n"
 	      "  -nn       검사하고 이해한 바를 출력 / and print what was understood\n"
+	      "  --version  판 번호 / which version this is\n"
 	      "  --require-confinement  가두지 못하면 시작하지 않음 / do not start unconfined\n"
 	      "SIGHUP: 설정과 정책을 다시 읽음 / reload.  SIGTERM: 하던 일을 마치고 끝냄 / finish and end.\n",
 	      to);
@@ -185,6 +187,8 @@ lifecycle(struct gateway *gateway, const char *action, struct fault *why)
 	note.facts[note.fact_count++].text = gateway->confinement;
 	note.facts[note.fact_count].name = "pid";
 	note.facts[note.fact_count++].number = getpid();
+	note.facts[note.fact_count].name = "version";
+	note.facts[note.fact_count++].text = HAECHI_VERSION;
 	result = gateway_note(gateway, ENTRY_LIFECYCLE, &note, snapshots->config->agency, "haechid", id, why);
 	snapshots_release(snapshots);
 	return result;
@@ -270,6 +274,8 @@ main(int argc, char **argv)
 	int status = 2, parsed;
 
 	/* 1 arguments */
+	if (version_asked(argc, argv, "haechid"))
+		return 0;
 	if ((parsed = read_arguments(&arguments, argc, argv)) != 0) {
 		if (parsed == -1)
 			usage(stderr);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "inference/tools.h"
+#include "schema/version.h"
 
 static const struct {
 	const char *name;
@@ -64,6 +65,8 @@ tool_tokens(const char *text, struct token_list *out, struct fault *why)
 int
 main(int count, char **arguments)
 {
+	if (version_asked(count, arguments, PROGRAM))
+		return 0;
 	if (count >= 2 && (strcmp(arguments[1], "--help") == 0 || strcmp(arguments[1], "help") == 0)) {
 		usage(stdout);
 		return 0;

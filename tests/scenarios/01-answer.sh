@@ -33,3 +33,8 @@ sed 's/haneul/haneol/' "$WORK/receipt" >"$WORK/forged"
 cmp -s "$WORK/receipt" "$WORK/forged" && fail "nothing was changed"
 "$BUILD/haechi-verify" "$WORK/forged" --vkey "$STATE/keys/log.vkeys" && fail "a forged receipt was accepted"
 [ "$("$HAECHI" status --socket "$CONTROL" --json | python3 -c 'import json,sys; json.load(sys.stdin); print("json")')" = json ] || fail "status"
+# One version everywhere, and the log says which one ran.
+for program in haechi haechid haechi-engine haechi-verify haechi-witness; do
+	[ "$("$BUILD/$program" --version)" = "$program $("$HAECHI" --version | cut -d' ' -f2)" ] || fail "version of $program"
+done
+"$HAECHI" audit query --kind lifecycle --json | grep '"action":"start"' | grep -q "\"version\":\"$("$HAECHI" --version | cut -d' ' -f2)\"" || fail "the start does not tell its version"
