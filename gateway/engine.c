@@ -653,6 +653,18 @@ head_field(struct engine_call *call, const char *name, const char *value)
 	return value == NULL || head_put(call, name, value, "\r\n");
 }
 
+/* Engines elsewhere need not know who asks; and a name that haechi-engine would not read is not sent. NULL: nothing. */
+static const char *
+agency_told(const struct engine_address *address, const char *agency)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	size_t size = agency == NULL ? 0 : strlen(agency);
+
+	if (address->kind == ENGINE_REMOTE || size == 0 || size > 64 || strspn(agency, allowed) != size)
+		return NULL;
+	return agency;
+}
+
 static int
 call_head(struct engine_call *call, struct fault *why)
 {
@@ -673,7 +685,9 @@ call_head(struct engine_call *call, struct fault *why)
 	    !head_put(call, "Content-Length: ", length, "\r\n") ||
 	    !head_field(call, "Content-Type: ", request->content_type) ||
 	    !head_field(call, "Authorization: ", request->authorization) ||
-	    !head_field(call, "X-Request-ID: ", request->request_id) || !head_put(call, "\r\n", "", ""))
+	    !head_field(call, "X-Request-ID: ", request->request_id) ||
+	    !head_field(call, "X-Haechi-Agency: ", agency_told(address, request->agency)) ||
+	    !head_put(call, "\r\n", "", ""))
 		return fault_set(why, FAULT_INTERNAL, "엔진 요청의 헤더가 너무 깁니다",
 		                 "the head for an engine is too long");
 	return 0;

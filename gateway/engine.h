@@ -48,6 +48,7 @@ struct engine_request {
 	const char  *content_type;  /* NULL: none */
 	const char  *authorization; /* the engine's own key, "Bearer ..."; NULL: none. Never the client's */
 	const char  *request_id;    /* X-Request-ID; NULL: none */
+	const char  *agency;        /* X-Haechi-Agency, by which a local engine shares itself out; NULL or "": none */
 	struct slice body;          /* borrowed until `end`; not copied */
 };
 

@@ -2,23 +2,23 @@
  * The thread that computes, and what it computes next.
  *
  * Every step takes one token of each answer that is being said and, beside them, a piece of the prompts that are
- * still being read. An answer is admitted when a place is free and the pages that it may ever need are there, so
- * none that has begun can starve.
+ * still being read, shared by the weights of their agencies. An answer is admitted when a place is free and the pages
+ * that it may ever need are there, so none that has begun can starve; whose turn it is, shares.h says.
  */
 #include "inference/batch.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "schema/base/clock.h"
 
-static size_t
-add_rows(struct generation *generation, struct step_row *rows, size_t room)
+/* The rows of one generation in this step. Pages are there: they were promised. */
+static void
+add_rows(struct generation *generation, struct step_row *rows)
 {
 	struct engine *engine = generation->engine;
-	size_t many = generation->count - generation->computed;
 
-	many = many < room ? many : room;
-	for (size_t i = 0; i < many; i++) {
+	for (size_t i = 0; i < generation->rows_now; i++) {
 		size_t position = generation->computed + i;
 
 		if (position / CACHE_PAGE >= generation->page_count) {
@@ -34,7 +34,6 @@ add_rows(struct generation *generation, struct step_row *rows, size_t room)
 		             (!engine->model->shape.pool_last || position + 1 == generation->count),
 		};
 	}
-	return many;
 }
 
 static void
@@ -45,28 +44,61 @@ publish(struct generation *generation)
 		              generation->tokens + generation->published * CACHE_PAGE, &generation->last);
 }
 
-/* Give rows to whoever is speaking, one each, then to prompts in the order they came. */
+/* Share rows among those who still read: first by their agencies' weights, what is left in the order they came. */
+static void
+plan_prompts(struct engine *engine, size_t room)
+{
+	uint64_t weights = 0;
+	size_t left = room;
+
+#define EACH_READER                                                                                          \
+	for (size_t i = 0; i < engine->running_count; i++)                                                   \
+		for (struct generation *reader = engine->running[i];                                         \
+		     reader != NULL && reader->count - reader->computed > 1; reader = NULL)
+	EACH_READER
+	reader->share->room = 0;
+	EACH_READER
+	if (reader->share->room == 0) {
+		reader->share->room = 1;
+		weights += reader->share->weight;
+	}
+	EACH_READER
+	reader->share->room = 1 + (size_t)(room * reader->share->weight / weights);
+	for (unsigned round = 0; round < 2; round++)
+		EACH_READER
+		{
+			size_t rows = reader->count - reader->computed - reader->rows_now;
+
+			rows = rows < left ? rows : left;
+			if (round == 0 && rows > reader->share->room)
+				rows = reader->share->room;
+			reader->rows_now += rows;
+			reader->share->room -= round == 0 ? rows : 0;
+			left -= rows;
+		}
+#undef EACH_READER
+}
+
+/* A row for whoever is speaking, then those of prompts. */
 static size_t
 plan_step(struct engine *engine)
 {
-	size_t total = 0, limit = STEP_ROWS;
+	size_t total = 0, speakers = 0;
 
 	for (size_t i = 0; i < engine->running_count; i++) {
 		struct generation *generation = engine->running[i];
 
-		generation->rows_now = 0;
-		if (generation->count - generation->computed == 1)
-			total += generation->rows_now = add_rows(generation, engine->rows + total, 1);
+		generation->spoke = generation->count - generation->computed == 1;
+		generation->rows_now = generation->spoke;
+		speakers += generation->spoke;
 	}
-	if (total > 0)
-		limit = total + STEP_PROMPT_ROWS;
-	for (size_t i = 0; i < engine->running_count && total < limit; i++) {
-		struct generation *generation = engine->running[i];
-
-		if (generation->rows_now == 0)
-			total += generation->rows_now =
-			    add_rows(generation, engine->rows + total, limit - total);
-	}
+	plan_prompts(engine, speakers > 0 ? STEP_PROMPT_ROWS : STEP_ROWS);
+	for (unsigned speaking = 2; speaking-- > 0;)
+		for (size_t i = 0; i < engine->running_count; i++)
+			if (engine->running[i]->spoke == (speaking == 1)) {
+				add_rows(engine->running[i], engine->rows + total);
+				total += engine->running[i]->rows_now;
+			}
 	return total;
 }
 
@@ -117,6 +149,21 @@ use_step(struct engine *engine, bool speaking, size_t *at, const float **states)
 	}
 }
 
+/* The tokens that are said after this step, to their agencies. */
+static void
+charge_step(struct engine *engine)
+{
+	pthread_mutex_lock(&engine->lock);
+	for (size_t i = 0; i < engine->running_count; i++) {
+		struct generation *generation = engine->running[i];
+
+		if (generation->state == NULL && generation->rows_now > 0 &&
+		    generation->computed + generation->rows_now == generation->count)
+			shares_charge(&engine->shares, generation->share, 1);
+	}
+	pthread_mutex_unlock(&engine->lock);
+}
+
 static void
 run_step(struct engine *engine)
 {
@@ -129,10 +176,8 @@ run_step(struct engine *engine)
 	size_t at = 0, kept = 0;
 
 	engine->kind->forward(engine->runner, &step);
+	charge_step(engine);
 	/* In the order in which the rows were planned. */
-	for (size_t i = 0; i < engine->running_count; i++)
-		engine->running[i]->spoke = engine->running[i]->rows_now > 0 &&
-		                            engine->running[i]->count - engine->running[i]->computed == 1;
 	use_step(engine, true, &at, &states);
 	use_step(engine, false, &at, &states);
 	for (size_t i = 0; i < engine->running_count; i++)
@@ -156,28 +201,31 @@ receive(struct engine *engine)
 	bool over;
 
 	pthread_mutex_lock(&engine->lock);
-	while (!engine->over && engine->submitted == NULL && engine->queue == NULL &&
-	       engine->running_count == 0)
+	while (!engine->over && engine->waiting == 0 && engine->running_count == 0)
 		pthread_cond_wait(&engine->wake, &engine->lock);
-	if (engine->submitted != NULL) {
-		*engine->queue_end = engine->submitted;
-		engine->queue_end = engine->submitted_end;
-		engine->submitted = NULL;
-		engine->submitted_end = &engine->submitted;
+	for (struct generation *one = engine->submitted, *next; one != NULL; one = next) {
+		next = one->next;
+		one->next = NULL;
+		*one->share->queue_end = one;
+		one->share->queue_end = &one->next;
 	}
+	engine->submitted = NULL;
+	engine->submitted_end = &engine->submitted;
 	over = engine->over;
 	pthread_mutex_unlock(&engine->lock);
 	return !over;
 }
 
+/* Out of its agency's queue, to run or to end. */
 static void
 leave_queue(struct engine *engine, struct generation **at)
 {
 	struct generation *generation = *at;
+	struct share *share = generation->share;
 
 	*at = generation->next;
-	if (engine->queue_end == &generation->next)
-		engine->queue_end = at;
+	if (share->queue_end == &generation->next)
+		share->queue_end = at;
 	generation->next = NULL;
 	pthread_mutex_lock(&engine->lock);
 	engine->waiting--;
@@ -201,53 +249,140 @@ admit(struct engine *engine, struct generation *generation)
 		return false;
 	}
 	engine->promised += need;
-	generation->began = clock_monotonic_ns();
 	generation->page_count = generation->published = known;
 	generation->computed = known * CACHE_PAGE;
+	generation->resumed = generation->count;
+	generation->running = true;
+	leave_queue(engine, &generation->share->queue);
+	engine->running[engine->running_count++] = generation;
+	pthread_mutex_lock(&engine->lock);
+	shares_begin(generation->share);
+	if (generation->began == 0) { /* what is computed again after an interruption is nobody's fault */
+		shares_charge(&engine->shares, generation->share, generation->count - generation->computed);
+		engine->counters.prompt_tokens += generation->prompt_count;
+		engine->counters.cached_tokens += generation->computed;
+	}
+	pthread_mutex_unlock(&engine->lock);
+	if (generation->began != 0)
+		return true;
+	generation->began = clock_monotonic_ns();
 	for (size_t i = 0; i < generation->prompt_count; i++)
 		sampler_prompt(generation->sampler, generation->tokens[i]);
 	pthread_mutex_lock(&generation->lock);
 	generation->cached = generation->computed;
 	pthread_mutex_unlock(&generation->lock);
-	pthread_mutex_lock(&engine->lock);
-	engine->counters.prompt_tokens += generation->prompt_count;
-	engine->counters.cached_tokens += generation->computed;
-	pthread_mutex_unlock(&engine->lock);
-	engine->running[engine->running_count++] = generation;
 	return true;
 }
 
+/* Back to the head of its agency's queue. Full pages stay known, so that little of it is computed again. */
 static void
-manage(struct engine *engine)
+interrupt(struct engine *engine, size_t index)
+{
+	struct generation *generation = engine->running[index];
+	struct share *share = generation->share;
+
+	for (size_t i = 0; i < generation->page_count; i++)
+		pages_drop(engine->pages, generation->pages[i]);
+	engine->promised -= generation->page_need - generation->page_count;
+	generation->page_count = generation->published = generation->computed = 0;
+	generation->last = (struct page_name){.page = PAGE_NONE};
+	if (generation->state != NULL)
+		memset(generation->state, 0, engine->model->shape.width * sizeof *generation->state);
+	engine->running_count--;
+	memmove(engine->running + index, engine->running + index + 1,
+	        (engine->running_count - index) * sizeof *engine->running);
+	generation->running = false;
+	generation->next = share->queue;
+	if (share->queue == NULL)
+		share->queue_end = &generation->next;
+	share->queue = generation;
+	pthread_mutex_lock(&engine->lock);
+	shares_return(share);
+	engine->waiting++;
+	engine->counters.interrupted++;
+	pthread_mutex_unlock(&engine->lock);
+}
+
+/*
+ * An agency of which nothing runs must not wait until the long answers of others end: the newest answer of the agency
+ * that was served most gives way, if that one has another, or has had a slice. false: nobody can.
+ */
+static bool
+make_place(struct engine *engine)
+{
+	size_t chosen = engine->running_count;
+
+	for (size_t i = 0; i < engine->running_count; i++) {
+		const struct generation *generation = engine->running[i];
+
+		if ((generation->share->running > 1 ||
+		     generation->count >= generation->resumed + SLICE_TOKENS) &&
+		    (chosen == engine->running_count ||
+		     generation->share->served >= engine->running[chosen]->share->served))
+			chosen = i;
+	}
+	if (chosen == engine->running_count)
+		return false;
+	interrupt(engine, chosen);
+	return true;
+}
+
+/* Answers whose client has left, or all. */
+static void
+end_cancelled(struct engine *engine, bool all)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < engine->running_count; i++) {
 		struct generation *generation = engine->running[i];
 
-		if (atomic_load(&generation->cancelled))
+		if (all || atomic_load(&generation->cancelled))
 			generation_finish(generation, GENERATION_CANCELLED);
 		else
 			engine->running[kept++] = generation;
 	}
 	engine->running_count = kept;
-	for (struct generation **at = &engine->queue; *at != NULL;) {
-		struct generation *generation = *at;
+	for (size_t i = 0; i < engine->shares.count; i++)
+		for (struct generation **at = &engine->shares.list[i].queue; *at != NULL;) {
+			struct generation *generation = *at;
 
-		if (atomic_load(&generation->cancelled)) {
-			leave_queue(engine, at);
-			generation->page_need = 0;
-			generation_finish(generation, GENERATION_CANCELLED);
-		} else {
-			at = &generation->next;
+			if (all || atomic_load(&generation->cancelled)) {
+				leave_queue(engine, at);
+				generation->page_need = 0;
+				generation_finish(generation, GENERATION_CANCELLED);
+			} else {
+				at = &generation->next;
+			}
 		}
-	}
-	while (engine->queue != NULL && engine->running_count < engine->parallel) {
-		struct generation *first = engine->queue;
+}
 
-		if (!admit(engine, first))
+static struct generation *
+next_of_queue(struct engine *engine, bool *alone)
+{
+	struct generation *next = NULL;
+	struct share *share;
+
+	pthread_mutex_lock(&engine->lock);
+	/* One that was submitted a moment ago is not in its queue yet: next time. */
+	if ((share = shares_next(&engine->shares)) != NULL && (next = share->queue) != NULL)
+		*alone = share->running == 0;
+	pthread_mutex_unlock(&engine->lock);
+	return next;
+}
+
+/* Who left leaves; who is next begins while there is a place. */
+static void
+manage(struct engine *engine)
+{
+	struct generation *next;
+	bool alone = false;
+
+	end_cancelled(engine, false);
+	while ((next = next_of_queue(engine, &alone)) != NULL) {
+		if (engine->running_count < engine->parallel && admit(engine, next))
+			continue;
+		if (!alone || !make_place(engine))
 			break;
-		leave_queue(engine, &engine->queue);
 	}
 }
 
@@ -272,15 +407,6 @@ engine_run(void *argument)
 			run_step(engine);
 		note_state(engine);
 	}
-	for (size_t i = 0; i < engine->running_count; i++)
-		generation_finish(engine->running[i], GENERATION_CANCELLED);
-	engine->running_count = 0;
-	while (engine->queue != NULL) {
-		struct generation *generation = engine->queue;
-
-		leave_queue(engine, &engine->queue);
-		generation->page_need = 0;
-		generation_finish(generation, GENERATION_CANCELLED);
-	}
+	end_cancelled(engine, true);
 	return NULL;
 }

@@ -12,21 +12,27 @@
 #include "inference/inference.h"
 #include "inference/model.h"
 #include "inference/pages.h"
+#include "inference/shares.h"
 #include "inference/speech.h"
 
 #define STEP_ROWS        512 /* most rows of one step */
 #define STEP_PROMPT_ROWS 128 /* of prompts, while others are speaking: a step stays short for them */
+#define SLICE_TOKENS                                                                                         \
+	256 /* after so many of an answer, an agency that has nothing running may have its place */
 
 struct generation {
 	struct engine *engine;
 	struct generation *next;
+	struct share *share; /* of its agency */
 	_Atomic int holders; /* the owner and the engine */
 	_Atomic bool cancelled;
 
 	/* the engine thread's */
 	uint32_t *tokens; /* prompt, then answer */
 	size_t prompt_count, count, most;
-	int64_t began;   /* when it was admitted; 0: it waits */
+	bool running;
+	int64_t began;   /* when it was admitted first; 0: never yet */
+	size_t resumed;  /* tokens that were there when it was admitted last */
 	size_t computed; /* positions in the cache */
 	size_t rows_now; /* in this step */
 	bool spoke;      /* this step had its last token alone */
@@ -69,13 +75,13 @@ struct engine {
 	pthread_cond_t wake;
 	struct generation *submitted, **submitted_end;
 	size_t waiting; /* submitted or not yet admitted */
+	struct shares shares;
 	bool over;
 	struct engine_counters counters;
 
 	/* the thread's own */
 	struct generation **running;
 	size_t running_count;
-	struct generation *queue, **queue_end;
 	struct step_row *rows;
 	float *logits, *states;
 };

@@ -15,6 +15,8 @@
 #include "schema/base/clock.h"
 #include "schema/base/log.h"
 
+#define AGENCIES_SHOWN 256
+
 struct engine_api {
 	struct engine *engine;
 	const struct chat_template *chat_template;
@@ -129,6 +131,36 @@ metric(struct buffer *out, const char *name, const char *type, const char *help,
 	              name, help, name, type, name, value);
 }
 
+/* One line for each agency that has asked. */
+static void
+agency_metrics(struct engine *engine, struct buffer *out)
+{
+	static const char *const heads[] = {
+	    "# HELP haechi_engine_agency_tokens_total Tokens computed for an agency.\n"
+	    "# TYPE haechi_engine_agency_tokens_total counter\n",
+	    "# HELP haechi_engine_agency_weight Its weight.\n# TYPE haechi_engine_agency_weight gauge\n",
+	    "# HELP haechi_engine_agency_active Its answers being computed.\n"
+	    "# TYPE haechi_engine_agency_active gauge\n",
+	    "# HELP haechi_engine_agency_waiting Its answers waiting.\n"
+	    "# TYPE haechi_engine_agency_waiting gauge\n"};
+	static const char *const names[] = {"tokens_total", "weight", "active", "waiting"};
+	struct agency_counters *agencies = calloc(AGENCIES_SHOWN, sizeof *agencies);
+	size_t count = agencies == NULL ? 0 : engine_agencies(engine, agencies, AGENCIES_SHOWN);
+
+	for (unsigned what = 0; what < 4; what++) {
+		buffer_string(out, heads[what]);
+		for (size_t i = 0; i < count; i++) {
+			const struct agency_counters *agency = &agencies[i];
+			const unsigned long long values[] = {agency->tokens, agency->weight, agency->active,
+			                                     agency->waiting};
+
+			buffer_printf(out, "haechi_engine_agency_%s{agency=\"%s\"} %llu\n", names[what],
+			              agency->name, values[what]);
+		}
+	}
+	free(agencies);
+}
+
 static void
 answer_metrics(struct engine_api *api, struct http_call *call)
 {
@@ -136,7 +168,7 @@ answer_metrics(struct engine_api *api, struct http_call *call)
 	struct buffer out;
 
 	engine_counters(api->engine, &counters);
-	buffer_init(&out, 32768);
+	buffer_init(&out, 32768 + AGENCIES_SHOWN * 4 * 128);
 	metric(&out, "prompt_tokens_total", "counter", "Tokens of prompts.", (double)counters.prompt_tokens);
 	metric(&out, "cached_tokens_total", "counter", "Tokens of prompts found in the cache.",
 	       (double)counters.cached_tokens);
@@ -155,6 +187,9 @@ answer_metrics(struct engine_api *api, struct http_call *call)
 	metric(&out, "waiting", "gauge", "Answers waiting.", (double)counters.waiting);
 	metric(&out, "cache_pages", "gauge", "Pages of the cache.", (double)counters.pages);
 	metric(&out, "cache_pages_used", "gauge", "Pages held by answers.", (double)counters.pages_used);
+	metric(&out, "interrupted_total", "counter",
+	       "Answers that gave their place to another agency for a while.", (double)counters.interrupted);
+	agency_metrics(api->engine, &out);
 	metric(&out, "connections", "gauge", "Open connections.", (double)engine_http_connections(api->http));
 	engine_http_answer(call, 200, "text/plain; version=0.0.4; charset=utf-8", buffer_view(&out), NULL);
 	buffer_free(&out);
@@ -385,7 +420,9 @@ complete(struct engine_api *api, struct http_call *call, bool chat)
 	struct answer *answer = NULL;
 	struct buffer out;
 	size_t waiting = 0;
+	char agency[65];
 
+	snprintf(agency, sizeof agency, "%.*s", SLICE_PRINT(call->agency));
 	if (engine_request_read(&request, call->body, chat, model->tokenizer, api->chat_template,
 	                        engine_context(api->engine), &why) == -1)
 		goto fail;
@@ -403,6 +440,7 @@ complete(struct engine_api *api, struct http_call *call, bool chat)
 	answer->created = clock_wall_ms() / 1000;
 	answer->prompt_tokens = request.prompt.count;
 	make_id(answer);
+	request.generation.agency = agency;
 	request.generation.news = have_news;
 	for (unsigned i = 0; i < request.choices; i++) {
 		struct choice *choice = &answer->choices[i];
@@ -462,7 +500,10 @@ embed(struct engine_api *api, struct http_call *call)
 	struct fault why = {0};
 	struct answer *answer = NULL;
 	size_t waiting = 0;
+	char agency[65];
 
+	snprintf(agency, sizeof agency, "%.*s", SLICE_PRINT(call->agency));
+	generation.agency = agency;
 	if (embedding_request_read(&request, call->body, engine_model(api->engine)->tokenizer,
 	                           engine_context(api->engine), engine_model(api->engine)->shape.width,
 	                           &why) == -1)

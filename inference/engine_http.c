@@ -333,6 +333,7 @@ try_request(struct connection *connection)
 		connection->deadline = 0;
 		connection->call.method = head.method;
 		connection->call.path = head.target;
+		connection->call.agency = head.agency;
 		for (size_t i = 0; i < head.target.size; i++)
 			if (head.target.data[i] == '?')
 				connection->call.path.size = i;
@@ -348,7 +349,7 @@ try_request(struct connection *connection)
 			buffer_consume(&connection->in, used);
 		}
 		connection->handling = false;
-		connection->call.body = connection->call.path = slice_of(NULL, 0);
+		connection->call.body = connection->call.path = connection->call.agency = slice_of(NULL, 0);
 		if (connection->in.size == 0 && connection->in.capacity > 65536) {
 			buffer_free(&connection->in);
 			buffer_init(&connection->in, ENGINE_HTTP_HEAD_LIMIT + ENGINE_HTTP_BODY_LIMIT + 65536);

@@ -19,6 +19,7 @@ struct http_server;
 struct http_call {
 	struct slice method, path; /* path without the query; valid while the handler runs */
 	struct slice body;         /* valid while the handler runs */
+	struct slice agency;       /* X-Haechi-Agency: [A-Za-z0-9._-]{1,64}, or empty; valid while the handler runs */
 	void *owner;               /* the handler's own */
 	/* Set by the handler when it answers later: the client has left, nothing more may be sent. */
 	void (*gone)(struct http_call *call);
@@ -55,6 +56,7 @@ void engine_http_finish(struct http_call *call);
 /* The strict reader of heads, on its own for tests. */
 struct http_head {
 	struct slice method, target;
+	struct slice agency; /* empty when absent */
 	bool keep_alive, expects;
 	uint64_t length; /* of the body */
 };

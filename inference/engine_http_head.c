@@ -75,6 +75,19 @@ content_length(struct slice value, uint64_t *out)
 	return true;
 }
 
+static bool
+agency_name(struct slice value)
+{
+	for (size_t i = 0; i < value.size; i++) {
+		uint8_t c = value.data[i];
+
+		if (!(c >= '0' && c <= '9') && !((c | 32) >= 'a' && (c | 32) <= 'z') && c != '.' &&
+		    c != '_' && c != '-')
+			return false;
+	}
+	return value.size >= 1 && value.size <= 64;
+}
+
 int
 engine_http_head(struct slice head, struct http_head *out)
 {
@@ -124,6 +137,10 @@ engine_http_head(struct slice head, struct http_head *out)
 			if (host)
 				return 400;
 			host = true;
+		} else if (equal_name(name, "x-haechi-agency")) {
+			if (out->agency.size != 0 || !agency_name(value))
+				return 400;
+			out->agency = value;
 		}
 	}
 	if (head.size != 0)

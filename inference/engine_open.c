@@ -79,7 +79,13 @@ engine_open(struct engine **out, const struct engine_options *options, struct fa
 	pthread_mutex_init(&engine->lock, NULL);
 	pthread_cond_init(&engine->wake, NULL);
 	engine->submitted_end = &engine->submitted;
-	engine->queue_end = &engine->queue;
+	shares_init(&engine->shares);
+	for (size_t i = 0; i < options->weight_count; i++)
+		if (!shares_weigh(&engine->shares, options->weights[i].name, options->weights[i].weight)) {
+			fault_set(why, FAULT_USAGE, "가중치를 줄 수 있는 기관은 %d개까지입니다",
+			          "at most %d agencies can be given weights", SHARES_LIMIT - 1);
+			goto out;
+		}
 	if ((engine->kind = runner_named(options->device, why)) == NULL)
 		goto out;
 	if (model_open(&engine->model, options->model, why) == -1)
@@ -158,6 +164,25 @@ const char *
 engine_describe(const struct engine *engine)
 {
 	return engine->description;
+}
+
+size_t
+engine_agencies(struct engine *engine, struct agency_counters *out, size_t most)
+{
+	size_t count = 0;
+
+	pthread_mutex_lock(&engine->lock);
+	for (; count < engine->shares.count && count < most; count++) {
+		const struct share *share = &engine->shares.list[count];
+
+		out[count] = (struct agency_counters){.weight = share->weight,
+		                                      .tokens = share->tokens,
+		                                      .active = share->running,
+		                                      .waiting = share->waiting};
+		snprintf(out[count].name, sizeof out[count].name, "%s", share->name);
+	}
+	pthread_mutex_unlock(&engine->lock);
+	return count;
 }
 
 void

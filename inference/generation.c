@@ -83,7 +83,8 @@ generation_submit(struct engine *engine, const struct generation_request *reques
                   size_t *position, struct fault *why)
 {
 	struct generation *generation;
-	size_t most = request->prompt_count + request->max_tokens, waiting;
+	struct share *share;
+	size_t most = request->prompt_count + request->max_tokens, waiting, ahead, free_places;
 
 	if (request->prompt_count == 0)
 		return fault_set(why, FAULT_INVALID, "프롬프트가 비어 있습니다", "the prompt is empty");
@@ -103,17 +104,23 @@ generation_submit(struct engine *engine, const struct generation_request *reques
 		return fault_memory(why);
 	pthread_mutex_lock(&engine->lock);
 	/* Who finds a place at once does not wait. */
-	waiting = engine->waiting + engine->counters.active;
-	waiting = waiting > engine->parallel ? waiting - engine->parallel : 0;
-	if (engine->over || waiting >= engine->queue_limit) {
+	free_places = engine->parallel - engine->counters.active;
+	share = shares_find(&engine->shares, request->agency != NULL ? request->agency : "");
+	ahead = shares_ahead(&engine->shares, share);
+	ahead = ahead > free_places ? ahead - free_places : 0;
+	waiting = engine->waiting > free_places ? engine->waiting - free_places : 0;
+	if (engine->over || (waiting >= engine->queue_limit &&
+	                     !shares_entitled(&engine->shares, share, engine->queue_limit))) {
 		engine->counters.refused++;
 		pthread_mutex_unlock(&engine->lock);
 		generation_unhold(generation);
 		if (position != NULL)
-			*position = waiting;
+			*position = ahead;
 		return fault_set(why, FAULT_BUSY, "대기열이 가득 찼습니다: 앞에 %zu개 요청이 기다립니다",
-		                 "the queue is full: %zu requests are waiting", waiting);
+		                 "the queue is full: %zu requests would come first", ahead);
 	}
+	generation->share = share;
+	shares_come(&engine->shares, share);
 	generation->constraint = request->constraint;
 	if (generation->constraint != NULL)
 		constraint_begin(generation->said, generation->constraint);
@@ -125,7 +132,7 @@ generation_submit(struct engine *engine, const struct generation_request *reques
 	pthread_cond_signal(&engine->wake);
 	pthread_mutex_unlock(&engine->lock);
 	if (position != NULL)
-		*position = waiting;
+		*position = ahead;
 	*out = generation;
 	return 0;
 }
@@ -193,6 +200,7 @@ generation_finish(struct generation *generation, enum generation_end end)
 	tell(generation);
 	pthread_mutex_unlock(&generation->lock);
 	pthread_mutex_lock(&engine->lock);
+	shares_leave(&engine->shares, generation->share, generation->running);
 	if (end == GENERATION_CANCELLED)
 		engine->counters.cancelled++;
 	else if (generation->began != 0) /* a moving mean of how long answers hold their place */
@@ -304,5 +312,3 @@ generation_say(struct generation *generation, float *logits)
 		generation_finish(generation, end);
 	return end != GENERATION_RUNNING;
 }
-
-/* Rows for the next tokens of one generation, at most `room`. Pages are there: they were promised. */

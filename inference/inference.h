@@ -16,6 +16,12 @@ struct engine;     /* batch.h */
 struct generation; /* batch.h */
 struct model;      /* model.h */
 
+/* When all are busy, an agency has tokens computed in proportion to its weight. */
+struct agency_weight {
+	char name[65]; /* "": of requests that name no agency */
+	uint32_t weight;
+};
+
 struct engine_options {
 	const char *model;   /* path of a GGUF file */
 	const char *device;  /* "cpu" or "cuda"; NULL is cpu */
@@ -24,7 +30,9 @@ struct engine_options {
 	size_t context;      /* tokens of one answer with its prompt; 0: the model's, at most 8192 */
 	unsigned cache_bits; /* 16 or 32; 0: as model.h says */
 	size_t queue;        /* answers that may wait; 0: 64 */
-	bool plain;          /* only kernels in plain C */
+	const struct agency_weight *weights; /* of agencies that do not weigh 1 */
+	size_t weight_count;
+	bool plain; /* only kernels in plain C */
 };
 
 enum generation_end {
@@ -36,6 +44,7 @@ enum generation_end {
 };
 
 struct generation_request {
+	const char *agency;     /* whose request it is, of at most 64 bytes; NULL or "": not said */
 	const uint32_t *prompt; /* copied */
 	size_t prompt_count;
 	uint32_t max_tokens; /* 0: as many as the context holds */
@@ -72,6 +81,7 @@ struct generation_news {
 struct engine_counters {
 	uint64_t prompt_tokens, cached_tokens, completion_tokens, generations, cancelled, refused, steps,
 	    step_rows;
+	uint64_t interrupted; /* answers that gave their place to another agency and went on later */
 	size_t active, waiting, pages, pages_used, parallel;
 	double busy_seconds;
 	double mean_seconds; /* that an answer holds its place, of late */
@@ -84,12 +94,22 @@ void engine_close(struct engine *engine);
 
 const struct model *engine_model(const struct engine *engine);
 size_t engine_context(const struct engine *engine);
+struct agency_counters {
+	char name[65];
+	uint32_t weight;
+	uint64_t tokens; /* that were computed, of prompts and answers */
+	size_t active, waiting;
+};
+
 const char *engine_describe(const struct engine *engine); /* "cpu: avx512-vnni, 2 threads" */
 void engine_counters(struct engine *engine, struct engine_counters *out);
+/* Agencies of late into out[], at most `most`. Returns how many. */
+size_t engine_agencies(struct engine *engine, struct agency_counters *out, size_t most);
 
 /*
  * Queue an answer. FAULT_TOO_LARGE: prompt and answer do not fit the context. FAULT_BUSY: the queue is full, and
- * *position (if given) says how many wait.
+ * *position (if given) says how many would have their turn before. A full queue still has room for an agency that has
+ * less of it than its weight gives it.
  */
 MUST_CHECK int generation_submit(struct engine *engine, const struct generation_request *request,
                                  struct generation **out, size_t *position, struct fault *why);

@@ -20,6 +20,7 @@ static const struct option options[] = {
     {"context",             required_argument, NULL, 'c'},
     {"cache",               required_argument, NULL, 'b'},
     {"queue",               required_argument, NULL, 'q'},
+    {"weight",              required_argument, NULL, 'w'},
     {"chat-template",       required_argument, NULL, 't'},
     {"require-confinement", no_argument,       NULL, 'R'},
     {"help",                no_argument,       NULL, 'h'},
@@ -39,14 +40,19 @@ usage(FILE *to)
 	        "prompt\n"
 	        "    --cache 16|32        KV 캐시의 비트                    bits of the cache\n"
 	        "    --queue N            기다릴 수 있는 요청 (64)          requests that may wait\n"
+	        "    --weight 기관=N       바쁠 때의 몫, 나머지는 1 (되풀이) share of an agency when busy; "
+	        "others: 1\n"
 	        "    --require-confinement 격리할 수 없으면 시작하지 않음    refuse to start unconfined\n"
 	        "    --chat-template NAME 모델의 것 대신 (instead of the model's own): llama3 exaone4\n"
 	        "                         exaone gemma chatml zephyr, FILE.jinja\n",
 	        PROGRAM);
 }
 
+#define SERVE_WEIGHTS_LIMIT 255
+
 struct job {
 	struct engine_options engine;
+	struct agency_weight weights[SERVE_WEIGHTS_LIMIT];
 	const char *listen, *chat_template;
 	bool require_confinement;
 };
@@ -133,10 +139,35 @@ out:
 	return result;
 }
 
+/* "seoul=3" */
+static int
+add_weight(struct job *job, const char *text, struct fault *why)
+{
+	const char *equals = strchr(text, '=');
+	struct agency_weight *weight = &job->weights[job->engine.weight_count];
+	long number;
+
+	if (equals == NULL || equals == text || (size_t)(equals - text) >= sizeof weight->name ||
+	    strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") !=
+	        (size_t)(equals - text))
+		return fault_set(why, FAULT_USAGE, "--weight는 기관=N으로 씁니다: %s",
+		                 "--weight is written AGENCY=N: %s", text);
+	if (job->engine.weight_count == SERVE_WEIGHTS_LIMIT)
+		return fault_set(why, FAULT_USAGE, "--weight는 %d번까지 쓸 수 있습니다",
+		                 "--weight may be given %d times at most", SERVE_WEIGHTS_LIMIT);
+	if (tool_number("--weight", equals + 1, 1, 1000, &number, why) == -1)
+		return -1;
+	snprintf(weight->name, sizeof weight->name, "%.*s", (int)(equals - text), text);
+	weight->weight = (uint32_t)number;
+	job->engine.weights = job->weights;
+	job->engine.weight_count++;
+	return 0;
+}
+
 int
 tool_serve(int count, char **arguments)
 {
-	struct job job = {.listen = "tcp:127.0.0.1:8081"};
+	static struct job job = {.listen = "tcp:127.0.0.1:8081"};
 	struct fault why = {0};
 	long number;
 	int option, result = 0;
@@ -171,6 +202,9 @@ tool_serve(int count, char **arguments)
 		case 'q':
 			if ((result = tool_number("--queue", optarg, 1, 1 << 20, &number, &why)) == 0)
 				job.engine.queue = (size_t)number;
+			break;
+		case 'w':
+			result = add_weight(&job, optarg, &why);
 			break;
 		case 't':
 			job.chat_template = optarg;

@@ -211,6 +211,7 @@ ask(struct exchange *x)
 		    .content_type = "application/json",
 		    .authorization = engine->authorization,
 		    .request_id = x->request_id,
+		    .agency = x->subject.agency,
 		    .body = buffer_view(&x->upstream),
 		};
 		x->last_route = x->route;

@@ -13,6 +13,10 @@ entry=$(head_of X-Haechi-Entry)
 [ "$(head_of X-Haechi-AI-Generated)" = true ] || fail "Art. 31 header"
 [ -n "$(head_of X-Request-ID)" ] || fail "request id"
 
+curl -fsS --unix-socket "$STATE/engine.sock" http://engine/metrics >"$WORK/engine.metrics"
+grep -q '^haechi_engine_agency_tokens_total{agency="haneul"} [1-9]' "$WORK/engine.metrics" ||
+	fail "the engine does not know whose request it was: $(grep agency "$WORK/engine.metrics")"
+
 until_true 20 settled
 "$HAECHI" audit query --entry "$entry" --json | grep -q '"decision"' || fail "the decision is not found"
 "$HAECHI" audit query --kind outcome --json | grep -q "$entry" || fail "no outcome follows it"

@@ -1,0 +1,61 @@
+/*
+ * shares -- who may compute next when many want to: each agency by its weight.
+ *
+ * Every agency has a counter of the tokens computed for it, divided by its weight; a free place goes to whoever waits
+ * with the lowest. An agency that was away begins at the lowest counter of those who are there: what it did not use is
+ * not saved up, and what others used before it came is not held against them. (Virtual token counters: Sheng et al.,
+ * "Fairness in Serving Large Language Models", OSDI 2024.) Pure bookkeeping, no threads: the engine calls it under its
+ * lock, but for what is marked as the engine thread's.
+ */
+#ifndef HAECHI_INFERENCE_SHARES_H
+#define HAECHI_INFERENCE_SHARES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SHARES_LIMIT      256 /* agencies at once; more are counted with those who give no name */
+#define SHARES_NAME_LIMIT 64
+
+struct generation; /* batch.h */
+
+struct share {
+	char name[SHARES_NAME_LIMIT + 1]; /* "": requests without an agency */
+	bool fixed;                       /* was given a weight: never forgotten */
+	uint32_t weight;                  /* 1 or more */
+	size_t waiting, running;
+	double served;   /* tokens divided by weight */
+	uint64_t tokens; /* that were computed */
+
+	/* the engine thread's */
+	struct generation *queue, **queue_end;
+	size_t room; /* rows of a step */
+};
+
+struct shares {
+	struct share list[SHARES_LIMIT]; /* the first is of requests without an agency */
+	size_t count;
+	double now; /* never goes back: where one who comes begins */
+};
+
+void shares_init(struct shares *shares);
+/* The agency of that name (of 1 to SHARES_NAME_LIMIT bytes; "" for none), made when new; never NULL. */
+struct share *shares_find(struct shares *shares, const char *name);
+/* Give an agency another weight than 1; it then keeps its place. false: there are too many. */
+bool shares_weigh(struct shares *shares, const char *name, uint32_t weight);
+
+/* One request: it comes and waits; its turn comes; its turn is taken back; it leaves from where it is. */
+void shares_come(struct shares *shares, struct share *share);
+void shares_begin(struct share *share);
+void shares_return(struct share *share);
+void shares_leave(struct shares *shares, struct share *share, bool running);
+void shares_charge(struct shares *shares, struct share *share, size_t tokens);
+
+/* Who is next of those who wait. NULL: nobody waits. */
+struct share *shares_next(struct shares *shares);
+/* How many of those who wait will have their turn before one who comes now. */
+size_t shares_ahead(const struct shares *shares, const struct share *share);
+/* Whether the agency has less of a queue of `limit` than its weight gives it: others cannot take that away. */
+bool shares_entitled(const struct shares *shares, const struct share *share, size_t limit);
+
+#endif
