@@ -1,6 +1,6 @@
 /*
  * config_outside -- the part of the configuration that names others who confirm this log: witnesses and a time-stamp authority.
- * For config.c alone.
+ * For its two other files alone.
  */
 #ifndef HAECHI_GATEWAY_CONFIG_OUTSIDE_H
 #define HAECHI_GATEWAY_CONFIG_OUTSIDE_H
