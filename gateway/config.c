@@ -1,6 +1,5 @@
 #include "gateway/config_inside.h"
 
-#include <ctype.h>
 #include <sodium.h>
 #include <stdarg.h>
 #include <stdlib.h>

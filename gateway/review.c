@@ -1,4 +1,4 @@
-#include "gateway/review.h"
+#include "gateway/review_inside.h"
 
 #include <sodium.h>
 #include <stdlib.h>
@@ -10,13 +10,6 @@
 #include "gateway/registrar.h"
 #include "schema/base/clock.h"
 #include "schema/base/log.h"
-
-#define CONTENT_MOST ((size_t)64 << 20)
-#define SWEEP_MOST   "100"
-
-struct review {
-	struct gateway *gateway;
-};
 
 struct ticket {
 	enum ticket_state state;
@@ -61,9 +54,8 @@ review_hold_seconds(const struct exchange *x)
 	                                           : x->view->config->review.hold_seconds;
 }
 
-/* "\x…": how PostgreSQL reads bytes in a text parameter. Caller frees. */
-static char *
-bytea_text(struct slice bytes)
+char *
+ticket_bytea(struct slice bytes)
 {
 	char *text = malloc(2 * bytes.size + 3);
 
@@ -75,9 +67,9 @@ bytea_text(struct slice bytes)
 	return text;
 }
 
-static int
-run_statement(struct database *database, const char *sql, size_t count, const char *const *parameters,
-              size_t *rows, struct fault *why)
+int
+ticket_run(struct database *database, const char *sql, size_t count, const char *const *parameters,
+           size_t *rows, struct fault *why)
 {
 	struct database_rows *result = NULL;
 
@@ -120,7 +112,7 @@ park(struct registrar_job *job, struct database *database, const struct fault *w
 	}
 	snprintf(expires, sizeof expires, "%lld",
 	         (long long)(x->facts.wall_ms + (int64_t)review_hold_seconds(x) * 1000));
-	content = bytea_text(buffer_view(&x->sealed));
+	content = ticket_bytea(buffer_view(&x->sealed));
 	parameters[0] = x->held;
 	parameters[1] = x->subject.agency;
 	parameters[2] = x->subject.service;
@@ -136,7 +128,7 @@ park(struct registrar_job *job, struct database *database, const struct fault *w
 	parameters[12] = x->subject.person;
 	if (content == NULL)
 		fault_memory(&x->why);
-	else if (run_statement(database, park_sql, 13, parameters, NULL, &x->why) == 0) {
+	else if (ticket_run(database, park_sql, 13, parameters, NULL, &x->why) == 0) {
 		free(content);
 		loop_wake(&x->wake, GO_ON);
 		return;
@@ -166,42 +158,10 @@ review_park(struct exchange *x)
 
 /* ---- looking up --------------------------------------------------------------------------------------------------------- */
 
-#define TICKET_COLUMNS                                                                                       \
-	"ticket, agency, service, usecase, entry_id, state, coalesce(approver_role, ''), request_digest, "   \
-	"content,"                                                                                           \
-	" (extract(epoch FROM created_at) * 1000)::bigint, (extract(epoch FROM expires_at) * 1000)::bigint," \
-	" coalesce((extract(epoch FROM opened_at) * 1000)::bigint, 0),"                                      \
-	" coalesce((extract(epoch FROM decided_at) * 1000)::bigint, 0), coalesce(reviewer, ''), "            \
-	"coalesce(reason, ''),"                                                                              \
-	" changed, coalesce(review_entry, ''), key_id, coalesce(request_id, ''), coalesce(subject, '')"
-
-enum ticket_column {
-	COLUMN_TICKET,
-	COLUMN_AGENCY,
-	COLUMN_SERVICE,
-	COLUMN_USECASE,
-	COLUMN_ENTRY,
-	COLUMN_STATE,
-	COLUMN_ROLE,
-	COLUMN_DIGEST,
-	COLUMN_CONTENT,
-	COLUMN_CREATED,
-	COLUMN_EXPIRES,
-	COLUMN_OPENED,
-	COLUMN_DECIDED,
-	COLUMN_REVIEWER,
-	COLUMN_REASON,
-	COLUMN_CHANGED,
-	COLUMN_REVIEW_ENTRY,
-	COLUMN_KEY,
-	COLUMN_REQUEST_ID,
-	COLUMN_SUBJECT,
-};
-
-static const char find_sql[] = "SELECT " TICKET_COLUMNS " FROM haechi.ticket WHERE ticket = $1";
+const char ticket_find_sql[] = "SELECT " TICKET_COLUMNS " FROM haechi.ticket WHERE ticket = $1";
 
 static enum ticket_state
-state_of(const char *name)
+ticket_state_of(const char *name)
 {
 	for (unsigned i = 0; i < sizeof state_names / sizeof *state_names; i++)
 		if (strcmp(name, state_names[i]) == 0)
@@ -209,23 +169,22 @@ state_of(const char *name)
 	return TICKET_FAILED;
 }
 
-static int
-no_ticket(struct fault *why)
+int
+ticket_missing(struct fault *why)
 {
 	return fault_set(why, FAULT_NOT_FOUND, "그런 검토표는 없습니다", "there is no such ticket");
 }
 
-/* The sealed request: bound to the decision entry, or to the review entry when the reviewer changed it. */
-static int
-open_content(struct sealer *sealer, const struct database_rows *rows, struct buffer *content,
-             struct fault *why)
+int
+ticket_open(struct sealer *sealer, const struct database_rows *rows, struct buffer *content,
+            struct fault *why)
 {
 	const bool edited = database_bool(rows, 0, COLUMN_CHANGED) &&
-	                    state_of(database_text(rows, 0, COLUMN_STATE)) != TICKET_WAITING;
+	                    ticket_state_of(database_text(rows, 0, COLUMN_STATE)) != TICKET_WAITING;
 
 	return sealer_open_content(sealer, database_text(rows, 0, COLUMN_AGENCY),
-	                           database_text(rows, 0, edited ? COLUMN_REVIEW_ENTRY : COLUMN_ENTRY), "prompt",
-	                           database_field(rows, 0, COLUMN_CONTENT),
+	                           database_text(rows, 0, edited ? COLUMN_REVIEW_ENTRY : COLUMN_ENTRY),
+	                           "prompt", database_field(rows, 0, COLUMN_CONTENT),
 	                           database_text(rows, 0, COLUMN_DIGEST), content, NULL, why);
 }
 
@@ -250,15 +209,15 @@ fetch(struct fetching *fetching, struct database *database, struct fault *why)
 	size_t claimed = 0;
 	int result = -1;
 
-	if (database_ask(&rows, database, find_sql, 1, parameters, why) == -1)
+	if (database_ask(&rows, database, ticket_find_sql, 1, parameters, why) == -1)
 		return -1;
 	if (database_count(rows) != 1 ||
 	    strcmp(database_text(rows, 0, COLUMN_AGENCY), x->subject.agency) != 0 ||
 	    strcmp(database_text(rows, 0, COLUMN_SERVICE), x->subject.service) != 0) {
-		no_ticket(why);
+		ticket_missing(why);
 		goto out;
 	}
-	ticket->state = state_of(database_text(rows, 0, COLUMN_STATE));
+	ticket->state = ticket_state_of(database_text(rows, 0, COLUMN_STATE));
 	ticket->expires_ms = database_integer(rows, 0, COLUMN_EXPIRES);
 	snprintf(ticket->id, sizeof ticket->id, "%s", database_text(rows, 0, COLUMN_TICKET));
 	snprintf(ticket->decision, sizeof ticket->decision, "%s", database_text(rows, 0, COLUMN_ENTRY));
@@ -270,8 +229,8 @@ fetch(struct fetching *fetching, struct database *database, struct fault *why)
 	    clock_wall_ms() >= ticket->expires_ms)
 		ticket->state = TICKET_EXPIRED;
 	if (ticket->state == TICKET_APPROVED) {
-		if (open_content(x->gateway->sealer, rows, &ticket->content, why) == -1 ||
-		    run_statement(database, claim_sql, 1, parameters, &claimed, why) == -1)
+		if (ticket_open(x->gateway->sealer, rows, &ticket->content, why) == -1 ||
+		    ticket_run(database, claim_sql, 1, parameters, &claimed, why) == -1)
 			goto out;
 		if (claimed == 0)
 			ticket->state = TICKET_ANSWERED;
@@ -306,7 +265,7 @@ review_fetch(struct exchange *x, struct slice id)
 	struct fetching *fetching = arena_alloc(x->arena, sizeof *fetching);
 
 	if (fetching == NULL || id.size != ENTRY_ID_SIZE - 1) {
-		no_ticket(&x->why);
+		ticket_missing(&x->why);
 		loop_wake(&x->wake, REFUSE);
 		return;
 	}
@@ -315,7 +274,7 @@ review_fetch(struct exchange *x, struct slice id)
               .x = x
         };
 	memcpy(fetching->id, id.data, id.size);
-	buffer_init(&fetching->ticket.content, CONTENT_MOST);
+	buffer_init(&fetching->ticket.content, TICKET_MOST);
 	if (!registrar_give(x->gateway->registrar, &fetching->job)) {
 		fault_set(&x->why, FAULT_UNAVAILABLE, "검토 대기열을 읽을 수 없습니다",
 		          "the review queue cannot be read");
@@ -338,7 +297,7 @@ settle_job(struct registrar_job *job, struct database *database, const struct fa
 
 	if (database == NULL)
 		log_fault(LOG_LEVEL_ERROR, "review", "ticket-not-settled", why);
-	else if (run_statement(
+	else if (ticket_run(
 	             database,
 	             settling->answered
 	                 ? "UPDATE haechi.ticket SET outcome_entry = $2, content = NULL WHERE ticket = $1"
@@ -421,412 +380,4 @@ review_facts(const struct ticket *ticket, struct policy_facts *facts)
 	facts->approver = ticket->reviewer;
 	facts->approver_role = ticket->role;
 	facts->approval_expires_ms = ticket->expires_ms;
-}
-
-/* ---- the reviewer's side ------------------------------------------------------------------------------------------------ */
-
-static json_t *
-row_json(const struct database_rows *rows, size_t row)
-{
-	char created[CLOCK_TEXT_SIZE], expires[CLOCK_TEXT_SIZE], decided[CLOCK_TEXT_SIZE] = "",
-	                                                         opened[CLOCK_TEXT_SIZE] = "";
-
-	clock_text(created, database_integer(rows, row, COLUMN_CREATED));
-	clock_text(expires, database_integer(rows, row, COLUMN_EXPIRES));
-	if (database_integer(rows, row, COLUMN_DECIDED) > 0)
-		clock_text(decided, database_integer(rows, row, COLUMN_DECIDED));
-	if (database_integer(rows, row, COLUMN_OPENED) > 0)
-		clock_text(opened, database_integer(rows, row, COLUMN_OPENED));
-	return json_pack(
-	    "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:s}", "ticket",
-	    database_text(rows, row, COLUMN_TICKET), "state", database_text(rows, row, COLUMN_STATE),
-	    "agency", database_text(rows, row, COLUMN_AGENCY), "service",
-	    database_text(rows, row, COLUMN_SERVICE), "usecase", database_text(rows, row, COLUMN_USECASE),
-	    "entry", database_text(rows, row, COLUMN_ENTRY), "approver_role",
-	    database_text(rows, row, COLUMN_ROLE), "created_at", created, "expires_at", expires, "opened_at",
-	    opened, "decided_at", decided, "reviewer", database_text(rows, row, COLUMN_REVIEWER), "reason",
-	    database_text(rows, row, COLUMN_REASON), "changed", (int)database_bool(rows, row, COLUMN_CHANGED),
-	    "request_id", database_text(rows, row, COLUMN_REQUEST_ID));
-}
-
-struct listing {
-	bool all;
-	json_t *rows;
-};
-
-static int
-list(struct database *database, void *owner, struct fault *why)
-{
-	struct listing *listing = owner;
-	struct database_rows *rows = NULL;
-	int result = -1;
-
-	if (database_ask(&rows, database,
-	                 listing->all
-	                     ? "SELECT " TICKET_COLUMNS
-	                       " FROM haechi.ticket ORDER BY created_at DESC LIMIT 500"
-	                     : "SELECT " TICKET_COLUMNS
-	                       " FROM haechi.ticket WHERE state = 'waiting' ORDER BY created_at LIMIT 500",
-	                 0, NULL, why) == -1)
-		return -1;
-	if ((listing->rows = json_array()) == NULL) {
-		fault_memory(why);
-		goto out;
-	}
-	for (size_t i = 0; i < database_count(rows); i++)
-		if (json_array_append_new(listing->rows, row_json(rows, i)) == -1) {
-			fault_memory(why);
-			goto out;
-		}
-	result = 0;
-out:
-	database_rows_free(rows);
-	return result;
-}
-
-int
-review_list(struct review *review, bool all, json_t **out, struct fault *why)
-{
-	struct listing listing = {.all = all};
-	const int result = registrar_run(review->gateway->registrar, list, &listing, false, why);
-
-	if (result == -1) {
-		json_decref(listing.rows);
-		listing.rows = NULL;
-	}
-	*out = listing.rows;
-	return result;
-}
-
-struct deciding {
-	struct review *review;
-	const char *id, *action, *role, *reason;
-	const struct reviewer *reviewer;
-	struct slice edited;
-	char *entry;
-	json_t *shown;
-};
-
-static int
-show(struct database *database, void *owner, struct fault *why)
-{
-	struct deciding *deciding = owner;
-	const char *const parameters[] = {deciding->id};
-	struct database_rows *rows = NULL;
-	struct buffer content;
-	json_t *request = NULL;
-	int result = -1;
-
-	buffer_init(&content, CONTENT_MOST);
-	if (database_ask(&rows, database, find_sql, 1, parameters, why) == -1)
-		return -1;
-	if (database_count(rows) != 1) {
-		no_ticket(why);
-		goto out;
-	}
-	if ((deciding->shown = row_json(rows, 0)) == NULL) {
-		fault_memory(why);
-		goto out;
-	}
-	if (database_field(rows, 0, COLUMN_CONTENT).data != NULL) {
-		if (open_content(deciding->review->gateway->sealer, rows, &content, why) == -1 ||
-		    (request = json_read(buffer_view(&content), CONTENT_MOST, JSON_DEPTH_LIMIT, why)) == NULL)
-			goto out;
-		if (json_object_set_new(deciding->shown, "request", request) == -1) {
-			fault_memory(why);
-			goto out;
-		}
-	}
-	result = run_statement(database,
-	                       "UPDATE haechi.ticket SET opened_at = clock_timestamp() WHERE ticket = $1 AND"
-	                       " state = 'waiting' AND opened_at IS NULL",
-	                       1, parameters, NULL, why);
-out:
-	buffer_wipe(&content);
-	database_rows_free(rows);
-	return result;
-}
-
-int
-review_show(struct review *review, const char *id, const struct reviewer *reviewer, json_t **out,
-            struct fault *why)
-{
-	struct deciding deciding = {.review = review, .id = id, .reviewer = reviewer};
-	struct entry_note note = {.action = "show"};
-	char entry[ENTRY_ID_SIZE];
-
-	*out = NULL;
-	if (registrar_run(review->gateway->registrar, show, &deciding, false, why) == -1)
-		goto fail;
-	/* Reading content is an access (safety measures, Art. 8): who, when, what, why; before it is shown. */
-	note.facts[note.fact_count].name = "content_of";
-	note.facts[note.fact_count++].text = json_get_string(deciding.shown, "entry");
-	note.facts[note.fact_count].name = "reviewer";
-	note.facts[note.fact_count++].text = reviewer->name;
-	note.facts[note.fact_count].name = "ticket";
-	note.facts[note.fact_count++].text = id;
-	if (gateway_note(review->gateway, ENTRY_ACCESS, &note, json_get_string(deciding.shown, "agency"),
-	                 reviewer->user, entry, why) == -1)
-		goto fail;
-	*out = deciding.shown;
-	return 0;
-fail:
-	json_decref(deciding.shown);
-	return -1;
-}
-
-static bool
-has_role(const struct reviewer *reviewer, const char *role)
-{
-	for (size_t i = 0; i < reviewer->role_count; i++)
-		if (strcmp(reviewer->roles[i], role) == 0)
-			return true;
-	return false;
-}
-
-/* Requests carry the pseudonym of the person they are for: the reviewer's account or name under the same key is he. */
-static bool
-asked_himself(const struct deciding *deciding, const struct database_rows *rows)
-{
-	const char *const subject = database_text(rows, 0, COLUMN_SUBJECT);
-	const char *const names[] = {deciding->reviewer->user, deciding->reviewer->name};
-	char pseudonym[33];
-
-	for (size_t i = 0; subject[0] != '\0' && i < 2; i++) {
-		sealer_pseudonym(deciding->review->gateway->sealer, database_text(rows, 0, COLUMN_AGENCY),
-		                 names[i], pseudonym);
-		if (strcmp(pseudonym, subject) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* May this person decide this ticket now? On success *role is the one he acts in. */
-static int
-check_decider(const struct deciding *deciding, const struct database_rows *rows,
-              const struct config_review *config, const char **role, struct fault *why)
-{
-	const char *const wanted = database_text(rows, 0, COLUMN_ROLE);
-
-	if (strcmp(database_text(rows, 0, COLUMN_STATE), "waiting") != 0)
-		return fault_set(why, FAULT_CONFLICT, "이미 끝난 검토표입니다: %s",
-		                 "the ticket is already settled: %s", database_text(rows, 0, COLUMN_STATE));
-	if (clock_wall_ms() >= database_integer(rows, 0, COLUMN_EXPIRES))
-		return fault_set(why, FAULT_CONFLICT, "기한이 지난 검토표입니다", "the ticket has expired");
-	*role = deciding->role != NULL               ? deciding->role
-	        : wanted[0] != '\0'                  ? wanted
-	        : deciding->reviewer->role_count > 0 ? deciding->reviewer->roles[0]
-	                                             : "";
-	if (!has_role(deciding->reviewer, *role))
-		return fault_set(why, FAULT_FORBIDDEN, "%s 님에게는 역할 '%s'이(가) 없습니다",
-		                 "%s does not have the role '%s'", deciding->reviewer->name, *role);
-	if (wanted[0] != '\0' && strcmp(wanted, *role) != 0)
-		return fault_set(why, FAULT_FORBIDDEN, "이 검토에는 역할 '%s'이(가) 있어야 합니다",
-		                 "this review needs the role '%s'", wanted);
-	if (strcmp(deciding->action, "refuse") == 0) /* harms nobody, seen or unseen, whoever asked */
-		return 0;
-	if (asked_himself(deciding, rows))
-		return fault_set(why, FAULT_FORBIDDEN, "자신이 한 요청은 자신이 승인할 수 없습니다: %s",
-		                 "nobody approves his own request: %s", deciding->reviewer->name);
-	/* T11: nobody can have weighed what he was not shown. Where it is not forbidden the entry says it all the same. */
-	if (config->look_first && database_integer(rows, 0, COLUMN_OPENED) == 0)
-		return fault_set(why, FAULT_CONFLICT, "먼저 내용을 보십시오: haechi review show %s",
-		                 "look at it first: haechi review show %s", deciding->id);
-	return 0;
-}
-
-static const char decide_sql[] =
-    "UPDATE haechi.ticket SET state = $2, reviewer = $3, approver_role = $4, reason = $5, changed = "
-    "$6::boolean,"
-    " review_entry = $7, decided_at = clock_timestamp(), request_digest = $8,"
-    " content = CASE WHEN $9::text IS NULL THEN CASE WHEN $2 = 'refused' THEN NULL ELSE content END"
-    " ELSE $9::bytea END, expires_at = to_timestamp($10::float8 / 1000)"
-    " WHERE ticket = $1 AND state = 'waiting' RETURNING ticket";
-
-/* The edited request must be one that could have come in; it is kept in the form that goes to an engine. */
-static int
-remake(struct deciding *deciding, struct buffer *content, struct fault *why)
-{
-	struct snapshots *snapshots = gateway_hold(deciding->review->gateway);
-	struct arena *arena = arena_new((size_t)32 << 20);
-	struct openai_request *request = NULL;
-	const char *param;
-	int result = -1;
-
-	if (arena == NULL) {
-		fault_memory(why);
-		goto out;
-	}
-	if (openai_read(&request, openai_kind_of(deciding->edited), deciding->edited,
-	                &snapshots->config->openai, arena, &param, why) == -1)
-		goto out;
-	openai_content(content, request);
-	result = buffer_ok(content) ? 0 : fault_memory(why);
-out:
-	openai_free(request);
-	arena_free(arena);
-	snapshots_release(snapshots);
-	return result;
-}
-
-static int
-decide(struct database *database, void *owner, struct fault *why)
-{
-	struct deciding *deciding = owner;
-	struct gateway *gateway = deciding->review->gateway;
-	const bool edit = strcmp(deciding->action, "edit") == 0,
-	           refuse = strcmp(deciding->action, "refuse") == 0;
-	struct snapshots *snapshots = NULL;
-	struct database_rows *rows = NULL;
-	const char *parameters[10] = {deciding->id};
-	struct buffer bytes, content, blob;
-	struct entry_review review = {0};
-	struct entry_head head;
-	char expires[32], *sealed = NULL;
-	size_t changed_rows = 0;
-	uint64_t index;
-	int result = -1;
-
-	buffer_init(&bytes, ENTRY_SIZE_LIMIT);
-	buffer_init(&content, CONTENT_MOST);
-	buffer_init(&blob, CONTENT_MOST + 4096);
-	if (database_ask(&rows, database, find_sql, 1, parameters, why) == -1)
-		goto out;
-	if (database_count(rows) != 1) {
-		no_ticket(why);
-		goto out;
-	}
-	if ((snapshots = gateway_hold(gateway)) == NULL) {
-		fault_set(why, FAULT_INTERNAL, "아직 시작되지 않았습니다", "not started yet");
-		goto out;
-	}
-	if (check_decider(deciding, rows, &snapshots->config->review, &review.role, why) == -1)
-		goto out;
-	gateway_entry_head(gateway, &head, ENTRY_REVIEW, deciding->entry,
-	                   database_text(rows, 0, COLUMN_AGENCY), deciding->reviewer->user);
-	head.of = database_text(rows, 0, COLUMN_ENTRY);
-	head.usecase = database_text(rows, 0, COLUMN_USECASE);
-	head.request_id = database_text(rows, 0, COLUMN_REQUEST_ID);
-	review.ticket = deciding->id;
-	review.reviewer = deciding->reviewer->name;
-	review.action = deciding->action;
-	review.reason = deciding->reason;
-	review.changed = edit || refuse;
-	review.shown_ms = database_integer(rows, 0, COLUMN_OPENED) == 0
-	                      ? -1
-	                      : clock_wall_ms() - database_integer(rows, 0, COLUMN_OPENED);
-	review.expires_ms = refuse
-	                        ? database_integer(rows, 0, COLUMN_EXPIRES)
-	                        : clock_wall_ms() + (int64_t)snapshots->config->review.answer_seconds * 1000;
-	review.prompt.present = true;
-	snprintf(review.prompt.hex, sizeof review.prompt.hex, "%s", database_text(rows, 0, COLUMN_DIGEST));
-	if (edit && (remake(deciding, &content, why) == -1 ||
-	             sealer_seal(gateway->sealer, database_text(rows, 0, COLUMN_AGENCY), deciding->entry,
-	                         "prompt", buffer_view(&content), &blob, &review.prompt, why) == -1 ||
-	             (sealed = bytea_text(buffer_view(&blob))) == NULL))
-		goto out;
-	/* The evidence first: what cannot be recorded does not happen. */
-	if (entry_write_review(&bytes, &head, &review, why) == -1 ||
-	    ledger_append_wait(gateway->ledger, buffer_view(&bytes), buffer_view(&blob), (struct slice){0},
-	                       &index, why) == -1)
-		goto out;
-	snprintf(expires, sizeof expires, "%lld", (long long)review.expires_ms);
-	parameters[1] = refuse ? "refused" : "approved";
-	parameters[2] = review.reviewer;
-	parameters[3] = review.role;
-	parameters[4] = deciding->reason;
-	parameters[5] = review.changed ? "true" : "false";
-	parameters[6] = deciding->entry;
-	parameters[7] = review.prompt.hex;
-	parameters[8] = sealed;
-	parameters[9] = expires;
-	if (run_statement(database, decide_sql, 10, parameters, &changed_rows, why) == -1)
-		goto out;
-	if (changed_rows == 0) {
-		fault_set(why, FAULT_CONFLICT, "다른 사람이 먼저 결정했습니다",
-		          "somebody else decided first");
-		goto out;
-	}
-	result = 0;
-out:
-	free(sealed);
-	buffer_wipe(&content);
-	buffer_free(&blob);
-	buffer_free(&bytes);
-	snapshots_release(snapshots);
-	database_rows_free(rows);
-	return result;
-}
-
-int
-review_decide(struct review *review, const char *id, const char *action, const struct reviewer *reviewer,
-              const char *role, const char *reason, struct slice edited, char entry[ENTRY_ID_SIZE],
-              struct fault *why)
-{
-	struct deciding deciding = {.review = review,
-	                            .id = id,
-	                            .action = action,
-	                            .role = role,
-	                            .reason = reason,
-	                            .reviewer = reviewer,
-	                            .edited = edited,
-	                            .entry = entry};
-
-	return registrar_run(review->gateway->registrar, decide, &deciding, true, why);
-}
-
-/* ---- expiry --------------------------------------------------------------------------------------------------------------- */
-
-static int
-expire(struct review *review, struct database *database, const struct database_rows *rows, size_t row,
-       struct fault *why)
-{
-	const char *const parameters[] = {database_text(rows, row, COLUMN_TICKET), NULL};
-	struct entry_review body = {.ticket = parameters[0],
-	                            .reviewer = "",
-	                            .role = "",
-	                            .action = "expire",
-	                            .reason = "",
-	                            .shown_ms = -1,
-	                            .expires_ms = database_integer(rows, row, COLUMN_EXPIRES)};
-	const struct slice nothing = {0};
-	char entry[ENTRY_ID_SIZE];
-	struct entry_head head;
-	struct buffer bytes;
-	uint64_t index;
-	int result = -1;
-
-	buffer_init(&bytes, ENTRY_SIZE_LIMIT);
-	gateway_entry_head(review->gateway, &head, ENTRY_REVIEW, entry,
-	                   database_text(rows, row, COLUMN_AGENCY), "haechid");
-	head.of = database_text(rows, row, COLUMN_ENTRY);
-	head.usecase = database_text(rows, row, COLUMN_USECASE);
-	if (entry_write_review(&bytes, &head, &body, why) == 0 &&
-	    ledger_append_wait(review->gateway->ledger, buffer_view(&bytes), nothing, nothing, &index, why) ==
-	        0)
-		result = run_statement(
-		    database,
-		    "UPDATE haechi.ticket SET state = 'expired', content = NULL WHERE ticket = $1 AND"
-		    " state IN ('waiting', 'approved')",
-		    1, parameters, NULL, why);
-	buffer_free(&bytes);
-	return result;
-}
-
-int
-review_sweep(struct review *review, struct database *database, struct fault *why)
-{
-	struct database_rows *rows = NULL;
-	int result = 0;
-
-	if (database_ask(&rows, database,
-	                 "SELECT " TICKET_COLUMNS
-	                 " FROM haechi.ticket WHERE state IN ('waiting', 'approved') AND"
-	                 " expires_at < clock_timestamp() ORDER BY expires_at LIMIT " SWEEP_MOST,
-	                 0, NULL, why) == -1)
-		return -1;
-	for (size_t i = 0; result == 0 && i < database_count(rows); i++)
-		result = expire(review, database, rows, i, why);
-	database_rows_free(rows);
-	return result;
 }
