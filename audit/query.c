@@ -1,10 +1,12 @@
 #include "audit/query.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "audit/stored.h"
+#include "audit/windows.h"
 #include "schema/base/clock.h"
 
 #define PAGE 1000
@@ -105,44 +107,67 @@ struct position {
 	uint64_t index;
 };
 
+/* A page: of which entries, within which window, behind which row, how many. */
+struct page {
+	const struct filter *filter;
+	const struct windows *windows;
+	struct position after;
+	uint64_t limit;
+};
+
 static void
-page_half(struct buffer *sql, struct database *database, const struct filter *filter,
-          const struct position *after, uint64_t limit, bool ascending, enum half half)
+time_bound(struct buffer *sql, const char *comparison, int64_t wall_ms)
 {
+	char text[CLOCK_TEXT_SIZE];
+
+	clock_text(text, wall_ms);
+	buffer_printf(sql, " AND e.wall %s '%s'", comparison, text);
+}
+
+static void
+page_half(struct buffer *sql, struct database *database, const struct page *page, enum half half)
+{
+	const struct position *after = &page->after;
+	const bool ascending = page->windows->ascending;
 	const char *order = ascending ? "" : " DESC";
 
 	buffer_string(sql, "SELECT " COLUMNS FROM);
-	conditions(sql, database, filter, half);
+	conditions(sql, database, page->filter, half);
+	if (page->windows->has_from)
+		time_bound(sql, ">=", page->windows->from_ms);
+	if (page->windows->has_to)
+		time_bound(sql, "<", page->windows->to_ms);
 	if (after->set) {
 		char text[CLOCK_TEXT_SIZE];
 
+		/* Said twice: by the time alone, months that are behind are not even looked up. */
+		time_bound(sql, ascending ? ">=" : "<=", after->wall_ms);
 		clock_text(text, after->wall_ms);
 		buffer_printf(
 		    sql, " AND (e.wall, e.log_id, e.index) %s ('%s'::timestamptz, %" PRId64 ", %" PRIu64 ")",
 		    ascending ? ">" : "<", text, after->log_id, after->index);
 	}
 	buffer_printf(sql, " ORDER BY e.wall%s, e.log_id%s, e.index%s LIMIT %" PRIu64, order, order, order,
-	              limit);
+	              page->limit);
 }
 
 static int
-page_ask(struct database_rows **rows, struct database *database, const struct filter *filter,
-         const struct position *after, uint64_t limit, bool ascending, struct fault *why)
+page_ask(struct database_rows **rows, struct database *database, const struct page *page, struct fault *why)
 {
-	const char *order = ascending ? "" : " DESC";
+	const char *order = page->windows->ascending ? "" : " DESC";
 	struct buffer sql;
 	int result = -1;
 
 	buffer_init(&sql, 64 * 1024);
-	if (filter->domain == NULL) {
-		page_half(&sql, database, filter, after, limit, ascending, EITHER);
+	if (page->filter->domain == NULL) {
+		page_half(&sql, database, page, EITHER);
 	} else {
 		buffer_string(&sql, "SELECT * FROM ((");
-		page_half(&sql, database, filter, after, limit, ascending, FIRST);
+		page_half(&sql, database, page, FIRST);
 		buffer_string(&sql, ") UNION ALL (");
-		page_half(&sql, database, filter, after, limit, ascending, FURTHER);
+		page_half(&sql, database, page, FURTHER);
 		buffer_printf(&sql, ")) e ORDER BY e.wall%s, e.log_id%s, e.index%s LIMIT %" PRIu64, order,
-		              order, order, limit);
+		              order, order, page->limit);
 	}
 	if (buffer_text(&sql) == NULL)
 		fault_set(why, FAULT_INVALID, "조건이 너무 길거나 UTF-8이 아닙니다",
@@ -177,18 +202,27 @@ static int
 pages_run(struct database *database, const struct filter *filter, uint64_t limit, bool ascending,
           query_seen *seen, void *context, uint64_t *count, struct fault *why)
 {
-	struct position after = {0};
+	struct windows *windows = malloc(sizeof *windows);
+	struct page page = {.filter = filter, .windows = windows};
 	uint64_t given = 0;
-	bool more = true;
+	bool more;
+	int result = -1;
 
-	*count = 0;
+	if (windows == NULL) {
+		fault_memory(why);
+		goto out;
+	}
+	if (windows_open(windows, database, filter, ascending, why) == -1)
+		goto out;
+	more = windows_next(windows);
 	while (more && (limit == 0 || given < limit)) {
-		const uint64_t page = limit != 0 && limit - given < PAGE ? limit - given : PAGE;
 		struct database_rows *rows = NULL;
 
-		if (page_ask(&rows, database, filter, &after, page, ascending, why) == -1)
-			return -1;
-		more = database_count(rows) == page;
+		page.limit = limit != 0 && limit - given < PAGE ? limit - given : PAGE;
+		if (page_ask(&rows, database, &page, why) == -1)
+			goto out;
+		if (database_count(rows) < page.limit)
+			more = windows_next(windows);
 		for (size_t i = 0; i < database_count(rows); i++) {
 			struct query_row row;
 
@@ -198,10 +232,10 @@ pages_run(struct database *database, const struct filter *filter, uint64_t limit
 				          "%s entry %" PRIu64 ": the time column is not in milliseconds",
 				          row.origin, row.index);
 				database_rows_free(rows);
-				return -1;
+				goto out;
 			}
 			given++;
-			after = (struct position){true, row.log_id, row.wall_ms, row.index};
+			page.after = (struct position){true, row.log_id, row.wall_ms, row.index};
 			if (!seen(context, &row)) {
 				more = false;
 				break;
@@ -209,8 +243,11 @@ pages_run(struct database *database, const struct filter *filter, uint64_t limit
 		}
 		database_rows_free(rows);
 	}
+	result = 0;
+out:
+	free(windows);
 	*count = given;
-	return 0;
+	return result;
 }
 
 int
