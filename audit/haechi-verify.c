@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "audit/bundle.h"
+#include "audit/opened.h"
 #include "audit/quorum.h"
 #include "audit/receipt.h"
 #include "audit/timestamp.h"
@@ -20,7 +21,7 @@
 #include "schema/base/json.h"
 #include "schema/version.h"
 
-enum { VKEY = 256, POLICY, ROOTS, STAMP, JSON }; /* options */
+enum { VKEY = 256, POLICY, ROOTS, STAMP, CONTENT, JSON }; /* options */
 
 struct asked {
 	const char *path;
@@ -29,6 +30,8 @@ struct asked {
 	struct quorum *policy;   /* NULL: no --policy */
 	struct buffer roots;     /* PEM */
 	const char *stamp;       /* file of --timestamp; NULL: none */
+	const char
+	    *content; /* where the content of an opened receipt goes, "-" standard output; NULL: nowhere */
 	bool json;
 };
 
@@ -37,9 +40,9 @@ usage(FILE *to)
 {
 	fputs(
 	    "사용법: haechi-verify [receipt|export|report|archive|checkpoint] 경로 [--vkey 키파일]… "
-	    "[--policy 파일] [--timestamp 파일] [--roots 파일]… [--json]\n"
+	    "[--policy 파일] [--timestamp 파일] [--roots 파일]… [--content 파일] [--json]\n"
 	    "usage:  haechi-verify [receipt|export|report|archive|checkpoint] PATH [--vkey FILE]... "
-	    "[--policy FILE] [--timestamp FILE] [--roots FILE]... [--json]\n\n"
+	    "[--policy FILE] [--timestamp FILE] [--roots FILE]... [--content FILE] [--json]\n\n"
 	    "  경로는 영수증, 체크포인트 파일이나 내보내기·보고서 폴더. 키 파일은 기록의 검증 키(vkey) "
 	    "줄들이며, 다른 길로 받아야 믿을 수 있습니다.\n"
 	    "  PATH is a receipt, a checkpoint, or the folder of an export or a report. A key file has the "
@@ -48,7 +51,10 @@ usage(FILE *to)
 	    "  --policy 파일     증인 정책(C2SP tlog-policy): 체크포인트가 그 정족수를 채워야 맞음\n"
 	    "                    a trust policy: the checkpoint must have its quorum of witnesses\n"
 	    "  --timestamp 파일  체크포인트의 시점확인 응답(.tsr) / the checkpoint's time stamp (RFC 3161)\n"
-	    "  --roots 파일      시점확인 기관의 루트 인증서(PEM) / roots of time-stamp authorities\n\n"
+	    "  --roots 파일      시점확인 기관의 루트 인증서(PEM) / roots of time-stamp authorities\n"
+	    "  --content 파일    연 영수증의 내용을 확인한 뒤 여기에 씀 (- 는 화면) / an opened receipt's "
+	    "content goes "
+	    "here once it is checked (-: the screen)\n\n"
 	    "  0 모두 맞음 everything holds, 1 맞지 않음 something does not, 2 사용법·환경 usage, "
 	    "environment\n",
 	    to);
@@ -157,14 +163,52 @@ keys_needed(const struct asked *asked, struct fault *why)
 	                                          "give the log's verifier keys by --vkey");
 }
 
-static int
-check_receipt(const struct asked *asked, struct slice text, struct arena *arena, struct fault *why)
+/* What an opened receipt has more than one. */
+static void
+print_opened(const struct opened *opened)
 {
-	struct receipt receipt;
+	printf("  내용 content    %s, %zu바이트 bytes: 항목이 약속한 바로 그 내용입니다 / exactly what the "
+	       "entry commits "
+	       "to\n",
+	       strcmp(opened->part, "prompt") == 0 ? "질문 prompt" : "답변 answer", opened->content.size);
+}
+
+static void
+print_opened_limits(void)
+{
+	printf("\n내용이 증명하는 것: 기록이 서명할 때 이 내용에 약속했고 한 글자도 바뀌지 않았습니다.\n"
+	       "증명하지 않는 것: 내용이 사실인지; 약속값만 남긴 다른 내용이 없었는지. 이 파일을 가진 사람은 "
+	       "내용을 읽을 수 "
+	       "있고,\n기관이 내용을 파기해도 이 파일의 내용은 남습니다.\n"
+	       "what the content proves: the log committed to it when it signed, and not a letter has "
+	       "changed since.\n"
+	       "not proven: that what it says is true; that there was no other content. Whoever has this "
+	       "file can read "
+	       "it, and it stays\nreadable when the agency erases its own copy.\n");
+}
+
+static int
+write_content(const struct asked *asked, const struct opened *opened, struct fault *why)
+{
+	if (asked->content == NULL)
+		return 0;
+	if (strcmp(asked->content, "-") != 0)
+		return file_replace(asked->content, buffer_view(&opened->content), 0600, why);
+	printf("\n");
+	return fwrite(opened->content.data, 1, opened->content.size, stdout) == opened->content.size &&
+	               printf("\n") > 0
+	           ? 0
+	           : fault_errno(why, "표준 출력", "standard output");
+}
+
+/* `opened`: NULL, or what it was checked with. */
+static int
+tell_receipt(const struct asked *asked, const struct receipt *checked, const struct opened *opened,
+             struct fault *why)
+{
+	const struct receipt receipt = *checked;
 	char time[CLOCK_TEXT_SIZE], leaf[65];
 
-	if (keys_needed(asked, why) == -1 || receipt_check(&receipt, text, asked->keyring, arena, why) == -1)
-		return refuse(asked, why);
 	clock_text(time, receipt.columns.wall_ms);
 	hex_encode(leaf, receipt.leaf.bytes, TREE_HASH_SIZE);
 	if (asked->json) {
@@ -173,6 +217,9 @@ check_receipt(const struct asked *asked, struct slice text, struct arena *arena,
 		buffer_init(&out, 256 * 1024);
 		buffer_string(&out, "{\"holds\":true,\"what\":\"receipt\",\"log\":");
 		json_quote(&out, receipt.columns.log);
+		if (opened != NULL)
+			buffer_printf(&out, ",\"part\":\"%s\",\"content_bytes\":%zu", opened->part,
+			              opened->content.size);
 		buffer_printf(&out,
 		              ",\"index\":%" PRIu64 ",\"size\":%" PRIu64
 		              ",\"leaf\":\"%s\",\"witnesses\":%zu,\"entry\":",
@@ -181,7 +228,7 @@ check_receipt(const struct asked *asked, struct slice text, struct arena *arena,
 		buffer_string(&out, "}\n");
 		fwrite(out.data, 1, out.size, stdout);
 		buffer_free(&out);
-		return 0;
+		return opened == NULL || write_content(asked, opened, why) == 0 ? 0 : refuse(asked, why);
 	}
 	printf("맞습니다: 기록 %.*s의 %" PRIu64 "번 항목입니다 (서명된 크기 %" PRIu64 ").\n"
 	       "It holds: this is entry %" PRIu64 " of the log %.*s (signed size %" PRIu64 ").\n\n",
@@ -196,13 +243,44 @@ check_receipt(const struct asked *asked, struct slice text, struct arena *arena,
 		printf("  기관 agency     %.*s, 용도 use case %.*s\n", SLICE_PRINT(receipt.columns.agency),
 		       SLICE_PRINT(receipt.columns.usecase));
 	printf("  리프 leaf       %s\n", leaf);
+	if (opened != NULL)
+		print_opened(opened);
 	print_signatures(&receipt.head);
 	print_policy(asked);
-	printf("\n확인한 것: 항목의 정규형, 리프 해시, 포함 증명, 체크포인트의 서명\n"
+	printf("\n확인한 것: 항목의 정규형, 리프 해시, 포함 증명, 체크포인트의 서명%s\n"
 	       "checked: the entry's canonical form, its leaf hash, the inclusion proof, the checkpoint's "
-	       "signatures\n");
+	       "signatures%s\n",
+	       opened == NULL ? "" : ", 내용과 소금의 약속값",
+	       opened == NULL ? "" : ", the commitment to content and salt");
 	print_limits(asked, true, receipt.head.cosigners);
-	return 0;
+	if (opened == NULL)
+		return 0;
+	print_opened_limits();
+	return write_content(asked, opened, why) == 0 ? 0 : refuse(asked, why);
+}
+
+static int
+check_receipt(const struct asked *asked, struct slice text, struct arena *arena, struct fault *why)
+{
+	struct receipt receipt;
+
+	if (keys_needed(asked, why) == -1 || receipt_check(&receipt, text, asked->keyring, arena, why) == -1)
+		return refuse(asked, why);
+	return tell_receipt(asked, &receipt, NULL, why);
+}
+
+static int
+check_opened(const struct asked *asked, struct slice text, struct arena *arena, struct fault *why)
+{
+	struct opened opened = {0};
+	int status;
+
+	if (keys_needed(asked, why) == -1 || opened_check(&opened, text, asked->keyring, arena, why) == -1)
+		status = refuse(asked, why);
+	else
+		status = tell_receipt(asked, &opened.receipt, &opened, why);
+	opened_free(&opened);
+	return status;
 }
 
 /* --timestamp: the answer over exactly this file. 1: checked. */
@@ -432,7 +510,7 @@ static int
 check(const struct asked *asked, struct arena *arena, struct fault *why)
 {
 	struct stat status;
-	struct buffer text;
+	struct buffer text = {0};
 	int result;
 
 	if (strcmp(asked->path, "-") != 0) {
@@ -449,15 +527,16 @@ check(const struct asked *asked, struct arena *arena, struct fault *why)
 		fault_set(why, FAULT_INVALID, "%s: 폴더가 아닙니다", "%s: not a folder", asked->path);
 		return refuse(asked, why);
 	}
-	buffer_init(&text, NOTE_LIMIT);
-	if (file_read(&text, asked->path, NOTE_LIMIT, why) == -1)
+	if (file_read(&text, asked->path, OPENED_LIMIT, why) == -1)
 		result = refuse(asked, why);
+	else if (opened_looks_like(buffer_view(&text)))
+		result = check_opened(asked, buffer_view(&text), arena, why);
 	else if (receipt_looks_like(buffer_view(&text)) ||
 	         (asked->word != NULL && strcmp(asked->word, "receipt") == 0))
 		result = check_receipt(asked, buffer_view(&text), arena, why);
 	else
 		result = check_checkpoint(asked, buffer_view(&text), why);
-	buffer_free(&text);
+	buffer_wipe(&text);
 	return result;
 }
 
@@ -530,13 +609,14 @@ int
 main(int argc, char **argv)
 {
 	static const struct option known[] = {
-	    {"vkey",      required_argument, NULL, VKEY  },
-	    {"policy",    required_argument, NULL, POLICY},
-	    {"roots",     required_argument, NULL, ROOTS },
-	    {"timestamp", required_argument, NULL, STAMP },
-	    {"json",      no_argument,       NULL, JSON  },
-	    {"help",      no_argument,       NULL, 'h'   },
-	    {NULL,        0,                 NULL, 0     },
+	    {"vkey",      required_argument, NULL, VKEY   },
+	    {"policy",    required_argument, NULL, POLICY },
+	    {"roots",     required_argument, NULL, ROOTS  },
+	    {"timestamp", required_argument, NULL, STAMP  },
+	    {"content",   required_argument, NULL, CONTENT},
+	    {"json",      no_argument,       NULL, JSON   },
+	    {"help",      no_argument,       NULL, 'h'    },
+	    {NULL,        0,                 NULL, 0      },
 	};
 	struct arena *arena = arena_new(4 * 1024 * 1024);
 	struct asked asked = {0};
@@ -559,6 +639,8 @@ main(int argc, char **argv)
 				fault_print(stderr, "haechi-verify", &why);
 				goto out;
 			}
+		} else if (option == CONTENT) {
+			asked.content = optarg;
 		} else if (option == JSON) {
 			asked.json = true;
 		} else {

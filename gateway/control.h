@@ -17,6 +17,8 @@
  *	usecase.retire agency id                                {"id","version","entry"}
  *	audit.shred entry|subject|user+agency|to_ms+from_ms?+agency? reason dry_run?   as gateway/shred.h has it
  *	policy.activate|rollback|shadow|list|export|pull        as gateway/control_bundles.h has it
+ *	audit.shred expire: true agency? default_days? reason dry_run?
+ *	audit.open  entry reason                                {"entry","part","salt","content","access"}: gateway/opening.h
  *	review.list all?    review.show ticket    review.approve|refuse ticket role? reason    review.edit ... request
  */
 #ifndef HAECHI_GATEWAY_CONTROL_H

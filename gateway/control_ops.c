@@ -7,6 +7,7 @@
 #include "gateway/describe.h"
 #include "gateway/gateway.h"
 #include "gateway/identity.h"
+#include "gateway/opening.h"
 #include "gateway/oversight.h"
 #include "gateway/registrar.h"
 #include "gateway/registry.h"
@@ -633,17 +634,31 @@ static int
 audit_shred(struct gateway *gateway, const struct control_caller *caller, const json_t *request,
             json_t **result, struct fault *why)
 {
+	const int64_t days = json_get_integer(request, "default_days", 0);
 	const struct shred_order order = {.entry = json_get_string(request, "entry"),
 	                                  .subject = json_get_string(request, "subject"),
 	                                  .user = json_get_string(request, "user"),
 	                                  .agency = json_get_string(request, "agency"),
 	                                  .from_ms = json_get_integer(request, "from_ms", 0),
 	                                  .to_ms = json_get_integer(request, "to_ms", 0),
+	                                  .expire = json_get_bool(request, "expire", false),
+	                                  .default_days = (unsigned)days,
 	                                  .reason = json_get_string(request, "reason"),
 	                                  .by = caller->user,
 	                                  .dry_run = json_get_bool(request, "dry_run", false)};
 
+	if (days < 0 || days > 36525)
+		return fault_set(why, FAULT_INVALID, "default_days는 0부터 36525까지입니다",
+		                 "default_days is from 0 to 36525");
 	return shred_run(gateway, &order, result, why);
+}
+
+static int
+audit_open(struct gateway *gateway, const struct control_caller *caller, const json_t *request, json_t **result,
+           struct fault *why)
+{
+	return opening_run(gateway, json_get_string(request, "entry"), json_get_string(request, "reason"),
+	                   caller->user, result, why);
 }
 
 /* ---- the table ------------------------------------------------------------------------------------------------------------------- */
@@ -662,6 +677,7 @@ static const struct {
     {"key.revoke",      key_revoke,      OWNER   },
     {"export.record",   export_record,   OWNER   },
     {"audit.shred",     audit_shred,     OWNER   },
+    {"audit.open",      audit_open,      OWNER   },
     {"policy.activate", control_bundles, OWNER   },
     {"policy.rollback", control_bundles, OWNER   },
     {"policy.shadow",   control_bundles, OWNER   },

@@ -11,6 +11,7 @@
 #include "gateway/registry.h"
 #include "gateway/shadow.h"
 #include "gateway/server.h"
+#include "gateway/watch.h"
 #include "schema/base/clock.h"
 #include "schema/version.h"
 
@@ -137,6 +138,8 @@ describe_gateway(struct gateway *gateway)
 	    oversight_attention(snapshots->registry));
 	describe_bundles(gateway, snapshots, json_object_get(result, "policy"));
 	snapshots_release(snapshots);
+	if (result != NULL && gateway->watch != NULL)
+		json_object_set_new(result, "changed_files", watch_describe(gateway->watch));
 	if (result != NULL && describe_confirmed(result, gateway->notary) == -1) {
 		json_decref(result);
 		return NULL;

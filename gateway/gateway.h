@@ -28,6 +28,7 @@ struct sealer;
 struct server;
 struct shadow; /* gateway/shadow.h */
 struct signer;
+struct watch; /* gateway/watch.h */
 
 /* What a request is judged by. Counted; its parts are its own. */
 struct snapshots {
@@ -50,6 +51,7 @@ struct gateway {
 	struct bundles *bundles;
 	struct bundle_pull *pull; /* NULL: bundles are not pulled */
 	struct registrar *registrar;
+	struct watch *watch;
 	struct review *review;
 	struct control *control;
 	struct server *server;

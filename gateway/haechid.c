@@ -25,6 +25,7 @@
 #include "gateway/review.h"
 #include "gateway/server.h"
 #include "gateway/tls.h"
+#include "gateway/watch.h"
 #include "schema/base/log.h"
 #include "schema/version.h"
 
@@ -345,7 +346,8 @@ main(int argc, char **argv)
 		goto fail;
 
 	/* 10 registry and review */
-	if (review_start(&gateway.review, &gateway, &why) == -1 ||
+	if (watch_open(&gateway.watch, &why) == -1 ||
+	    review_start(&gateway.review, &gateway, &why) == -1 ||
 	    registrar_start(&gateway.registrar, &gateway, &why) == -1)
 		goto fail;
 
@@ -393,6 +395,7 @@ out:
 	review_stop(gateway.review);
 	ledger_close(gateway.ledger, LEDGER_DRAIN_MS);
 	policy_release(policy);
+	watch_close(gateway.watch);
 	sealer_close(gateway.sealer);
 	signer_stop(gateway.signer);
 	bundles_close(gateway.bundles);

@@ -13,6 +13,7 @@
 #include "gateway/registry.h"
 #include "gateway/review.h"
 #include "gateway/shred.h"
+#include "gateway/watch.h"
 #include "schema/base/clock.h"
 #include "schema/base/json.h"
 #include "schema/base/log.h"
@@ -361,6 +362,8 @@ run(void *argument)
 		if (stop)
 			break;
 		if (job == NULL) {
+			if (registrar->gateway->watch != NULL)
+				watch_look(registrar->gateway->watch, registrar->gateway);
 			if (!connected(registrar))
 				continue;
 			if (refresh(registrar, false, &why) == -1 || tell(registrar, &why) == -1 ||

@@ -1,4 +1,4 @@
-#include "gateway/shred.h"
+#include "gateway/shred_inside.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,10 +16,9 @@
 #include "schema/base/clock.h"
 #include "schema/base/log.h"
 
-#define PENDING_FILE    "shred.pending"
-#define PENDING_MOST    ((size_t)1 << 20)
-#define CANDIDATES_MOST 100000
-#define SHIP_WAIT_MS    15000
+#define PENDING_FILE "shred.pending"
+#define PENDING_MOST ((size_t)1 << 20)
+#define SHIP_WAIT_MS 15000
 
 /* ---- the note beside the keys ---------------------------------------------------------------------------------- */
 
@@ -61,137 +60,6 @@ pending_remove(const char *path, struct fault *why)
 	return 0;
 }
 
-/* ---- finding --------------------------------------------------------------------------------------------------- */
-
-/*
- * $1 the log's origin, $2... what chooses. Entries are evidence and cannot be moved away; whether something was
- * sealed for one, its canonical bytes say: a quoted name cannot occur inside a JSON string.
- */
-#define OWN_LOG "own AS (SELECT log_id FROM haechi.log WHERE origin = $1)"
-#define FOLLOWERS                                                                                            \
-	" UNION SELECT e.log_id, e.index, e.wall, e.id FROM chosen c JOIN haechi.entry e ON e.of = c.id "    \
-	"AND "                                                                                               \
-	"e.log_id = c.log_id)"
-#define SEALED                                                                                               \
-	" SELECT e.id, e.kind, coalesce(e.agency, ''), coalesce(e.usecase, ''),"                             \
-	" (extract(epoch FROM e.wall) * 1000)::bigint, s.rows, s.bytes"                                      \
-	" FROM chosen c JOIN haechi.entry e ON e.log_id = c.log_id AND e.index = c.index AND e.wall = "      \
-	"c.wall"                                                                                             \
-	" CROSS JOIN LATERAL (SELECT count(*) AS rows, coalesce(sum(octet_length(blob)), 0)::bigint AS "     \
-	"bytes"                                                                                              \
-	"  FROM haechi.content x WHERE x.log_id = e.log_id AND x.entry_id = e.id AND x.wall = e.wall) s"     \
-	" WHERE s.rows > 0"                                                                                  \
-	" OR (e.kind = 'decision' AND position('\"prompt\":{'::bytea in e.bytes) > 0"                        \
-	"  AND (e.access = 'hold' OR position('\"log_full\":true'::bytea in e.bytes) > 0))"                  \
-	" OR (e.kind = 'outcome' AND position('\"answer\":{'::bytea in e.bytes) > 0)"                        \
-	" OR (e.kind = 'review' AND e.action = 'edit')"
-/* Of months that left the database; what lies sealed in their archives is a copy like any other. */
-#define ARCHIVED                                                                                             \
-	" UNION ALL SELECT a.id, a.kind, coalesce(a.agency, ''), coalesce(a.usecase, ''),"                   \
-	" (extract(epoch FROM a.wall) * 1000)::bigint, 0::bigint, 0::bigint"                                 \
-	" FROM haechi.archive_sealed a WHERE a.log_id = (SELECT log_id FROM own) AND "
-#define IN_ORDER " ORDER BY 1 LIMIT 100001"
-
-static const char by_entry_sql[] =
-    "WITH RECURSIVE " OWN_LOG ", chosen AS (SELECT e.log_id, e.index, e.wall, e.id FROM haechi.entry e"
-    " WHERE (e.id = $2 OR e.of = $2 OR e.of IN (SELECT a.id FROM haechi.archive_sealed a WHERE a.root = $2))"
-    " AND e.log_id = (SELECT log_id FROM own)" FOLLOWERS SEALED ARCHIVED
-    "(a.id = $2 OR a.of = $2 OR a.root = $2)" IN_ORDER;
-static const char by_subject_sql[] =
-    "WITH RECURSIVE " OWN_LOG ", chosen AS (SELECT e.log_id, e.index, e.wall, e.id FROM haechi.entry e"
-    " WHERE ((e.subject = $2 AND e.kind IN ('decision', 'outcome')) OR e.of IN"
-    " (SELECT a.id FROM haechi.archive_sealed a WHERE a.subject = $2)) AND e.log_id = (SELECT log_id FROM "
-    "own)" FOLLOWERS SEALED ARCHIVED "(a.subject = $2 OR a.root IN (SELECT r.root FROM haechi.archive_sealed "
-    "r WHERE r.subject = $2))" IN_ORDER;
-static const char by_period_sql[] =
-    "WITH " OWN_LOG ", chosen AS (SELECT e.log_id, e.index, e.wall, e.id FROM haechi.entry e"
-    " WHERE e.wall >= to_timestamp($2::float8 / 1000) AND e.wall < to_timestamp($3::float8 / 1000)"
-    " AND e.kind IN ('decision', 'outcome', 'review') AND ($4::text IS NULL OR e.agency = $4)"
-    " AND e.log_id = (SELECT log_id FROM own))" SEALED ARCHIVED
-    "a.wall >= to_timestamp($2::float8 / 1000) AND a.wall < to_timestamp($3::float8 / 1000)"
-    " AND ($4::text IS NULL OR a.agency = $4)" IN_ORDER;
-
-struct shredding {
-	struct gateway *gateway;
-	const struct shred_order *order;
-	const char *selector, *subject;
-	char path[PATH_MAX];
-	json_t *pending, *items;
-	json_t *result;
-};
-
-static int
-ask_candidates(struct database_rows **rows, struct database *database, const struct shredding *shredding,
-               struct fault *why)
-{
-	const struct shred_order *order = shredding->order;
-	const char *parameters[4] = {shredding->gateway->origin};
-	char from[32], to[32];
-
-	if (shredding->subject != NULL) {
-		parameters[1] = shredding->subject;
-		return database_ask(rows, database, by_subject_sql, 2, parameters, why);
-	}
-	if (order->entry != NULL) {
-		parameters[1] = order->entry;
-		return database_ask(rows, database, by_entry_sql, 2, parameters, why);
-	}
-	snprintf(from, sizeof from, "%lld", (long long)order->from_ms);
-	snprintf(to, sizeof to, "%lld", (long long)order->to_ms);
-	parameters[1] = from;
-	parameters[2] = to;
-	parameters[3] = order->agency;
-	return database_ask(rows, database, by_period_sql, 4, parameters, why);
-}
-
-/* Into items: what still has a key, or a row. */
-static int
-find(struct shredding *shredding, struct database *database, int64_t *row_count, int64_t *bytes,
-     struct fault *why)
-{
-	struct database_rows *rows = NULL;
-	int result = -1;
-
-	if (ask_candidates(&rows, database, shredding, why) == -1)
-		return -1;
-	if (database_count(rows) > CANDIDATES_MOST)
-		goto too_many;
-	for (size_t i = 0; i < database_count(rows); i++) {
-		char when[CLOCK_TEXT_SIZE];
-		bool there = true;
-
-		if (database_integer(rows, i, 5) == 0 &&
-		    sealer_remembers(shredding->gateway->sealer, database_text(rows, i, 2),
-		                     database_text(rows, i, 0), &there, why) == -1)
-			goto out;
-		if (!there)
-			continue;
-		if (json_array_size(shredding->items) == SHRED_MOST)
-			goto too_many;
-		clock_text(when, database_integer(rows, i, 4));
-		*row_count += database_integer(rows, i, 5);
-		*bytes += database_integer(rows, i, 6);
-		if (json_array_append_new(
-		        shredding->items,
-		        json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I}", "entry", database_text(rows, i, 0),
-		                  "kind", database_text(rows, i, 1), "agency", database_text(rows, i, 2),
-		                  "usecase", database_text(rows, i, 3), "time", when, "rows",
-		                  (json_int_t)database_integer(rows, i, 5), "bytes",
-		                  (json_int_t)database_integer(rows, i, 6))) == -1) {
-			fault_memory(why);
-			goto out;
-		}
-	}
-	result = 0;
-	goto out;
-too_many:
-	fault_set(why, FAULT_TOO_LARGE, "한 번에 %d건까지 파기합니다: 기간을 나누십시오",
-	          "at most %d entries an order: divide the period", SHRED_MOST);
-out:
-	database_rows_free(rows);
-	return result;
-}
-
 /* ---- carrying out ---------------------------------------------------------------------------------------------- */
 
 static const char *
@@ -224,6 +92,68 @@ forget(struct gateway *gateway, const json_t *entries, struct fault *why)
 	return result;
 }
 
+/* Whole months of agencies. */
+static int
+destroy(struct gateway *gateway, const json_t *periods, struct fault *why)
+{
+	for (size_t i = 0; i < json_array_size(periods); i++) {
+		const json_t *const period = json_array_get(periods, i);
+		const char *const agency = json_get_string(period, "agency");
+		uint32_t month;
+
+		if (agency == NULL || !shred_month_read(&month, json_get_string(period, "month")))
+			return fault_set(why, FAULT_INVALID, "파기 쪽지의 기간이 잘못되었습니다",
+			                 "a period of the order's note is wrong");
+		if (sealer_destroy(gateway->sealer, agency, month, why) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+remove_period_rows(struct gateway *gateway, struct database *database, const json_t *periods,
+                   struct fault *why)
+{
+	/* what was sealed under keys of every agency ("*") shows it; a month is the one in the id */
+	static const char *const statements[] = {
+	    "DELETE FROM haechi.content WHERE entry_id >= $2 AND entry_id < $3 AND ($4 = '*' OR"
+	    " coalesce(agency, '') = $4) AND ($4 = '*') = (substr(blob, 1, 4) = 'HSB1'::bytea)"
+	    " AND wall >= to_timestamp($5::float8 / 1000) - interval '1 day'"
+	    " AND wall < to_timestamp($6::float8 / 1000) + interval '1 day'"
+	    " AND log_id = (SELECT log_id FROM haechi.log WHERE origin = $1)",
+	    "UPDATE haechi.ticket SET content = NULL, expires_at = CASE WHEN state IN ('waiting', "
+	    "'approved') THEN"
+	    " least(expires_at, clock_timestamp()) ELSE expires_at END WHERE content IS NOT NULL"
+	    " AND ($4 = '*' OR agency = $4) AND ($4 = '*') = (substr(content, 1, 4) = 'HSB1'::bytea)"
+	    " AND coalesce(review_entry, entry_id) >= $2 AND coalesce(review_entry, entry_id) < $3"
+	    " AND $5::float8 < $6::float8 AND log_id IN (0, (SELECT log_id FROM haechi.log WHERE origin = "
+	    "$1))"};
+	int result = 0;
+
+	for (size_t i = 0; result == 0 && i < json_array_size(periods); i++) {
+		const json_t *const period = json_array_get(periods, i);
+		char from[SHRED_BOUND], to[SHRED_BOUND], begin[32], end[32];
+		const char *const parameters[] = {
+		    gateway->origin, from, to, json_get_string(period, "agency"), begin, end};
+		uint32_t month;
+
+		if (!shred_month_read(&month, json_get_string(period, "month")))
+			return fault_set(why, FAULT_INVALID, "파기 쪽지의 기간이 잘못되었습니다",
+			                 "a period of the order's note is wrong");
+		shred_month_bound(from, month);
+		shred_month_bound(to, month + 1);
+		snprintf(begin, sizeof begin, "%lld", (long long)shred_month_ms(month));
+		snprintf(end, sizeof end, "%lld", (long long)shred_month_ms(month + 1));
+		for (size_t k = 0; result == 0 && k < sizeof statements / sizeof *statements; k++) {
+			struct database_rows *rows = NULL;
+
+			result = database_ask(&rows, database, statements[k], 6, parameters, why);
+			database_rows_free(rows);
+		}
+	}
+	return result;
+}
+
 /* The rows of content; and the copies that wait for a reviewer: their tickets expire, which is an entry of its own. */
 static int
 remove_rows(struct gateway *gateway, struct database *database, const json_t *entries, struct fault *why)
@@ -241,8 +171,9 @@ remove_rows(struct gateway *gateway, struct database *database, const json_t *en
 	int result = 0;
 
 	buffer_init(&list, PENDING_MOST);
+	buffer_byte(&list, '{');
 	for (size_t i = 0; i < json_array_size(entries); i++)
-		buffer_printf(&list, "%s%s", i == 0 ? "{" : ",", item_id(json_array_get(entries, i)));
+		buffer_printf(&list, "%s%s", i == 0 ? "" : ",", item_id(json_array_get(entries, i)));
 	buffer_byte(&list, '}');
 	if ((parameters[1] = buffer_text(&list)) == NULL)
 		result = fault_memory(why);
@@ -256,8 +187,26 @@ remove_rows(struct gateway *gateway, struct database *database, const json_t *en
 	return result;
 }
 
+/* "haneul/2026-10", each followed by `end`, but a space only between them. */
+static void
+periods_text(struct buffer *out, const json_t *periods, char end)
+{
+	for (size_t i = 0; i < json_array_size(periods); i++) {
+		const json_t *const period = json_array_get(periods, i);
+
+		if (i > 0 && end == ' ')
+			buffer_byte(out, ' ');
+		buffer_printf(out, "%s/%s", json_get_string(period, "agency"),
+		              json_get_string(period, "month"));
+		if (end != ' ')
+			buffer_byte(out, (uint8_t)end);
+	}
+}
+
+/* `keys`: the number of this order for these keys. */
 static int
-record(struct gateway *gateway, const json_t *pending, char entry[ENTRY_ID_SIZE], struct fault *why)
+record(struct gateway *gateway, const json_t *pending, uint64_t keys, char entry[ENTRY_ID_SIZE],
+       struct fault *why)
 {
 	static const struct {
 		const char *name;
@@ -267,27 +216,49 @@ record(struct gateway *gateway, const json_t *pending, char entry[ENTRY_ID_SIZE]
             {"by",       false},
             {"bytes",    true },
             {"digest",   false},
-            {"entries",  true },
-	    {"job",      false},
-            {"reason",   false},
+	    {"entries",  true },
+            {"job",      false},
+            {"keys",     true },
+            {"periods",  false},
+	    {"reason",   false},
             {"rows",     true },
             {"selector", false},
 	};
-	struct entry_note note = {.action = "erase"};
+	const bool expired = strcmp(json_get_string(pending, "selector"), "expired") == 0;
+	struct entry_note note = {.action = expired ? "expire" : "erase"};
+	struct buffer periods;
+	int result = -1;
+
+	buffer_init(&periods, ENTRY_SIZE_LIMIT);
+	periods_text(&periods, json_object_get(pending, "periods"), ' ');
+	if (buffer_text(&periods) == NULL)
+		return fault_memory(why);
 
 	for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) {
 		const char *const name = facts[i].name;
 
-		note.facts[i].name = name;
-		if (facts[i].number)
-			note.facts[i].number = json_get_integer(pending, name, 0);
-		else if ((note.facts[i].text = json_get_string(pending, name)) == NULL)
-			return fault_set(why, FAULT_INVALID, "파기 쪽지에 %s이(가) 없습니다",
-			                 "the note of the order lacks %s", name);
+		const bool list = strcmp(name, "periods") == 0;
+
+		if (list && periods.size == 0)
+			continue;
+		note.facts[note.fact_count].name = name;
+		if (strcmp(name, "keys") == 0) {
+			note.facts[note.fact_count].number = (int64_t)keys;
+		} else if (facts[i].number) {
+			note.facts[note.fact_count].number = json_get_integer(pending, name, 0);
+		} else if ((note.facts[note.fact_count].text =
+		                list ? buffer_text(&periods) : json_get_string(pending, name)) == NULL) {
+			fault_set(why, FAULT_INVALID, "파기 쪽지에 %s이(가) 없습니다",
+			          "the note of the order lacks %s", name);
+			goto out;
+		}
 		note.fact_count++;
 	}
-	return gateway_note(gateway, ENTRY_SHRED, &note, json_get_string(pending, "agency"),
-	                    json_get_string(pending, "by"), entry, why);
+	result = gateway_note(gateway, ENTRY_SHRED, &note, json_get_string(pending, "agency"),
+	                      json_get_string(pending, "by"), entry, why);
+out:
+	buffer_free(&periods);
+	return result;
 }
 
 /* Everything after the note was written; each step may be done twice, but the entry. */
@@ -296,13 +267,18 @@ finish(struct gateway *gateway, struct database *database, const char *path, con
        char entry[ENTRY_ID_SIZE], struct fault *why)
 {
 	const json_t *const items = json_object_get(pending, "items");
+	const json_t *const periods = json_object_get(pending, "periods");
+	uint64_t keys;
 
-	if (forget(gateway, items, why) == -1 || remove_rows(gateway, database, items, why) == -1)
+	/* counted first: a folder of keys that is put back to before this shows a smaller number than the log */
+	if (sealer_count(gateway->sealer, &keys, true, why) == -1 || forget(gateway, items, why) == -1 ||
+	    destroy(gateway, periods, why) == -1 || remove_rows(gateway, database, items, why) == -1 ||
+	    remove_period_rows(gateway, database, periods, why) == -1)
 		return -1;
-	if (entry[0] == '\0' && record(gateway, pending, entry, why) == -1)
+	if (entry[0] == '\0' && record(gateway, pending, keys, entry, why) == -1)
 		return -1;
-	log_info("shred", "event=erased entries=%lld entry=%s",
-	         (long long)json_get_integer(pending, "entries", 0), entry);
+	log_info("shred", "event=erased entries=%lld months=%zu entry=%s",
+	         (long long)json_get_integer(pending, "entries", 0), json_array_size(periods), entry);
 	return pending_remove(path, why);
 }
 
@@ -355,13 +331,14 @@ out:
 /* ---- an order -------------------------------------------------------------------------------------------------- */
 
 static int
-describe(struct shredding *shredding, const char *agency, int64_t rows, int64_t bytes, struct fault *why)
+describe(struct shredding *shredding, const char *agency, struct fault *why)
 {
 	const struct shred_order *order = shredding->order;
 	uint8_t hash[crypto_hash_sha256_BYTES];
 	crypto_hash_sha256_state state;
 	char about[256], from[CLOCK_TEXT_SIZE] = "", to[CLOCK_TEXT_SIZE], digest[65], job[ENTRY_ID_SIZE];
 	json_t *ids = json_array();
+	struct buffer lines;
 
 	crypto_hash_sha256_init(&state);
 	for (size_t i = 0; i < json_array_size(shredding->items); i++) {
@@ -373,12 +350,20 @@ describe(struct shredding *shredding, const char *agency, int64_t rows, int64_t 
 		crypto_hash_sha256_update(&state, (const uint8_t *)id, strlen(id));
 		crypto_hash_sha256_update(&state, (const uint8_t *)"\n", 1);
 	}
+	buffer_init(&lines, PENDING_MOST);
+	periods_text(&lines, shredding->periods, '\n');
+	crypto_hash_sha256_update(&state, lines.data, lines.size);
+	buffer_free(&lines);
 	crypto_hash_sha256_final(&state, hash);
 	hex_encode(digest, hash, sizeof hash);
 	if (shredding->subject != NULL) {
 		snprintf(about, sizeof about, "subject=%s", shredding->subject);
 	} else if (order->entry != NULL) {
 		snprintf(about, sizeof about, "entry=%s", order->entry);
+	} else if (order->expire) {
+		clock_text(to, clock_wall_ms());
+		snprintf(about, sizeof about, "retention-ended=%s agency=%s default-days=%u", to,
+		         order->agency == NULL ? "*" : order->agency, order->default_days);
 	} else {
 		if (order->from_ms > 0)
 			clock_text(from, order->from_ms);
@@ -388,15 +373,17 @@ describe(struct shredding *shredding, const char *agency, int64_t rows, int64_t 
 	}
 	entry_id_make(job, clock_wall_ms());
 	shredding->pending = json_pack(
-	    "{s:s, s:s, s:I, s:s, s:I, s:s, s:s, s:I, s:s, s:s, s:I, s:o}", "about", about, "agency", agency,
-	    "begun_ms", (json_int_t)clock_wall_ms(), "by", order->by, "bytes", (json_int_t)bytes, "digest",
-	    digest, "job", job, "entries", (json_int_t)json_array_size(shredding->items), "reason",
-	    order->reason, "selector", shredding->selector, "rows", (json_int_t)rows, "items", ids);
-	shredding->result =
-	    json_pack("{s:b, s:s, s:s, s:I, s:I, s:I, s:s, s:O}", "dry_run", (int)order->dry_run, "selector",
-	              shredding->selector, "about", about, "entries",
-	              (json_int_t)json_array_size(shredding->items), "rows", (json_int_t)rows, "bytes",
-	              (json_int_t)bytes, "digest", digest, "items", shredding->items);
+	    "{s:s, s:s, s:I, s:s, s:I, s:s, s:s, s:I, s:s, s:s, s:I, s:o, s:O}", "about", about, "agency",
+	    agency, "begun_ms", (json_int_t)clock_wall_ms(), "by", order->by, "bytes",
+	    (json_int_t)shredding->bytes, "digest", digest, "job", job, "entries",
+	    (json_int_t)shredding->entries, "reason", order->reason, "selector", shredding->selector, "rows",
+	    (json_int_t)shredding->rows, "items", ids, "periods", shredding->periods);
+	shredding->result = json_pack(
+	    "{s:b, s:s, s:s, s:I, s:I, s:I, s:s, s:O, s:O, s:b, s:I}", "dry_run", (int)order->dry_run,
+	    "selector", shredding->selector, "about", about, "entries", (json_int_t)shredding->entries,
+	    "rows", (json_int_t)shredding->rows, "bytes", (json_int_t)shredding->bytes, "digest", digest,
+	    "items", shredding->items, "periods", shredding->periods, "more", (int)shredding->more, "unset",
+	    (json_int_t)shredding->unset);
 	return shredding->pending == NULL || shredding->result == NULL ? fault_memory(why) : 0;
 }
 
@@ -407,21 +394,20 @@ carry_out(struct database *database, void *owner, struct fault *why)
 	struct shredding *shredding = owner;
 	struct gateway *gateway = shredding->gateway;
 	struct snapshots *snapshots = NULL;
-	int64_t rows = 0, bytes = 0;
 	char entry[ENTRY_ID_SIZE] = "";
 	int result = -1;
 
 	if (!shredding->order->dry_run && access(shredding->path, F_OK) == 0)
 		return fault_set(why, FAULT_BUSY, "앞선 파기가 아직 끝나지 않았습니다. 잠시 뒤 다시 하십시오",
 		                 "an earlier order is not finished yet: try again soon");
-	if (find(shredding, database, &rows, &bytes, why) == -1 ||
-	    (snapshots = gateway_hold(gateway)) == NULL)
+	if (shred_find(shredding, database, why) == -1 || (snapshots = gateway_hold(gateway)) == NULL)
 		return -1;
 	if (describe(shredding,
 	             shredding->order->agency != NULL ? shredding->order->agency : snapshots->config->agency,
-	             rows, bytes, why) == -1)
+	             why) == -1)
 		goto out;
-	if (shredding->order->dry_run || json_array_size(shredding->items) == 0) {
+	if (shredding->order->dry_run ||
+	    json_array_size(shredding->items) + json_array_size(shredding->periods) == 0) {
 		result = 0;
 		goto out;
 	}
@@ -457,8 +443,8 @@ wait_shipped(struct gateway *gateway, struct fault *why)
 }
 
 /* An erasure must not leave behind in its reason what it erases. */
-static int
-check_reason(const char *reason, struct fault *why)
+int
+shred_check_reason(const char *reason, struct fault *why)
 {
 	struct arena *arena = arena_new((size_t)4 << 20);
 	struct detector *detector = NULL;
@@ -467,6 +453,11 @@ check_reason(const char *reason, struct fault *why)
 
 	if (arena == NULL)
 		return fault_memory(why);
+	if (reason == NULL || reason[0] == '\0' || strlen(reason) > 500) {
+		fault_set(why, FAULT_INVALID, "이유(reason)를 500바이트까지 적어야 합니다",
+		          "a reason is needed, 500 bytes at most");
+		goto out;
+	}
 	if (detector_open(&detector, why) == -1 ||
 	    detector_identify(detector, slice_string(reason), arena, &detection, why) == -1)
 		goto out;
@@ -492,8 +483,8 @@ is_pseudonym(const char *text)
 static int
 check_order(const struct shred_order *order, struct fault *why)
 {
-	const int chosen =
-	    (order->entry != NULL) + (order->subject != NULL) + (order->user != NULL) + (order->to_ms > 0);
+	const int chosen = (order->entry != NULL) + (order->subject != NULL) + (order->user != NULL) +
+	                   (order->to_ms > 0) + (order->expire ? 1 : 0);
 
 	if (chosen != 1 || (order->from_ms > 0 && order->to_ms <= order->from_ms))
 		return fault_set(
@@ -511,12 +502,7 @@ check_order(const struct shred_order *order, struct fault *why)
 		                 "subject is a pseudonym: 32 hex digits");
 	if (order->entry != NULL && strlen(order->entry) != ENTRY_ID_SIZE - 1)
 		return fault_set(why, FAULT_INVALID, "entry는 항목 id입니다", "entry is the id of an entry");
-	if (order->dry_run)
-		return 0;
-	if (order->reason == NULL || order->reason[0] == '\0' || strlen(order->reason) > 500)
-		return fault_set(why, FAULT_INVALID, "이유(reason)를 500바이트까지 적어야 합니다",
-		                 "a reason is needed, 500 bytes at most");
-	return check_reason(order->reason, why);
+	return order->dry_run ? 0 : shred_check_reason(order->reason, why);
 }
 
 int
@@ -540,16 +526,20 @@ shred_run(struct gateway *gateway, const struct shred_order *order, json_t **res
 	}
 	shredding.selector = shredding.subject != NULL ? "subject"
 	                     : order->entry != NULL    ? "entry"
+	                     : order->expire           ? "expired"
 	                                               : "period";
-	if ((shredding.items = json_array()) == NULL)
-		return fault_memory(why);
-	if (pending_path(shredding.path, gateway, why) == 0 && wait_shipped(gateway, why) == 0 &&
-	    registrar_run(gateway->registrar, carry_out, &shredding, false, why) == 0) {
+	shredding.items = json_array();
+	shredding.periods = json_array();
+	if (shredding.items == NULL || shredding.periods == NULL)
+		fault_memory(why);
+	else if (pending_path(shredding.path, gateway, why) == 0 && wait_shipped(gateway, why) == 0 &&
+	         registrar_run(gateway->registrar, carry_out, &shredding, false, why) == 0) {
 		*result = json_incref(shredding.result);
 		status = 0;
 	}
 	json_decref(shredding.result);
 	json_decref(shredding.pending);
 	json_decref(shredding.items);
+	json_decref(shredding.periods);
 	return status;
 }

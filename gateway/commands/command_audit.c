@@ -9,10 +9,12 @@
 
 #include "audit/archive.h"
 #include "audit/export.h"
+#include "audit/opened.h"
 #include "audit/proof.h"
 #include "audit/query.h"
 #include "audit/receipt.h"
 #include "audit/verify.h"
+#include "gateway/commands/audit_open.h"
 #include "gateway/commands/audit_options.h"
 #include "gateway/commands/commands.h"
 #include "gateway/commands/common.h"
@@ -24,7 +26,9 @@ usage(FILE *to)
 {
 	fputs(
 	    "사용법: haechi audit query|tail [조건…] [--json]       기록 조회, 새 기록 지켜보기\n"
-	    "        haechi audit receipt 항목 [--out 파일]          영수증: 혼자서 증명되는 한 파일\n"
+	    "        haechi audit receipt 항목 [--open] [--out 파일] 영수증: 혼자서 증명되는 한 파일 "
+	    "(--open: 봉인된 "
+	    "내용도 열어 담음)\n"
 	    "        haechi audit proof 항목 | --older N [--newer M] 포함 증명, 일관성 증명\n"
 	    "        haechi audit checkpoint [--log 기록] [--cosigned|--stamped|--timestamp]  서명된 "
 	    "체크포인트와 그 확인 상태\n"
@@ -33,12 +37,14 @@ usage(FILE *to)
 	    "다시 계산\n"
 	    "                            [--state 파일 [--full]]     지난번에 이어서 (--full 은 처음부터)\n"
 	    "        haechi audit export [조건…] --out 폴더          증명이 붙은 내보내기\n"
-	    "        haechi audit shred …                            내용 파기 (haechi audit shred "
-	    "--help)\n"
+	    "        haechi audit shred … | expire                   내용 파기, 보존 기간이 끝난 내용 파기 "
+	    "(haechi audit shred --help)\n"
 	    "        haechi audit archive | detach | archives        옛 달을 파일로 (haechi audit archive "
 	    "--help)\n\n"
 	    "usage:  haechi audit query|tail [FILTER...] [--json]    ask for entries, watch new ones\n"
-	    "        haechi audit receipt ENTRY [--out FILE]          one file that proves itself\n"
+	    "        haechi audit receipt ENTRY [--open] [--out FILE] one file that proves itself (--open: "
+	    "with its "
+	    "sealed content)\n"
 	    "        haechi audit proof ENTRY | --older N [--newer M] inclusion, consistency\n"
 	    "        haechi audit checkpoint [--log ORIGIN] [--cosigned|--stamped|--timestamp]  a signed "
 	    "head, and who confirms it\n"
@@ -48,8 +54,9 @@ usage(FILE *to)
 	    "the "
 	    "start)\n"
 	    "        haechi audit export [FILTER...] --out DIR        a selection with its proofs\n"
-	    "        haechi audit shred ...                           erase content (haechi audit shred "
-	    "--help)\n"
+	    "        haechi audit shred ... | expire                  erase content; what need not be kept "
+	    "any "
+	    "longer (... --help)\n"
 	    "        haechi audit archive | detach | archives         old months into files (haechi audit "
 	    "archive "
 	    "--help)\n\n"
@@ -130,11 +137,12 @@ run_receipt(struct database *database, const struct audit_options *options, stru
 {
 	struct arena *arena = arena_new(1024 * 1024);
 	struct proof_file file;
-	struct buffer receipt, json;
+	struct buffer receipt, json, opened;
 	int result = -1;
 
 	buffer_init(&receipt, RECEIPT_LIMIT);
 	buffer_init(&json, 2 * RECEIPT_LIMIT);
+	buffer_init(&opened, OPENED_LIMIT);
 	if (arena == NULL) {
 		fault_memory(why);
 		goto out;
@@ -143,6 +151,14 @@ run_receipt(struct database *database, const struct audit_options *options, stru
 	    take_receipt(&receipt, database, options, why) == -1 ||
 	    audit_head_insist(buffer_view(&receipt), database, options->policy, why) == -1)
 		goto out;
+	if (options->open) {
+		if (audit_open(&opened, options->socket, options->argument, options->reason,
+		               buffer_view(&receipt), why) == 0)
+			result = options->out != NULL
+			             ? file_replace(options->out, buffer_view(&opened), 0600, why)
+			             : write_out(options, buffer_view(&opened), why);
+		goto out;
+	}
 	if (!options->json) {
 		result = write_out(options, buffer_view(&receipt), why);
 		goto out;
@@ -160,6 +176,7 @@ run_receipt(struct database *database, const struct audit_options *options, stru
 out:
 	buffer_free(&receipt);
 	buffer_free(&json);
+	buffer_wipe(&opened);
 	arena_free(arena);
 	return result;
 }
@@ -363,6 +380,7 @@ enum {
 	STATE,
 	FULL,
 	ASCENDING,
+	OPEN,
 	JSON
 };
 
@@ -396,6 +414,7 @@ static const struct option known[] = {
     {"state",      required_argument, NULL, STATE     },
     {"full",       no_argument,       NULL, FULL      },
     {"ascending",  no_argument,       NULL, ASCENDING },
+    {"open",       no_argument,       NULL, OPEN      },
     {"json",       no_argument,       NULL, JSON      },
     {"follow",     no_argument,       NULL, 'f'       },
     {"help",       no_argument,       NULL, 'h'       },
@@ -523,6 +542,9 @@ take_option(struct audit_options *options, int option, const char *value, struct
 	case FULL:
 		options->full = true;
 		return 0;
+	case OPEN:
+		options->open = true;
+		return 0;
 	case ASCENDING:
 		options->ascending = true;
 		return 0;
@@ -579,7 +601,7 @@ command_audit(int argc, char **argv)
 	int option, result = EXIT_GOOD;
 
 	/* These do, where the others read: their own options. */
-	if (argc > 1 && strcmp(argv[1], "shred") == 0)
+	if (argc > 1 && (strcmp(argv[1], "shred") == 0 || strcmp(argv[1], "expire") == 0))
 		return command_shred(argc - 1, argv + 1);
 	for (size_t i = 0; i < sizeof archiving / sizeof *archiving; i++)
 		if (argc > 1 && strcmp(argv[1], archiving[i]) == 0)

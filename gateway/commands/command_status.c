@@ -133,6 +133,21 @@ print_policy(const json_t *policy)
 		       (long long)json_get_integer(shadow, "errors", 0));
 }
 
+/* Files that somebody else changed under the daemon. */
+static void
+print_changed(const json_t *changed)
+{
+	static const char *const names[] = {"keys", "hashes"};
+
+	for (size_t i = 0; i < 2; i++) {
+		const json_t *const each = json_object_get(changed, names[i]);
+
+		if (json_is_object(each))
+			printf("주의 (attention): 바뀐 파일 (changed files)\n  %s\n  %s\n",
+			       json_get_string(each, "ko"), json_get_string(each, "en"));
+	}
+}
+
 static void
 print(const json_t *status)
 {
@@ -170,6 +185,7 @@ print(const json_t *status)
 			printf(" %s", json_string_value(json_array_get(models, j)));
 		putchar('\n');
 	}
+	print_changed(json_object_get(status, "changed_files"));
 	line("가둠", "confinement", json_get_string(status, "confinement"));
 	for (size_t i = 0; i < json_array_size(json_object_get(status, "attention")); i++) {
 		const json_t *each = json_array_get(json_object_get(status, "attention"), i);

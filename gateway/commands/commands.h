@@ -23,7 +23,7 @@ int command_replay(int argc, char **argv);
 int command_report(int argc, char **argv);
 int command_review(int argc, char **argv);
 int command_rotate(int argc, char **argv); /* of `haechi key rotate`; argv[0] is "rotate" */
-int command_shred(int argc, char **argv); /* of `haechi audit shred`; argv[0] is "shred" */
+int command_shred(int argc, char **argv); /* of `haechi audit shred` and `expire`; argv[0] says which */
 int command_status(int argc, char **argv);
 int command_usecase(int argc, char **argv);
 
