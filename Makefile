@@ -175,9 +175,10 @@ test: deploy/.ready ## install what tests need, build, run every test
 
 bench: SETUP = bench
 bench: deploy/.ready ## measure: ratios against peers, in one run
-	@$(MAKE) --no-print-directory -j$(JOBS) programs $(BENCH)
+	@$(MAKE) --no-print-directory -j$(JOBS) programs $(BENCH) $(B)/tools/evidence_fill
 	@tests/bench/cedar.sh $(B)
 	@$(B)/bench/classify
+	@tests/bench/evidence.sh $(B)
 	@tests/bench/run.sh $(B)
 
 SECONDS_EACH ?= 60

@@ -116,6 +116,9 @@ struct test_log {
 	struct store *store;
 	unsigned pace; /* requests come so many times as often; 0: once */
 	bool varied;   /* several agencies, all domains, a second one now and then */
+	/* for those who store the entries themselves: the bytes, as many as there is room for */
+	struct buffer *kept;
+	size_t keep, kept_count;
 };
 
 static inline void
@@ -303,6 +306,13 @@ test_log_append(struct test_log *log, struct slice bytes, const char *id)
 {
 	const uint64_t index = log->frontier.size;
 
+	if (log->keep > 0) {
+		if (log->kept_count < log->keep) {
+			buffer_init(&log->kept[log->kept_count], ENTRY_SIZE_LIMIT);
+			buffer_slice(&log->kept[log->kept_count++], bytes);
+		}
+		return;
+	}
 	if (log->store != NULL) {
 		const struct segment_item item = {.entry = bytes};
 		struct tree_hash leaf;

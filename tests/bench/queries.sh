@@ -30,12 +30,19 @@ ask() { # NAME, WHERE, FILTER...
 		awk '{printf "{\"query\":\"%s\",\"rows\":%d,\"ms\":%.1f,\"by_hand_ms\":%.1f,\"ratio\":%.2f}\n", $1, $2, $3, $4, $3 / $4}'
 }
 
-ask agency-month "e.agency = 'agency-3' AND e.wall >= '2027-03-01+09' AND e.wall < '2027-04-01+09'" --agency agency-3 --from 2027-03-01 --to 2027-04-01
+# Days of the generated entries: the month that ends with the newest, the year, and a day a third of the way from the oldest.
+IFS='|' read -r MONTH YEAR END DEEP REQUEST < <(psql -qAtX "$DATABASE" -c "SELECT
+	to_char(newest - interval '1 month', 'YYYY-MM-DD'), to_char(newest - interval '1 year', 'YYYY-MM-DD'), to_char(newest, 'YYYY-MM-DD'),
+	to_char(oldest + (newest - oldest) / 3, 'YYYY-MM-DD'),
+	(SELECT request_id FROM haechi.entry WHERE wall > oldest + (newest - oldest) / 2 AND request_id IS NOT NULL ORDER BY wall LIMIT 1)
+	FROM (SELECT (SELECT wall FROM haechi.entry ORDER BY wall DESC LIMIT 1) AS newest, (SELECT wall FROM haechi.entry ORDER BY wall LIMIT 1) AS oldest) t")
+
+ask agency-month "e.agency = 'agency-3' AND e.wall >= '$MONTH 00:00+09' AND e.wall < '$END 00:00+09'" --agency agency-3 --from "$MONTH" --to "$END"
 ask deny "e.access = 'deny'" --decision deny
 ask usecase "e.usecase = 'welfare-eligibility'" --usecase welfare-eligibility
-ask request "e.request_id = 'req-2500000'" --request-id req-2500000
-ask domain-year "e.domain = 'public_service' AND e.wall >= '2026-06-01+09' AND e.wall < '2027-06-01+09'" --domain public_service --from 2026-06-01 --to 2027-06-01
-ask second-domain "(e.domain = 'education' OR e.also @> ARRAY['education'::text]) AND e.wall >= '2026-06-01+09' AND e.wall < '2027-06-01+09'" --domain education --from 2026-06-01 --to 2027-06-01
+ask request "e.request_id = '$REQUEST'" --request-id "$REQUEST"
+ask domain-year "e.domain = 'public_service' AND e.wall >= '$YEAR 00:00+09' AND e.wall < '$END 00:00+09'" --domain public_service --from "$YEAR" --to "$END"
+ask second-domain "(e.domain = 'education' OR e.also @> ARRAY['education'::text]) AND e.wall >= '$YEAR 00:00+09' AND e.wall < '$END 00:00+09'" --domain education --from "$YEAR" --to "$END"
 # Deep: where the first page of an earlier end begins is where a deep page of the whole begins.
-ask deny-deep "e.access = 'deny' AND e.wall < '2026-06-01+09'" --decision deny --to 2026-06-01
-ask usecase-deep "e.usecase = 'welfare-eligibility' AND e.wall < '2026-06-01+09'" --usecase welfare-eligibility --to 2026-06-01
+ask deny-deep "e.access = 'deny' AND e.wall < '$DEEP 00:00+09'" --decision deny --to "$DEEP"
+ask usecase-deep "e.usecase = 'welfare-eligibility' AND e.wall < '$DEEP 00:00+09'" --usecase welfare-eligibility --to "$DEEP"
