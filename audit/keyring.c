@@ -53,6 +53,13 @@ key_add(struct keyring *keyring, const struct note_key *key, uint64_t from, uint
 		keyring->from[at] = from;
 	if (until != 0 && (keyring->until[at] == 0 || until < keyring->until[at]))
 		keyring->until[at] = until;
+	if (keyring->until[at] != 0 && keyring->until[at] < keyring->from[at])
+		return fault_set(why, FAULT_INVALID,
+		                 "키 %08" PRIx32
+		                 "의 두 \"# valid\" 줄이 서로 맞지 않습니다: 쓸 수 있는 때가 없습니다",
+		                 "two \"# valid\" lines of the key %08" PRIx32
+		                 " contradict each other: it would never be valid",
+		                 key->id);
 	return 0;
 }
 

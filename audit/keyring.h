@@ -29,7 +29,8 @@ struct keyring {
 /*
  * Lines of vkeys, "#" comments allowed; added to what is there. A key that is there already is not added twice. The comment
  * "# valid FROM [UNTIL]" says of the key behind it which heads it may sign, by their size: a log's keys are rotated, and one that
- * was retired signs nothing larger. Of the same key said twice the narrower counts.
+ * was retired signs nothing larger. Of the same key said twice what both allow counts; nothing left is
+ * FAULT_INVALID.
  */
 MUST_CHECK int keyring_add(struct keyring *keyring, struct slice text, struct fault *why);
 MUST_CHECK int keyring_add_file(struct keyring *keyring, const char *path, struct fault *why);
