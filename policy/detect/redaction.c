@@ -258,7 +258,8 @@ redaction_restore(struct redaction *redaction, struct slice text, bool json, str
 		i += size - 1;
 		at = i + 1;
 	}
-	buffer_append(out, text.data + at, text.size - at);
+	if (at < text.size)
+		buffer_append(out, text.data + at, text.size - at);
 }
 
 int
