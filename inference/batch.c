@@ -159,7 +159,7 @@ charge_step(struct engine *engine)
 
 		if (generation->state == NULL && generation->rows_now > 0 &&
 		    generation->computed + generation->rows_now == generation->count)
-			shares_charge(&engine->shares, generation->share, 1);
+			shares_charge(generation->share, 1);
 	}
 	pthread_mutex_unlock(&engine->lock);
 }
@@ -256,9 +256,9 @@ admit(struct engine *engine, struct generation *generation)
 	leave_queue(engine, &generation->share->queue);
 	engine->running[engine->running_count++] = generation;
 	pthread_mutex_lock(&engine->lock);
-	shares_begin(generation->share);
+	shares_begin(&engine->shares, generation->share);
 	if (generation->began == 0) { /* what is computed again after an interruption is nobody's fault */
-		shares_charge(&engine->shares, generation->share, generation->count - generation->computed);
+		shares_charge(generation->share, generation->count - generation->computed);
 		engine->counters.prompt_tokens += generation->prompt_count;
 		engine->counters.cached_tokens += generation->computed;
 	}
@@ -305,17 +305,19 @@ interrupt(struct engine *engine, size_t index)
 
 /*
  * An agency of which nothing runs must not wait until the long answers of others end: the newest answer of the agency
- * that was served most gives way, if that one has another, or has had a slice. false: nobody can.
+ * that was served most gives way, if that was more than this one, and it has another, or has had a slice. false: nobody
+ * can.
  */
 static bool
-make_place(struct engine *engine)
+make_place(struct engine *engine, const struct share *share)
 {
 	size_t chosen = engine->running_count;
 
 	for (size_t i = 0; i < engine->running_count; i++) {
 		const struct generation *generation = engine->running[i];
 
-		if ((generation->share->running > 1 ||
+		if (generation->share->served > share->served &&
+		    (generation->share->running > 1 ||
 		     generation->count >= generation->resumed + SLICE_TOKENS) &&
 		    (chosen == engine->running_count ||
 		     generation->share->served >= engine->running[chosen]->share->served))
@@ -381,7 +383,7 @@ manage(struct engine *engine)
 	while ((next = next_of_queue(engine, &alone)) != NULL) {
 		if (engine->running_count < engine->parallel && admit(engine, next))
 			continue;
-		if (!alone || !make_place(engine))
+		if (!alone || !make_place(engine, next->share))
 			break;
 	}
 }

@@ -200,7 +200,7 @@ generation_finish(struct generation *generation, enum generation_end end)
 	tell(generation);
 	pthread_mutex_unlock(&generation->lock);
 	pthread_mutex_lock(&engine->lock);
-	shares_leave(&engine->shares, generation->share, generation->running);
+	shares_leave(generation->share, generation->running);
 	if (end == GENERATION_CANCELLED)
 		engine->counters.cancelled++;
 	else if (generation->began != 0) /* a moving mean of how long answers hold their place */

@@ -51,37 +51,19 @@ shares_weigh(struct shares *shares, const char *name, uint32_t weight)
 	return true;
 }
 
-/* Time goes on: to the lowest counter of those who are there, or past all when nobody is. */
-static void
-settle(struct shares *shares)
-{
-	double lowest = -1, highest = shares->now;
-
-	for (size_t i = 0; i < shares->count; i++) {
-		const struct share *share = &shares->list[i];
-
-		if (is_active(share) && (lowest < 0 || share->served < lowest))
-			lowest = share->served;
-		if (share->served > highest)
-			highest = share->served;
-	}
-	if (lowest < 0)
-		shares->now = highest;
-	else if (lowest > shares->now)
-		shares->now = lowest;
-}
-
 void
 shares_come(struct shares *shares, struct share *share)
 {
-	if (!is_active(share) && share->served < shares->now)
+	if (share->waiting == 0 && share->served < shares->now)
 		share->served = shares->now;
 	share->waiting++;
 }
 
 void
-shares_begin(struct share *share)
+shares_begin(struct shares *shares, struct share *share)
 {
+	if (share->served > shares->now)
+		shares->now = share->served;
 	share->waiting--;
 	share->running++;
 }
@@ -94,21 +76,19 @@ shares_return(struct share *share)
 }
 
 void
-shares_leave(struct shares *shares, struct share *share, bool running)
+shares_leave(struct share *share, bool running)
 {
 	if (running)
 		share->running--;
 	else
 		share->waiting--;
-	settle(shares);
 }
 
 void
-shares_charge(struct shares *shares, struct share *share, size_t tokens)
+shares_charge(struct share *share, size_t tokens)
 {
 	share->tokens += tokens;
 	share->served += (double)tokens / share->weight;
-	settle(shares);
 }
 
 struct share *

@@ -2,10 +2,10 @@
  * shares -- who may compute next when many want to: each agency by its weight.
  *
  * Every agency has a counter of the tokens computed for it, divided by its weight; a free place goes to whoever waits
- * with the lowest. An agency that was away begins at the lowest counter of those who are there: what it did not use is
- * not saved up, and what others used before it came is not held against them. (Virtual token counters: Sheng et al.,
- * "Fairness in Serving Large Language Models", OSDI 2024.) Pure bookkeeping, no threads: the engine calls it under its
- * lock, but for what is marked as the engine thread's.
+ * with the lowest. An agency of which nothing waited begins at the counter of whoever had a place last: what it did not
+ * use is not saved up, and what others used before it came is not held against them. (Virtual token counters: Sheng et
+ * al., "Fairness in Serving Large Language Models", OSDI 2024; virtual time as in start-time fair queueing.) Pure
+ * bookkeeping, no threads: the engine calls it under its lock, but for what is marked as the engine thread's.
  */
 #ifndef HAECHI_INFERENCE_SHARES_H
 #define HAECHI_INFERENCE_SHARES_H
@@ -35,7 +35,7 @@ struct share {
 struct shares {
 	struct share list[SHARES_LIMIT]; /* the first is of requests without an agency */
 	size_t count;
-	double now; /* never goes back: where one who comes begins */
+	double now; /* the counter of whoever had a place last; never goes back */
 };
 
 void shares_init(struct shares *shares);
@@ -46,10 +46,10 @@ bool shares_weigh(struct shares *shares, const char *name, uint32_t weight);
 
 /* One request: it comes and waits; its turn comes; its turn is taken back; it leaves from where it is. */
 void shares_come(struct shares *shares, struct share *share);
-void shares_begin(struct share *share);
+void shares_begin(struct shares *shares, struct share *share);
 void shares_return(struct share *share);
-void shares_leave(struct shares *shares, struct share *share, bool running);
-void shares_charge(struct shares *shares, struct share *share, size_t tokens);
+void shares_leave(struct share *share, bool running);
+void shares_charge(struct share *share, size_t tokens);
 
 /* Who is next of those who wait. NULL: nobody waits. */
 struct share *shares_next(struct shares *shares);

@@ -25,10 +25,10 @@ take_turns(struct shares *shares, size_t turns, size_t tokens)
 	for (size_t i = 0; i < turns; i++) {
 		struct share *share = shares_next(shares);
 
-		shares_begin(share);
-		shares_charge(shares, share, tokens);
+		shares_begin(shares, share);
+		shares_charge(share, tokens);
 		shares_come(shares, share);
-		shares_leave(shares, share, true);
+		shares_leave(share, true);
 	}
 }
 
@@ -50,8 +50,8 @@ turns_go_by_weight(void **state)
 	shares_come(&shares, busan);
 	take_turns(&shares, 4000, 7);
 	assert_in_range(seoul->tokens, 3 * busan->tokens - 28, 3 * busan->tokens + 28);
-	shares_leave(&shares, seoul, false);
-	shares_leave(&shares, busan, false);
+	shares_leave(seoul, false);
+	shares_leave(busan, false);
 	assert_null(shares_next(&shares));
 }
 
@@ -72,16 +72,43 @@ who_was_away_saves_nothing_up_and_owes_nothing(void **state)
 	take_turns(&shares, 100, 10);
 	assert_in_range(young->tokens, 490, 510);
 	/* All leave; the one that comes first is served, and the other is not made to wait for having been busy. */
-	shares_leave(&shares, old, false);
-	shares_leave(&shares, young, false);
+	shares_leave(old, false);
+	shares_leave(young, false);
 	shares_come(&shares, young);
 	take_turns(&shares, 50, 10);
 	shares_come(&shares, old);
 	before = old->tokens;
 	take_turns(&shares, 100, 10);
 	assert_in_range(old->tokens - before, 490, 510);
-	shares_leave(&shares, old, false);
-	shares_leave(&shares, young, false);
+	shares_leave(old, false);
+	shares_leave(young, false);
+}
+
+static void
+who_is_served_at_once_gathers_no_claim(void **state)
+{
+	static struct shares shares;
+	struct share *busy, *light;
+
+	(void)state;
+	shares_init(&shares);
+	busy = shares_find(&shares, "busy");
+	light = shares_find(&shares, "light");
+	shares_come(&shares, busy);
+	shares_come(&shares, light);
+	shares_begin(&shares, light); /* something of it always runs, but it never has to wait */
+	for (unsigned i = 0; i < 1000; i++) {
+		take_turns(&shares, 10, 10);
+		shares_come(&shares, light);
+		assert_ptr_equal(shares_next(&shares), light);
+		shares_begin(&shares, light);
+		shares_charge(light, 10);
+		shares_leave(light, true);
+	}
+	assert_in_range(light->tokens, 9990, 10010);
+	light->waiting = 1; /* now it is as busy: halves from here on, whatever the other had before */
+	take_turns(&shares, 100, 10);
+	assert_in_range(light->tokens, 10480, 10540);
 }
 
 static void
@@ -343,6 +370,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(turns_go_by_weight),
 	    cmocka_unit_test(who_was_away_saves_nothing_up_and_owes_nothing),
+	    cmocka_unit_test(who_is_served_at_once_gathers_no_claim),
 	    cmocka_unit_test(a_queue_is_shared_too),
 	    cmocka_unit_test(names_are_forgotten_when_there_are_too_many),
 	    cmocka_unit_test(saturated_agencies_have_tokens_by_weight),
