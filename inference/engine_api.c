@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,9 +19,12 @@
 #define AGENCIES_SHOWN 256
 
 struct engine_api {
-	struct engine *engine;
+	struct engine *engine; /* this and the next once `ready` */
 	const struct chat_template *chat_template;
+	_Atomic bool ready;
+	_Atomic unsigned percent; /* loaded */
 	struct http_server *http;
+	char address[256];
 	int64_t started;
 	pthread_mutex_t lock; /* of the list */
 	struct answer *news;
@@ -89,6 +93,26 @@ answer_fault(struct engine_api *api, struct http_call *call, const struct fault 
 		buffer_printf(&out, ",\"queue_position\":%zu", waiting);
 	buffer_string(&out, "}}");
 	engine_http_answer(call, status, "application/json", buffer_view(&out), status == 429 ? retry : NULL);
+	buffer_free(&out);
+}
+
+/* The model is not there yet. */
+static void
+answer_loading(struct engine_api *api, struct http_call *call)
+{
+	const unsigned percent = atomic_load(&api->percent);
+	struct buffer out;
+
+	buffer_init(&out, 1024);
+	if (slice_is(call->path, "/healthz"))
+		buffer_printf(&out, "{\"status\":\"loading\",\"percent\":%u}", percent);
+	else
+		buffer_printf(&out,
+		              "{\"error\":{\"message\":\"모델을 읽는 중입니다 (%u%%) | the model is being "
+		              "loaded (%u%%)\","
+		              "\"type\":\"server_error\",\"param\":null,\"code\":\"loading\"}}",
+		              percent, percent);
+	engine_http_answer(call, 503, "application/json", buffer_view(&out), "Retry-After: 1\r\n");
 	buffer_free(&out);
 }
 
@@ -552,6 +576,10 @@ handle(void *context, struct http_call *call)
 	char one[160];
 	struct fault why;
 
+	if (!atomic_load(&api->ready)) {
+		answer_loading(api, call);
+		return;
+	}
 	snprintf(one, sizeof one, "/v1/models/%s", engine_model(api->engine)->name);
 	if (slice_is(call->path, "/v1/chat/completions") && post) {
 		complete(api, call, true);
@@ -574,25 +602,42 @@ handle(void *context, struct http_call *call)
 }
 
 int
-engine_api_open(struct engine_api **out, struct engine *engine, const struct chat_template *chat_template,
-                const char *listen, char address[256], struct fault *why)
+engine_api_open(struct engine_api **out, const char *listen, struct fault *why)
 {
 	struct engine_api *api = calloc(1, sizeof *api);
 	struct http_callbacks callbacks = {.context = api, .request = handle, .woken = woken};
 
 	if (api == NULL)
 		return fault_memory(why);
-	api->engine = engine;
-	api->chat_template = chat_template;
 	api->started = clock_wall_ms();
 	pthread_mutex_init(&api->lock, NULL);
-	if (engine_http_open(&api->http, listen, &callbacks, address, why) == -1) {
+	if (engine_http_open(&api->http, listen, &callbacks, api->address, why) == -1) {
 		pthread_mutex_destroy(&api->lock);
 		free(api);
 		return -1;
 	}
 	*out = api;
 	return 0;
+}
+
+const char *
+engine_api_address(const struct engine_api *api)
+{
+	return api->address;
+}
+
+void
+engine_api_loading(struct engine_api *api, unsigned percent)
+{
+	atomic_store(&api->percent, percent);
+}
+
+void
+engine_api_begin(struct engine_api *api, struct engine *engine, const struct chat_template *chat_template)
+{
+	api->engine = engine;
+	api->chat_template = chat_template;
+	atomic_store(&api->ready, true);
 }
 
 void

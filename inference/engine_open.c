@@ -21,6 +21,33 @@ hash_run(void *argument)
 	return NULL;
 }
 
+/* Half of the way is hashing, half is repacking; what is cached, or needs none, is jumped over. */
+struct loading {
+	const struct engine_options *options;
+	uint64_t total;
+	_Atomic uint64_t hashed, packed;
+	_Atomic unsigned percent; /* told last */
+};
+
+static void
+load_progress(void *context, uint64_t hashed, uint64_t packed)
+{
+	struct loading *loading = context;
+	uint64_t one = atomic_fetch_add(&loading->hashed, hashed) + hashed;
+	uint64_t two = atomic_fetch_add(&loading->packed, packed) + packed, total = loading->total;
+	unsigned percent, told = atomic_load(&loading->percent);
+
+	one = one < total ? one : total;
+	two = two < total ? two : total;
+	percent = (unsigned)((one + two) * 50 / total);
+	percent = percent < 99 ? percent : 99;
+	while (percent > told)
+		if (atomic_compare_exchange_weak(&loading->percent, &told, percent)) {
+			loading->options->progress(loading->options->progress_context, percent);
+			break;
+		}
+}
+
 /* A quarter of the machine's memory at most, but never less than one whole context. */
 static size_t
 choose_pages(const struct engine *engine, const struct runner_options *options)
@@ -71,6 +98,7 @@ engine_open(struct engine **out, const struct engine_options *options, struct fa
 {
 	struct engine *engine = calloc(1, sizeof *engine);
 	struct hashing hashing = {.result = -1};
+	struct loading loading = {.options = options};
 	pthread_t hasher;
 	int result = -1, opened;
 
@@ -97,6 +125,11 @@ engine_open(struct engine **out, const struct engine_options *options, struct fa
 		engine->context = options->context;
 	else if (options->context == 0 && engine->context > 8192)
 		engine->context = 8192;
+	if (options->progress != NULL) {
+		loading.total = engine->model->weight_bytes + 1;
+		engine->model->progress = load_progress;
+		engine->model->progress_context = &loading;
+	}
 	hashing.model = engine->model;
 	if (pthread_create(&hasher, NULL, hash_run, &hashing) != 0) {
 		fault_errno(why, "스레드", "thread");
@@ -104,6 +137,7 @@ engine_open(struct engine **out, const struct engine_options *options, struct fa
 	}
 	opened = open_device(engine, options, why);
 	pthread_join(hasher, NULL);
+	engine->model->progress = NULL;
 	if (opened == -1)
 		goto out;
 	if (hashing.result == -1) {

@@ -33,6 +33,9 @@ struct engine_options {
 	const struct agency_weight *weights; /* of agencies that do not weigh 1 */
 	size_t weight_count;
 	bool plain; /* only kernels in plain C */
+	/* While the model is loaded, from any thread, each time that it is more: how far, 0-99. NULL: nobody asks. */
+	void (*progress)(void *context, unsigned percent);
+	void *progress_context;
 };
 
 enum generation_end {

@@ -75,6 +75,9 @@ struct model {
 	struct layer *layers;
 	double *rope_frequencies; /* rotated / 2 radians a position */
 	struct tokenizer *tokenizer;
+	/* While it is loaded, from any thread: so many further bytes have been hashed, or repacked. NULL: nobody asks. */
+	void (*progress)(void *context, uint64_t hashed, uint64_t packed);
+	void *progress_context;
 	struct slice chat_template; /* tokenizer.chat_template, empty when there is none */
 	struct weights *weights;
 };

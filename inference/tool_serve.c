@@ -1,6 +1,8 @@
 /* haechi-engine serve -- load a model, listen, answer, until told to stop. */
 #include <getopt.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -57,6 +59,19 @@ struct job {
 	bool require_confinement;
 };
 
+/* What is loaded while the socket listens already. */
+struct service {
+	const struct job *job;
+	struct engine_sandbox sandbox;
+	struct buffer source; /* of a chat template in a file */
+	struct engine_api *api;
+	struct engine *engine;
+	struct chat_template *chat_template;
+	_Atomic unsigned logged; /* percent */
+	struct fault why;
+	int result;
+};
+
 static struct engine_api *serving;
 
 static void
@@ -66,76 +81,129 @@ on_signal(int number)
 	engine_api_stop(serving);
 }
 
-static int
-serve(const struct job *job, struct fault *why)
+static void
+on_progress(void *context, unsigned percent)
 {
-	struct engine *engine = NULL;
-	struct engine_api *api = NULL;
-	struct chat_template *chat_template = NULL;
-	const bool from_file = job->chat_template != NULL && template_is_path(job->chat_template);
-	const struct fault *problem;
-	struct buffer source = {0};
-	const struct model *model;
-	struct sigaction action = {.sa_handler = on_signal};
-	struct engine_sandbox sandbox;
-	int64_t start = clock_monotonic_ns();
-	char address[256];
-	const bool gpu = job->engine.device != NULL && strcmp(job->engine.device, "cuda") == 0;
-	int result = -1;
+	struct service *service = context;
+	unsigned logged = atomic_load(&service->logged);
 
-	log_info("engine", "event=loading model=%s", job->engine.model);
-	/* Before the files are closed to us. */
-	if (from_file && file_read(&source, job->chat_template, JINJA_SOURCE_LIMIT, why) == -1)
-		goto out;
-	if (engine_sandbox_files(&sandbox, job->engine.model, job->listen, gpu, why) == -1)
-		goto out;
-	if (engine_open(&engine, &job->engine, why) == -1)
-		goto out;
-	model = engine_model(engine);
-	if (from_file) {
-		if (template_open_source(&chat_template, buffer_view(&source), model->tokenizer, why) == -1) {
-			fault_prefix(why, "%s", "%s", job->chat_template);
-			goto out;
-		}
-	} else if (template_open(&chat_template, job->chat_template, model->chat_template, model->tokenizer,
-	                         why) == -1) {
-		goto out;
-	}
-	if (engine_api_open(&api, engine, chat_template, job->listen, address, why) == -1)
-		goto out;
-	if (template_guessed(chat_template, &problem))
+	engine_api_loading(service->api, percent);
+	if (percent >= logged + 10 && atomic_compare_exchange_strong(&service->logged, &logged, percent))
+		log_info("engine", "event=loading percent=%u", percent);
+}
+
+static int
+open_template(struct service *service)
+{
+	const struct model *model = engine_model(service->engine);
+	const char *name = service->job->chat_template;
+	struct fault *why = &service->why;
+
+	if (name == NULL || !template_is_path(name))
+		return template_open(&service->chat_template, name, model->chat_template, model->tokenizer,
+		                     why);
+	if (template_open_source(&service->chat_template, buffer_view(&service->source), model->tokenizer,
+	                         why) == 0)
+		return 0;
+	fault_prefix(why, "%s", "%s", name);
+	return -1;
+}
+
+/* What the log says when it answers. */
+static void
+log_ready(const struct service *service, int64_t start, const char *address)
+{
+	const struct model *model = engine_model(service->engine);
+	const struct engine_sandbox *sandbox = &service->sandbox;
+	const struct fault *problem;
+
+	if (template_guessed(service->chat_template, &problem))
 		log_warn("engine", "event=template_guessed template=%s why=\"%s\"",
-		         template_name(chat_template), problem != NULL ? problem->en : "the model has none");
+		         template_name(service->chat_template),
+		         problem != NULL ? problem->en : "the model has none");
 	log_info("engine",
 	         "event=listening address=%s model=%s sha256=%s license=\"%s\" device=\"%s\" context=%zu "
 	         "load_ms=%lld",
-	         address, model->name, model->sha256, model->license, engine_describe(engine),
-	         engine_context(engine), (long long)((clock_monotonic_ns() - start) / 1000000));
-	serving = api;
+	         address, model->name, model->sha256, model->license, engine_describe(service->engine),
+	         engine_context(service->engine), (long long)((clock_monotonic_ns() - start) / 1000000));
+	log_line(sandbox->landlock > 0 && sandbox->seccomp ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "engine",
+	         "event=confined landlock=%d seccomp=%d no_network=%d", sandbox->landlock, sandbox->seccomp,
+	         sandbox->no_network);
+}
+
+/* A thread: load, give up what is not needed any more, answer. */
+static void *
+load(void *context)
+{
+	struct service *service = context;
+	struct engine_options loaded = service->job->engine;
+	struct sigaction action = {.sa_handler = on_signal};
+	int64_t start = clock_monotonic_ns();
+
+	loaded.progress = on_progress;
+	loaded.progress_context = service;
+	service->result = -1;
+	if (engine_open(&service->engine, &loaded, &service->why) == -1 || open_template(service) == -1)
+		goto out;
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	if (engine_sandbox_calls(&sandbox, why) == -1)
+	if (engine_sandbox_calls(&service->sandbox, &service->why) == -1)
 		goto out;
-	log_line(sandbox.landlock > 0 && sandbox.seccomp ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "engine",
-	         "event=confined landlock=%d seccomp=%d no_network=%d", sandbox.landlock, sandbox.seccomp,
-	         sandbox.no_network);
-	if (job->require_confinement && !(sandbox.landlock > 0 && sandbox.seccomp)) {
-		fault_set(why, FAULT_UNAVAILABLE, "격리할 수 없습니다: Landlock %d, seccomp %d",
-		          "confinement is not complete: Landlock %d, seccomp %d", sandbox.landlock,
-		          sandbox.seccomp);
+	if (service->job->require_confinement &&
+	    !(service->sandbox.landlock > 0 && service->sandbox.seccomp)) {
+		fault_set(&service->why, FAULT_UNAVAILABLE, "격리할 수 없습니다: Landlock %d, seccomp %d",
+		          "confinement is not complete: Landlock %d, seccomp %d", service->sandbox.landlock,
+		          service->sandbox.seccomp);
 		goto out;
 	}
-	engine_api_run(api);
-	log_info("engine", "event=stopping");
+	engine_api_begin(service->api, service->engine, service->chat_template);
+	log_ready(service, start, engine_api_address(service->api));
+	service->result = 0;
+out:
+	if (service->result == -1)
+		engine_api_stop(service->api);
+	return NULL;
+}
+
+static int
+serve(const struct job *job, struct fault *why)
+{
+	struct service service = {.job = job};
+	const bool gpu = job->engine.device != NULL && strcmp(job->engine.device, "cuda") == 0;
+	pthread_t loader;
+	int result = -1;
+
+	/* Before the files are closed to us. */
+	if (job->chat_template != NULL && template_is_path(job->chat_template) &&
+	    file_read(&service.source, job->chat_template, JINJA_SOURCE_LIMIT, why) == -1)
+		goto out;
+	if (engine_sandbox_files(&service.sandbox, job->engine.model, job->listen, gpu, why) == -1)
+		goto out;
+	if (engine_api_open(&service.api, job->listen, why) == -1)
+		goto out;
+	log_info("engine", "event=loading model=%s address=%s", job->engine.model,
+	         engine_api_address(service.api));
+	serving = service.api;
+	signal(SIGPIPE, SIG_IGN);
+	if (pthread_create(&loader, NULL, load, &service) != 0) {
+		fault_errno(why, "스레드", "thread");
+		goto out;
+	}
+	engine_api_run(service.api);
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
+	pthread_join(loader, NULL);
+	if (service.result == -1) {
+		*why = service.why;
+		goto out;
+	}
+	log_info("engine", "event=stopping");
 	result = 0;
 out:
-	engine_api_close(api);
-	template_close(chat_template);
-	buffer_free(&source);
-	engine_close(engine);
+	engine_api_close(service.api);
+	template_close(service.chat_template);
+	buffer_free(&service.source);
+	engine_close(service.engine);
 	return result;
 }
 

@@ -3,15 +3,11 @@
  */
 #define _GNU_SOURCE /* MADV_DONTNEED beside POSIX */
 #include <ctype.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "inference/gguf.h"
 #include "inference/model.h"
@@ -31,133 +27,6 @@ static const struct architecture architectures[] = {
     {"granite",     false, NORM_BEFORE,  HEAD_PLAIN, false, true,  false, 0            },
     {"hyperclovax", false, NORM_BOTH,    HEAD_PLAIN, false, true,  false, 0            },
 };
-
-/* ---- files ------------------------------------------------------------------------------------------------------ */
-
-static int
-map_part(struct weights_part *part, const char *path, struct fault *why)
-{
-	struct stat status;
-	/* Not to wait for a writer, should it be a pipe. */
-	int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), result = -1;
-	void *map;
-
-	if (file == -1)
-		return fault_errno(why, "모델 파일 %s", "model file %s", path);
-	if (fstat(file, &status) == -1) {
-		fault_errno(why, "모델 파일 %s", "model file %s", path);
-		goto out;
-	}
-	if (!S_ISREG(status.st_mode) || status.st_size <= 0) {
-		fault_set(why, FAULT_INVALID, "모델 파일 %s: 일반 파일이 아니거나 비어 있습니다",
-		          "model file %s: not a regular file, or empty", path);
-		goto out;
-	}
-	map = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, file, 0);
-	if (map == MAP_FAILED) {
-		fault_errno(why, "모델 파일 %s", "model file %s", path);
-		goto out;
-	}
-	part->bytes = slice_of(map, (size_t)status.st_size);
-	snprintf(part->identity, sizeof part->identity, "%llx:%llx:%llx:%llx.%lx:%llx.%lx;",
-	         (unsigned long long)status.st_dev, (unsigned long long)status.st_ino,
-	         (unsigned long long)status.st_size, (unsigned long long)status.st_mtim.tv_sec,
-	         status.st_mtim.tv_nsec, (unsigned long long)status.st_ctim.tv_sec, status.st_ctim.tv_nsec);
-	if (gguf_parse(&part->gguf, part->bytes, why) == -1) {
-		fault_prefix(why, "%s", "%s", path);
-		goto out;
-	}
-	result = 0;
-out:
-	close(file);
-	return result;
-}
-
-/* Path of part `number` of `count`, made from the first one's name, "X-00001-of-00003.gguf". */
-static bool
-part_path(char *out, size_t size, const char *path, unsigned number, unsigned count)
-{
-	char ending[32];
-	size_t length = strlen(path), tail;
-
-	snprintf(ending, sizeof ending, "-00001-of-%05u.gguf", count);
-	tail = strlen(ending);
-	if (length < tail || length >= size || strcmp(path + length - tail, ending) != 0)
-		return false;
-	snprintf(out, size, "%.*s-%05u-of-%05u.gguf", (int)(length - tail), path, number, count);
-	return true;
-}
-
-static void
-weights_close(struct weights *weights)
-{
-	if (weights == NULL)
-		return;
-	for (size_t i = 0; i < weights->count; i++) {
-		gguf_free(&weights->parts[i].gguf);
-		if (weights->parts[i].bytes.data != NULL)
-			munmap((void *)(uintptr_t)weights->parts[i].bytes.data, weights->parts[i].bytes.size);
-	}
-	for (size_t i = 0; i < weights->copy_count; i++)
-		free(weights->copies[i]);
-	free(weights->copies);
-	free(weights->bound);
-	free(weights->parts);
-	free(weights);
-}
-
-static int
-weights_open(struct weights **out, const char *path, struct fault *why)
-{
-	struct weights *weights = calloc(1, sizeof *weights);
-	int64_t count = 1, number = 0;
-	int result = -1;
-
-	if (weights == NULL || (weights->parts = calloc(GGUF_PARTS_LIMIT, sizeof *weights->parts)) == NULL) {
-		fault_memory(why);
-		goto out;
-	}
-	weights->count = 1;
-	if (map_part(&weights->parts[0], path, why) == -1)
-		goto out;
-	if (gguf_integer(gguf_key(&weights->parts[0].gguf, "split.count"), &count) && count != 1) {
-		gguf_integer(gguf_key(&weights->parts[0].gguf, "split.no"), &number);
-		if (number != 0 || count < 1 || count > GGUF_PARTS_LIMIT) {
-			fault_set(why, FAULT_INVALID,
-			          "%s: 나뉜 모델의 첫 번째 파일을 지정하십시오 (이 파일은 %lld/%lld)",
-			          "%s: name the first file of a split model (this is %lld of %lld)", path,
-			          (long long)number + 1, (long long)count);
-			goto out;
-		}
-		for (unsigned i = 2; i <= count; i++) {
-			char name[4096];
-
-			if (!part_path(name, sizeof name, path, i, (unsigned)count)) {
-				fault_set(why, FAULT_INVALID,
-				          "%s: 나뉜 모델의 이름은 '-00001-of-%05u.gguf'로 끝나야 합니다",
-				          "%s: the name of a split model must end in '-00001-of-%05u.gguf'",
-				          path, (unsigned)count);
-				goto out;
-			}
-			weights->count = i;
-			if (map_part(&weights->parts[i - 1], name, why) == -1)
-				goto out;
-			number = -1;
-			if (!gguf_integer(gguf_key(&weights->parts[i - 1].gguf, "split.no"), &number) ||
-			    number != i - 1) {
-				fault_set(why, FAULT_INVALID, "%s: split.no가 %u이(가) 아닙니다",
-				          "%s: split.no is not %u", name, i - 1);
-				goto out;
-			}
-		}
-	}
-	*out = weights;
-	weights = NULL;
-	result = 0;
-out:
-	weights_close(weights);
-	return result;
-}
 
 /* ---- tensors ---------------------------------------------------------------------------------------------------- */
 
@@ -701,6 +570,8 @@ model_forget(struct model *model, const struct matrix *matrix)
 	uintptr_t first = ((uintptr_t)matrix->data + 4095) & ~(uintptr_t)4095;
 	uintptr_t last = ((uintptr_t)matrix->data + matrix->rows * matrix->row_size) & ~(uintptr_t)4095;
 
+	if (model->progress != NULL)
+		model->progress(model->progress_context, 0, matrix->rows * matrix->row_size);
 	if (model->weights != NULL && last > first)
 		madvise((void *)first, last - first, MADV_DONTNEED);
 }

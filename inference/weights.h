@@ -21,6 +21,10 @@ struct weights {
 	bool *bound; /* for each tensor of all parts: it has its place in the model */
 };
 
+/* Map a model: `path`, and the further parts that lie beside it where it was split. *out is the caller's. */
+MUST_CHECK int weights_open(struct weights **out, const char *path, struct fault *why);
+void weights_close(struct weights *weights); /* NULL is fine */
+
 /* The metadata; the model's. */
 const struct gguf *model_gguf(const struct model *model);
 

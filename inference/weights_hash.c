@@ -9,6 +9,8 @@
 
 #include "inference/weights.h"
 
+#define HASH_BLOCK ((size_t)16 << 20) /* between two words on how far it is */
+
 bool
 weights_cache_directory(char *out, size_t size, bool make)
 {
@@ -107,8 +109,14 @@ model_hash(struct model *model, struct fault *why)
 	context = EVP_MD_CTX_new();
 	good = context != NULL && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1;
 	for (size_t i = 0; good && i < weights->count; i++)
-		good = EVP_DigestUpdate(context, weights->parts[i].bytes.data,
-		                        weights->parts[i].bytes.size) == 1;
+		for (struct slice rest = weights->parts[i].bytes; good && rest.size > 0;) {
+			size_t size = rest.size < HASH_BLOCK ? rest.size : HASH_BLOCK;
+
+			good = EVP_DigestUpdate(context, rest.data, size) == 1;
+			rest = slice_of(rest.data + size, rest.size - size);
+			if (model->progress != NULL)
+				model->progress(model->progress_context, size, 0);
+		}
 	good = good && EVP_DigestFinal_ex(context, digest, NULL) == 1;
 	EVP_MD_CTX_free(context);
 	if (!good)

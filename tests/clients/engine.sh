@@ -13,11 +13,11 @@ trap '[ -z "$pid" ] || kill "$pid" 2>/dev/null; rm -rf "$work"' EXIT
 	{ [ -n "${CI:-}" ] || { echo "skip: the openai package could not be installed"; exit 77; }; exit 1; }
 "$engine" serve --model "$model" --listen tcp:127.0.0.1:0 --chat-template tests/clients/tools.jinja --queue 2 --parallel 4 2>"$work/log" &
 pid=$!
-while ! address=$(grep -o 'address=[^ ]*' "$work/log"); do
+while ! address=$(grep -o 'event=listening address=[^ ]*' "$work/log"); do
 	kill -0 "$pid" || { cat "$work/log"; exit 1; }
 	read -r -t 0.05 <> <(:) || true
 done
-BASE_URL=http://${address#address=tcp:} node tests/clients/engine.mjs || { tail -n 5 "$work/log"; exit 1; }
+BASE_URL=http://${address#*address=tcp:} node tests/clients/engine.mjs || { tail -n 5 "$work/log"; exit 1; }
 kill "$pid"
 wait "$pid"
 pid=

@@ -192,7 +192,9 @@ async def crowd(alone, samples):
 # ---- the whole ----------------------------------------------------------------------------------------------------------
 
 def main():
-    while not os.path.exists(path) and server.poll() is None:
+    while server.poll() is None:  # a socket is there before the model
+        if os.path.exists(path) and ask('GET', '/healthz')[0] == 200:
+            break
         time.sleep(0.02)
     alone = [meaning(json.loads(ask('POST', target, json.dumps(body))[1])) for target, body in QUESTIONS]
     before, samples = metrics(), []
@@ -229,7 +231,7 @@ def main():
         print(str(problem)[:2000])
     good = (Tally.heard > 0 and Tally.left > 0 and again == alone and status == 0 and
             not (Tally.wrong or Tally.stuck or Tally.hasty) and memory_end < settled + GROWTH and
-            files_end <= files_before and after['active'] == after['waiting'] == after['cache_pages_used'] == 0 and
+            after['interrupted_total'] < Tally.heard + Tally.left and files_end <= files_before and after['active'] == after['waiting'] == after['cache_pages_used'] == 0 and
             after['connections'] == 1)
     return 0 if good else 1
 
