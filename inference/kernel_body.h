@@ -12,6 +12,10 @@
 #include "inference/kernel.h"
 #include "inference/quant.h"
 
+#define FLOAT_COLUMNS  1024 /* that are summed before the sixteen lanes are: a few tokens' stay in the first cache */
+#define FLOAT_STRIP    64  /* rows: their columns stay in the second */
+#define FLOAT_PREFETCH 4096
+
 INLINE void
 exponential(v16 *x)
 {
@@ -35,16 +39,17 @@ exponential(v16 *x)
 	*x = p * (v16)whole;
 }
 
+/* The sum of sixteen lanes: halves are added to one another, down to one. */
 INLINE float
 sum_lanes(const v16 *x)
 {
-	float lane[16];
+	v8 eight = __builtin_shufflevector(*x, *x, 0, 1, 2, 3, 4, 5, 6, 7) +
+	           __builtin_shufflevector(*x, *x, 8, 9, 10, 11, 12, 13, 14, 15);
+	v4 four = __builtin_shufflevector(eight, eight, 0, 1, 2, 3) +
+	          __builtin_shufflevector(eight, eight, 4, 5, 6, 7);
 
-	memcpy(lane, x, sizeof lane);
-	for (unsigned step = 8; step > 0; step /= 2)
-		for (unsigned i = 0; i < step; i++)
-			lane[i] += lane[i + step];
-	return lane[0];
+	four += __builtin_shufflevector(four, four, 2, 3, 2, 3);
+	return four[0] + four[1];
 }
 
 static TARGET void
@@ -150,13 +155,16 @@ load_weights(uint32_t type, const uint8_t *from, v16 *out)
 	}
 }
 
-/* R rows by T tokens of a matrix of floats, kept row by row. One sum of sixteen lanes for each, whatever R and T. */
+/*
+ * R rows by T tokens of a matrix of floats, kept row by row: columns [from, to), added to what is there unless from
+ * is 0. Sixteen partial sums for each row and token, whatever R and T.
+ */
 INLINE void
 float_tile(uint32_t type, const struct matrix *matrix, const struct activations *in, size_t row, size_t token,
-           float *out, size_t stride, const size_t R, const size_t T)
+           size_t from, size_t to, float *out, size_t stride, const size_t R, const size_t T)
 {
 	const size_t unit = type == QUANT_F32 ? 4 : 2;
-	const size_t columns = matrix->columns, whole = columns / 16 * 16;
+	const size_t columns = matrix->columns, whole = from + (to - from) / 16 * 16;
 	const uint8_t *weights[8];
 	const float *x[8];
 	v16 sums[8][8];
@@ -173,7 +181,7 @@ float_tile(uint32_t type, const struct matrix *matrix, const struct activations 
 	UNROLL
 	for (size_t t = 0; t < T; t++)
 		x[t] = in->values + (token + t) * columns;
-	for (size_t i = 0; i < whole; i += 16) {
+	for (size_t i = from; i < whole; i += 16) {
 		v16 w[8];
 
 		UNROLL
@@ -194,39 +202,112 @@ float_tile(uint32_t type, const struct matrix *matrix, const struct activations 
 			break;
 		UNROLL
 		for (size_t t = 0; t < T; t++) {
+			float *at = out + (token + t) * stride + row + r;
 			float sum = sum_lanes(&sums[r][t]);
 
-			for (size_t i = whole; i < columns; i++) {
+			for (size_t i = whole; i < to; i++) {
 				float w;
 
 				quant_row(type, weights[r] + i * unit, &w, 1);
 				sum += w * x[t][i];
 			}
-			out[(token + t) * stride + row + r] = sum;
+			*at = from > 0 ? *at + sum : sum;
 		}
 	}
 }
 
+/* Two neighbouring rows by one token, with the additions of float_tile(); `second` may be the first again. */
+INLINE void
+float_pair(uint32_t type, const struct matrix *matrix, const float *x, size_t row, size_t second, float *out)
+{
+	const size_t unit = type == QUANT_F32 ? 4 : 2, columns = matrix->columns;
+	const uint8_t *a = matrix->data + row * matrix->row_size;
+	const uint8_t *b = matrix->data + second * matrix->row_size;
+	float totals[2] = {0, 0};
+
+	for (size_t from = 0; from < columns; from += FLOAT_COLUMNS) {
+		const size_t to = from + FLOAT_COLUMNS < columns ? from + FLOAT_COLUMNS : columns;
+		v16 sums_a = {0}, sums_b = {0}, w, values;
+		float sum_a, sum_b, one;
+		size_t i = from;
+
+		for (; i + 64 / unit <= to; i += 64 / unit) {
+			__builtin_prefetch(a + i * unit + FLOAT_PREFETCH);
+			__builtin_prefetch(b + i * unit + FLOAT_PREFETCH);
+			UNROLL
+			for (size_t j = 0; j < 64 / unit; j += 16) {
+				values = LOAD(v16, x + i + j);
+				load_weights(type, a + (i + j) * unit, &w);
+				sums_a += w * values;
+				load_weights(type, b + (i + j) * unit, &w);
+				sums_b += w * values;
+			}
+		}
+		for (; i + 16 <= to; i += 16) {
+			values = LOAD(v16, x + i);
+			load_weights(type, a + i * unit, &w);
+			sums_a += w * values;
+			load_weights(type, b + i * unit, &w);
+			sums_b += w * values;
+		}
+		sum_a = sum_lanes(&sums_a);
+		sum_b = sum_lanes(&sums_b);
+		for (; i < to; i++) {
+			quant_row(type, a + i * unit, &one, 1);
+			sum_a += one * x[i];
+			quant_row(type, b + i * unit, &one, 1);
+			sum_b += one * x[i];
+		}
+		totals[0] = from > 0 ? totals[0] + sum_a : sum_a;
+		totals[1] = from > 0 ? totals[1] + sum_b : sum_b;
+	}
+	out[row] = totals[0];
+	out[second] = totals[1];
+}
+
+/* All rows by T tokens: the tokens' columns stay in the first cache while the rows pass by. */
+INLINE void
+float_rows(uint32_t type, const struct matrix *matrix, const struct activations *in, size_t first, size_t last,
+           size_t token, size_t from, size_t to, float *out, size_t stride, const size_t R, const size_t T)
+{
+	for (size_t row = first; row < last; row += R)
+		float_tile(type, matrix, in, row, token, from, to, out, stride, R, T);
+}
+
+/*
+ * Columns in pieces of FLOAT_COLUMNS, whose sums are added up in order; of each piece, rows in strips that the second
+ * cache holds. One token alone reads the matrix once, in the order in which it lies.
+ */
 INLINE void
 float_multiply(uint32_t type, const struct matrix *matrix, const struct activations *in, size_t first,
                size_t last, float *out, size_t stride)
 {
-	for (size_t row = first * KERNEL_GROUP; row < last * KERNEL_GROUP && row < matrix->rows; row += 8) {
-		size_t token = 0;
+	const size_t end = last * KERNEL_GROUP < matrix->rows ? last * KERNEL_GROUP : matrix->rows;
+	const size_t columns = matrix->columns;
 
-		for (; TILE_TOKENS >= 6 && token + 6 <= in->count; token += 6)
-			for (size_t r = 0; r < 8; r += TILE_ROWS)
-				float_tile(type, matrix, in, row + r, token, out, stride, TILE_ROWS, 6);
-		for (; TILE_TOKENS >= 4 && token + 4 <= in->count; token += 4)
-			for (size_t r = 0; r < 8; r += TILE_ROWS)
-				float_tile(type, matrix, in, row + r, token, out, stride, TILE_ROWS, 4);
-		for (; token + 2 <= in->count; token += 2)
-			for (size_t r = 0; r < 8; r += TILE_ROWS)
-				float_tile(type, matrix, in, row + r, token, out, stride, TILE_ROWS, 2);
-		for (; token < in->count; token++)
-			for (size_t r = 0; r < 8; r += 2 * TILE_ROWS)
-				float_tile(type, matrix, in, row + r, token, out, stride, 2 * TILE_ROWS, 1);
-	}
+	for (size_t row = first * KERNEL_GROUP; in->count == 1 && row < end; row += 2)
+		float_pair(type, matrix, in->values, row, row + 1 < end ? row + 1 : row, out);
+	if (in->count == 1)
+		return;
+	for (size_t row = first * KERNEL_GROUP; row < end; row += FLOAT_STRIP)
+		for (size_t from = 0; from < columns; from += FLOAT_COLUMNS) {
+			const size_t to = from + FLOAT_COLUMNS < columns ? from + FLOAT_COLUMNS : columns;
+			const size_t stop = row + FLOAT_STRIP < end ? row + FLOAT_STRIP : end;
+			size_t token = 0;
+
+			for (; TILE_TOKENS >= 6 && token + 6 <= in->count; token += 6)
+				float_rows(type, matrix, in, row, stop, token, from, to, out, stride,
+				           TILE_ROWS, 6);
+			for (; TILE_TOKENS >= 4 && token + 4 <= in->count; token += 4)
+				float_rows(type, matrix, in, row, stop, token, from, to, out, stride,
+				           TILE_ROWS, 4);
+			for (; token + 2 <= in->count; token += 2)
+				float_rows(type, matrix, in, row, stop, token, from, to, out, stride,
+				           TILE_ROWS, 2);
+			for (; token < in->count; token++)
+				float_rows(type, matrix, in, row, stop, token, from, to, out, stride,
+				           TILE_ROWS, 1);
+		}
 }
 
 /* ---- attention ------------------------------------------------------------------------------------------------ */
