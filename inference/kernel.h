@@ -1,5 +1,5 @@
 /*
- * kernel -- the inner loops: plain C, AVX2, AVX-512 with VNNI; which one is decided once, at run time.
+ * kernel -- the inner loops: plain C, AVX2, AVX-512 with VNNI, AMX; which one is decided once, at run time.
  *
  * Each result depends on its own row and token only, never on how many were computed together: an answer is the
  * same alone and in a crowd. Quantised weights meet activations rounded to 8 bits in blocks of 32.
@@ -54,9 +54,10 @@ extern const struct kernels kernels_plain;
 #if defined(__x86_64__)
 extern const struct kernels kernels_avx2;
 extern const struct kernels kernels_avx512;
+extern const struct kernels kernels_amx;
 #endif
 
-/* The best that this processor has. */
+/* The best that this processor has and the kernel (who is asked for the matrix unit) lets us use. */
 const struct kernels *kernels_choose(void);
 
 /* Whether a matrix of this type takes quantised activations. */

@@ -1,4 +1,4 @@
-/* Kernels for AVX-512 with VNNI (Ice Lake, Zen 4 and later). */
+/* Kernels for AVX-512 with VNNI (Ice Lake, Zen 4 and later), and with a matrix unit (Sapphire Rapids and later). */
 #include "inference/kernel.h"
 
 #if defined(__x86_64__)
@@ -47,6 +47,7 @@ store_half16(void *to, const v16 *value)
 
 #include "inference/kernel_body.h"
 #include "inference/kernel_packed.h"
+#include "inference/kernel_tiles.h"
 
 const struct kernels kernels_avx512 = {
     .name = "avx512-vnni",
@@ -55,6 +56,18 @@ const struct kernels kernels_avx512 = {
     .quantise = quantise_avx512,
     .silu_multiply = silu_multiply_avx512,
     .multiply = multiply_avx512,
+    .halve = halve_avx512,
+    .attend16 = attend16_avx512,
+    .attend32 = attend32_avx512,
+};
+
+const struct kernels kernels_amx = {
+    .name = "amx-int8",
+    .packs = true,
+    .rms_norm = rms_norm_avx512,
+    .quantise = quantise_avx512,
+    .silu_multiply = silu_multiply_avx512,
+    .multiply = multiply_tiles,
     .halve = halve_avx512,
     .attend16 = attend16_avx512,
     .attend32 = attend32_avx512,

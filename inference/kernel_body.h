@@ -12,8 +12,9 @@
 #include "inference/kernel.h"
 #include "inference/quant.h"
 
-#define FLOAT_COLUMNS  1024 /* that are summed before the sixteen lanes are: a few tokens' stay in the first cache */
-#define FLOAT_STRIP    64  /* rows: their columns stay in the second */
+#define FLOAT_COLUMNS                                                                                        \
+	1024 /* that are summed before the sixteen lanes are: a few tokens' stay in the first cache */
+#define FLOAT_STRIP    64 /* rows: their columns stay in the second */
 #define FLOAT_PREFETCH 4096
 
 INLINE void
@@ -52,6 +53,38 @@ sum_lanes(const v16 *x)
 	return four[0] + four[1];
 }
 
+INLINE int32_t
+sum_whole(const v16i *x)
+{
+	v8i eight = __builtin_shufflevector(*x, *x, 0, 1, 2, 3, 4, 5, 6, 7) +
+	            __builtin_shufflevector(*x, *x, 8, 9, 10, 11, 12, 13, 14, 15);
+	v4i four = __builtin_shufflevector(eight, eight, 0, 1, 2, 3) +
+	           __builtin_shufflevector(eight, eight, 4, 5, 6, 7);
+
+	four += __builtin_shufflevector(four, four, 2, 3, 2, 3);
+	return four[0] + four[1];
+}
+
+/* Of lanes that are not below zero, whose bits are ordered as they are. */
+INLINE float
+most_of_lanes(const v16 *x)
+{
+	v16i bits = (v16i)*x;
+	v8i low = __builtin_shufflevector(bits, bits, 0, 1, 2, 3, 4, 5, 6, 7);
+	v8i high = __builtin_shufflevector(bits, bits, 8, 9, 10, 11, 12, 13, 14, 15);
+	v8i eight = ((low > high) & low) | (~(low > high) & high);
+	v4i left = __builtin_shufflevector(eight, eight, 0, 1, 2, 3);
+	v4i right = __builtin_shufflevector(eight, eight, 4, 5, 6, 7);
+	v4i four = ((left > right) & left) | (~(left > right) & right);
+	float most;
+	int32_t top = four[0];
+
+	for (unsigned i = 1; i < 4; i++)
+		top = four[i] > top ? four[i] : top;
+	memcpy(&most, &top, sizeof most);
+	return most;
+}
+
 static TARGET void
 KERNEL(rms_norm)(float *out, const float *in, const float *weight, size_t size, float epsilon)
 {
@@ -82,13 +115,11 @@ KERNEL(quantise)(const struct activations *in, size_t token)
 	for (size_t b = 0; b < blocks; b++, values += 32, quants += 32) {
 		v16 low = LOAD(v16, values), high = LOAD(v16, values + 16);
 		v16 top = SELECT(low < 0, -low, low), other = SELECT(high < 0, -high, high);
-		float lane[16], most = 0, scale, inverse;
+		float most, scale, inverse;
 		int32_t sum[2] = {0, 0};
 
 		top = SELECT(top > other, top, other);
-		memcpy(lane, &top, sizeof lane);
-		for (unsigned i = 0; i < 16; i++)
-			most = lane[i] > most ? lane[i] : most;
+		most = most_of_lanes(&top);
 		scale = most / 127.0f;
 		inverse = most > 0 && most < 3.0e38f ? 127.0f / most : 0.0f;
 		low = low * inverse + 12582912.0f;
@@ -98,8 +129,7 @@ KERNEL(quantise)(const struct activations *in, size_t token)
 			v16s bytes = __builtin_convertvector(whole, v16s);
 
 			memcpy(quants + 16 * half, &bytes, 16);
-			for (unsigned i = 0; i < 16; i++)
-				sum[half] += quants[16 * half + i];
+			sum[half] = sum_whole(&whole);
 		}
 		in->scales[token * blocks + b] = scale;
 		in->offsets[token * blocks + b] = -scale * (float)(sum[0] + sum[1]);
@@ -267,8 +297,9 @@ float_pair(uint32_t type, const struct matrix *matrix, const float *x, size_t ro
 
 /* All rows by T tokens: the tokens' columns stay in the first cache while the rows pass by. */
 INLINE void
-float_rows(uint32_t type, const struct matrix *matrix, const struct activations *in, size_t first, size_t last,
-           size_t token, size_t from, size_t to, float *out, size_t stride, const size_t R, const size_t T)
+float_rows(uint32_t type, const struct matrix *matrix, const struct activations *in, size_t first,
+           size_t last, size_t token, size_t from, size_t to, float *out, size_t stride, const size_t R,
+           const size_t T)
 {
 	for (size_t row = first; row < last; row += R)
 		float_tile(type, matrix, in, row, token, from, to, out, stride, R, T);

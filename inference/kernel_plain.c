@@ -7,6 +7,11 @@
 #define TILE_TOKENS  2
 
 #include <string.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 #include "inference/kernel_vectors.h"
 #include "inference/quant.h"
@@ -92,6 +97,20 @@ const struct kernels kernels_plain = {
     .attend32 = attend32_plain,
 };
 
+#if defined(__x86_64__)
+/* The matrix unit: there, and granted to this process. Tiles are large, so the kernel wants to be asked. */
+static bool
+tiles_granted(void)
+{
+	const unsigned tile = 1u << 24, int8 = 1u << 25;
+	const long request = 0x1023, data = 18; /* ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA: Linux 5.16 */
+	unsigned a, b, c, d;
+
+	return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & tile) != 0 && (d & int8) != 0 &&
+	       syscall(SYS_arch_prctl, request, data) == 0;
+}
+#endif
+
 const struct kernels *
 kernels_choose(void)
 {
@@ -100,7 +119,7 @@ kernels_choose(void)
 	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
 	    __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
 	    __builtin_cpu_supports("avx512vnni"))
-		return &kernels_avx512;
+		return tiles_granted() ? &kernels_amx : &kernels_avx512;
 	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
 		return &kernels_avx2;
 #endif

@@ -13,6 +13,8 @@
 #include "inference/kernel.h"
 #include "inference/quant.h"
 
+#define TOKENS 45 /* for a matrix unit: whole tiles, a half, and some beside */
+
 static uint64_t seed = 42;
 
 static float
@@ -96,6 +98,8 @@ others(size_t i)
 		return &kernels_avx2;
 	if (i == 1 && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw"))
 		return &kernels_avx512;
+	if (i == 2 && kernels_choose() == &kernels_amx)
+		return &kernels_amx;
 #endif
 	(void)i;
 	return NULL;
@@ -112,14 +116,15 @@ products_agree_and_do_not_depend_on_company(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof types / sizeof *types * 5; i++) {
 		uint32_t type = types[i / 5], count = rows[i % 5];
-		uint32_t columns = quant_kind(type)->block == 256  ? 512
-		                   : quant_kind(type)->block == 32 ? 160
-		                                                   : 173;
+		/* Beyond what is summed or unpacked at once, and not a multiple of it. */
+		uint32_t columns = quant_kind(type)->block == 256  ? 1280
+		                   : quant_kind(type)->block == 32 ? 1056
+		                                                   : 1037;
 		struct matrix matrix;
 		uint8_t *data = random_matrix(&matrix, type, count, columns);
-		struct activations in = random_activations(13, columns, &kernels_plain);
-		float *want = calloc((size_t)13 * count, sizeof *want),
-		      *got = calloc((size_t)13 * count, sizeof *got);
+		struct activations in = random_activations(TOKENS, columns, &kernels_plain);
+		float *want = calloc((size_t)TOKENS * count, sizeof *want),
+		      *got = calloc((size_t)TOKENS * count, sizeof *got);
 		size_t groups = (count + 15) / 16;
 		uint8_t *packed = calloc(1, kernel_packed_size(&matrix) + 64);
 
@@ -128,20 +133,20 @@ products_agree_and_do_not_depend_on_company(void **state)
 			kernel_pack(&matrix, 0, groups, packed);
 			matrix.packed = packed;
 		}
-		for (size_t k = 0; k < 2; k++) {
+		for (size_t k = 0; k < 3; k++) {
 			const struct kernels *kernels = others(k);
 
 			if (kernels == NULL)
 				continue;
 			kernels->multiply(&matrix, &in, 0, groups, got, count);
-			for (size_t j = 0; j < (size_t)13 * count; j++) {
+			for (size_t j = 0; j < (size_t)TOKENS * count; j++) {
 				float size = fabsf(want[j]) + 1;
 
 				if (!(fabsf(want[j] - got[j]) < 2e-4f * size))
 					fail_msg("%s type %u row %zu: %g, not %g", kernels->name, type, j,
 					         (double)got[j], (double)want[j]);
 			}
-			for (size_t t = 0; t < 13; t++) {
+			for (size_t t = 0; t < TOKENS; t++) {
 				struct activations one = in;
 				float alone[80];
 				size_t blocks = columns / 32;
