@@ -185,6 +185,11 @@ MUST_CHECK int ledger_tile(struct ledger *ledger, struct slice path, struct buff
 MUST_CHECK int ledger_root(struct ledger *ledger, uint64_t size, struct tree_hash *root, struct fault *why);
 MUST_CHECK int ledger_consistency(struct ledger *ledger, uint64_t older, uint64_t newer, struct proof *proof,
                                   struct fault *why);
+/*
+ * A little of the stored hashes is compared with the signed log, round after round. FAULT_UNAVAILABLE: somebody changed them. Inner
+ * ones are made good. One thread.
+ */
+MUST_CHECK int ledger_look(struct ledger *ledger, struct fault *why);
 /* Nothing more is appended until a restart: somebody outside has proof against this log. Any thread. */
 void ledger_refuse(struct ledger *ledger, const struct fault *why);
 

@@ -58,6 +58,8 @@ watch_look(struct watch *watch, struct gateway *gateway)
 
 	if (gateway->sealer != NULL)
 		found(watch, &watch->keys, "keys", sealer_look(gateway->sealer, &why), &why);
+	if (gateway->ledger != NULL)
+		found(watch, &watch->hashes, "ledger", ledger_look(gateway->ledger, &why), &why);
 }
 
 static json_t *

@@ -19,6 +19,7 @@
 #include "audit/audit.h"
 #include "audit/checkpoint.h"
 #include "audit/journal.h"
+#include "audit/proof.h"
 #include "audit/signer.h"
 #include "tests/nodes.h"
 
@@ -575,9 +576,44 @@ limits(void **state)
 	place_remove(&place);
 }
 
+/* Flip a byte of hashes.LEVEL; twice is as it was. */
+static void
+change_byte(const struct place *place, unsigned level, long at)
+{
+	char path[256];
+	FILE *file;
+	int byte;
+
+	snprintf(path, sizeof path, "%s/hashes.%u", place->journal, level);
+	file = fopen(path, "r+b");
+	assert_non_null(file);
+	assert_int_equal(fseek(file, at, SEEK_SET), 0);
+	byte = fgetc(file);
+	assert_true(byte != EOF);
+	assert_int_equal(fseek(file, at, SEEK_SET), 0);
+	assert_true(fputc(byte ^ 0x20, file) != EOF);
+	assert_int_equal(fclose(file), 0);
+}
+
+static bool
+file_holds(const struct place *place, unsigned level, const void *bytes, size_t size)
+{
+	struct buffer found = {0};
+	char path[256];
+	struct fault why;
+	bool same;
+
+	snprintf(path, sizeof path, "%s/hashes.%u", place->journal, level);
+	assert_int_equal(file_read(&found, path, 1 << 20, &why), 0);
+	same = found.size >= size && memcmp(found.data, bytes, size) == 0;
+	buffer_free(&found);
+	return same;
+}
+
 static void
 tiles(void **state)
 {
+	struct proof proof;
 	struct place place;
 	struct running running;
 	struct nodes nodes = {0};
@@ -631,6 +667,36 @@ tiles(void **state)
 	assert_int_equal(ledger_tile(running.ledger, slice_string("tile/0/002.p/89"), &out, &full, &why), -1);
 	assert_int_equal(ledger_tile(running.ledger, slice_string("tile/entries/000"), &out, &full, &why),
 	                 -1);
+	/* an inner hash that somebody changes under the ledger is never given out: it is made again, in the file too */
+	for (unsigned turn = 0; turn < 2; turn++) {
+		change_byte(&place, 1, 40);
+		buffer_reset(&out);
+		if (turn == 0)
+			assert_int_equal(
+			    ledger_tile(running.ledger, slice_string("tile/1/000.p/2"), &out, &full, &why),
+			    0);
+		else
+			assert_int_equal(ledger_look(running.ledger, &why), 0);
+		assert_true(turn == 1 || memcmp(out.data, nodes.level[8], 64) == 0);
+		assert_true(file_holds(&place, 1, nodes.level[8], 64));
+	}
+	/* a leaf hash cannot be: its tile and what stands on it are refused, other tiles are not, until it is put back */
+	change_byte(&place, 0, 300 * 32);
+	assert_int_equal(ledger_look(running.ledger, &why), -1);
+	assert_int_equal(ledger_look(running.ledger, &why), -1);
+	assert_int_equal(why.kind, FAULT_UNAVAILABLE);
+	assert_non_null(strstr(why.en, "hashes.0"));
+	assert_int_equal(ledger_tile(running.ledger, slice_string("tile/0/001"), &out, &full, &why), -1);
+	buffer_reset(&out);
+	assert_int_equal(ledger_tile(running.ledger, slice_string("tile/0/000"), &out, &full, &why), 0);
+	assert_int_equal(ledger_consistency(running.ledger, 301, 590, &proof, &why), -1);
+	append(&running, "goes on");
+	change_byte(&place, 0, 300 * 32);
+	for (unsigned turn = 0; turn < 4; turn++)
+		assert_int_equal(ledger_look(running.ledger, &why), 0);
+	buffer_reset(&out);
+	assert_int_equal(ledger_tile(running.ledger, slice_string("tile/0/001"), &out, &full, &why), 0);
+	assert_int_equal(ledger_consistency(running.ledger, 301, 590, &proof, &why), 0);
 	stop(&running);
 	nodes_free(&nodes);
 	buffer_free(&out);
