@@ -386,7 +386,7 @@ entry_place(struct checking *checking, uint64_t index, const struct entry_column
 	if (report_add(checking->report, index, columns, bytes, why) == -1)
 		return -1;
 	buffer_init(&csv, 8 * ENTRY_SIZE_LIMIT);
-	report_csv_line(&csv, index, columns);
+	report_csv_line(&csv, index, slice_string(entry_kind_name(columns->kind)), columns);
 	crypto_hash_sha256_update(&checking->csv, csv.data, csv.size);
 	checking->csv_size += csv.size;
 	result = buffer_ok(&csv) ? 0 : fault_memory(why);

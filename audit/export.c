@@ -343,7 +343,7 @@ entry_export(struct exporting *exporting, struct output *entries, const struct s
 	if (exporting->options->kind == MANIFEST_ARCHIVE)
 		return 0;
 	buffer_reset(&exporting->line);
-	report_csv_line(&exporting->line, index, &columns);
+	report_csv_line(&exporting->line, index, slice_string(entry_kind_name(columns.kind)), &columns);
 	if (!buffer_ok(&exporting->line))
 		return fault_memory(why);
 	return output_write(&exporting->csv, buffer_view(&exporting->line), why) == -1

@@ -556,10 +556,10 @@ csv_cell(struct buffer *out, struct slice text)
 }
 
 void
-report_csv_line(struct buffer *out, uint64_t index, const struct entry_columns *columns)
+report_csv_line(struct buffer *out, uint64_t index, struct slice kind, const struct entry_columns *columns)
 {
 	const struct slice cells[] = {
-	    columns->id,         slice_string(entry_kind_name(columns->kind)),
+	    columns->id,         kind,
 	    columns->agency,     columns->service,
 	    columns->subject,    columns->key,
 	    columns->request_id, columns->of,

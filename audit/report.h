@@ -30,6 +30,6 @@ void report_html(struct buffer *out, struct report *report);
 
 /* entries.csv: the head (with its UTF-8 byte order mark), and a line an entry. Cells that a spreadsheet would run get a '. */
 void report_csv_head(struct buffer *out);
-void report_csv_line(struct buffer *out, uint64_t index, const struct entry_columns *columns);
+void report_csv_line(struct buffer *out, uint64_t index, struct slice kind, const struct entry_columns *columns);
 
 #endif

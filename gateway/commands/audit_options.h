@@ -18,7 +18,7 @@ struct audit_options {
 	struct slice witnesses[VERIFY_WITNESSES];
 	size_t witness_count;
 	uint64_t older, newer;
-	bool open, has_limit, json, ascending, follow, has_older, has_newer;
+	bool open, has_limit, json, csv, ascending, follow, has_older, has_newer;
 	const char *argument;  /* ENTRY */
 	enum audit_head head;  /* which checkpoint */
 	struct quorum *policy; /* NULL: no --policy */

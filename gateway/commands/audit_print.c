@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "audit/report.h"
 #include "schema/base/clock.h"
 #include "schema/base/json.h"
 
@@ -63,6 +64,31 @@ audit_row_json(struct buffer *out, const struct query_row *row)
 	buffer_slice(out,
 	             row->bytes); /* canonical JSON is JSON; what is not canonical is for verify to name */
 	buffer_byte(out, '}');
+}
+
+void
+audit_row_csv(struct buffer *out, const struct query_row *row)
+{
+	struct entry_columns columns = {
+	    .wall_ms = row->wall_ms,
+	    .id = slice_string(row->id),
+	    .log = slice_string(row->origin),
+	    .agency = slice_string(row->agency),
+	    .service = slice_string(row->service),
+	    .subject = slice_string(row->subject),
+	    .key = slice_string(row->key_id),
+	    .request_id = slice_string(row->request_id),
+	    .of = slice_string(row->of),
+	    .usecase = slice_string(row->usecase),
+	    .verdict = slice_string(row->verdict),
+	    .access = slice_string(row->access),
+	    .domain = slice_string(row->domain),
+	    .action = slice_string(row->action),
+	    .model = slice_string(row->model),
+	    .zone = slice_string(row->zone),
+	};
+
+	report_csv_line(out, row->index, slice_string(row->kind), &columns);
 }
 
 struct word {

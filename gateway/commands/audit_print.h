@@ -11,6 +11,9 @@
 /* {"log":…,"index":…,"time":…,"id":…,…,"entry":{the exact bytes}} */
 void audit_row_json(struct buffer *out, const struct query_row *row);
 
+/* A line of CSV, as in an export's entries.csv (audit/report.h has its head). */
+void audit_row_csv(struct buffer *out, const struct query_row *row);
+
 /* The Korean word for a kind, a decision or an action of an entry; the name itself when there is none. */
 const char *audit_korean(const char *name);
 

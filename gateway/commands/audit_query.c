@@ -2,7 +2,8 @@
 #include <signal.h>
 #include <stdio.h>
 
-#include "audit/query.h"
+#include "audit/archive_query.h"
+#include "audit/report.h"
 #include "gateway/commands/audit_options.h"
 #include "gateway/commands/audit_print.h"
 #include "gateway/commands/commands.h"
@@ -45,6 +46,22 @@ print_json_now(void *context, const struct query_row *row)
 }
 
 static bool
+print_csv(void *context, const struct query_row *row)
+{
+	struct buffer *line = context;
+
+	buffer_reset(line);
+	audit_row_csv(line, row);
+	return buffer_ok(line) && fwrite(line->data, 1, line->size, stdout) == line->size;
+}
+
+static bool
+print_csv_now(void *context, const struct query_row *row)
+{
+	return print_csv(context, row) && fflush(stdout) == 0;
+}
+
+static bool
 collect(void *context, const struct query_row *row)
 {
 	struct table *table = context;
@@ -62,13 +79,22 @@ print_line_now(void *context, const struct query_row *row)
 	return fflush(stdout) == 0;
 }
 
+/* Of the database, or of the archives that were named. */
+static int
+ask(struct database *database, const struct audit_options *options, uint64_t limit, query_seen *seen,
+    void *context, uint64_t *count, struct fault *why)
+{
+	if (options->archive_count > 0)
+		return archive_query(database, options->archives, options->archive_count, options->keyring,
+		                     &options->filter, limit, options->ascending, seen, context, count, why);
+	return query_run(database, &options->filter, limit, options->ascending, seen, context, count, why);
+}
+
 int
 audit_query(struct database *database, const struct audit_options *options, bool tail, struct fault *why)
 {
-	const uint64_t limit = options->has_limit ? options->limit
-	                       : tail             ? TAIL_ENTRIES
-	                       : options->json    ? 0
-	                                          : 100;
+	const bool plain = !options->json && !options->csv;
+	const uint64_t limit = options->has_limit ? options->limit : tail ? TAIL_ENTRIES : plain ? 100 : 0;
 	struct table table;
 	struct buffer line;
 	uint64_t count;
@@ -76,18 +102,35 @@ audit_query(struct database *database, const struct audit_options *options, bool
 
 	audit_table_init(&table);
 	buffer_init(&line, 512 * 1024);
+	if (options->json && options->csv) {
+		fault_set(why, FAULT_USAGE, "--json 과 --csv 가운데 하나만", "either --json or --csv");
+		goto out;
+	}
+	if (options->archive_count > 0 && (tail || options->follow)) {
+		fault_set(why, FAULT_USAGE, "--archive 는 query 에서만: 보관함에는 새 항목이 오지 않습니다",
+		          "--archive is for query: nothing new comes into an archive");
+		goto out;
+	}
 	if (filter_check(&options->filter, why) == -1 ||
 	    audit_access_note(database, options, tail ? "tail" : "query", why) == -1)
 		goto out;
-	if (options->json)
-		result = query_run(database, &options->filter, limit, options->ascending, print_json, &line,
-		                   &count, why);
-	else if ((result = query_run(database, &options->filter, limit, options->ascending, collect, &table,
-	                             &count, why)) == 0)
+	if (options->csv) {
+		report_csv_head(&line);
+		if (!buffer_ok(&line) || fwrite(line.data, 1, line.size, stdout) != line.size) {
+			fault_errno(why, "표준 출력", "standard output");
+			goto out;
+		}
+	}
+	result = ask(database, options, limit,
+	             options->json  ? print_json
+	             : options->csv ? print_csv
+	                            : collect,
+	             plain ? (void *)&table : (void *)&line, &count, why);
+	if (result == 0 && plain)
 		result = table_print(&table, stdout, why);
 	if (result == -1)
 		goto out;
-	if (!options->json && !tail && !options->has_limit && count == limit)
+	if (plain && !tail && !options->has_limit && count == limit)
 		fprintf(stderr,
 		        "haechi: 처음 %" PRIu64 "건만 보였습니다 (--limit 0 은 모두)\n"
 		        "        only the first %" PRIu64 " are shown (--limit 0 for all)\n",
@@ -97,7 +140,10 @@ audit_query(struct database *database, const struct audit_options *options, bool
 		signal(SIGINT, interrupt);
 		signal(SIGTERM, interrupt);
 		result = query_follow(database, &options->filter, TAIL_EVERY_MS,
-		                      options->json ? print_json_now : print_line_now, &line, stop, why);
+		                      options->json  ? print_json_now
+		                      : options->csv ? print_csv_now
+		                                     : print_line_now,
+		                      &line, stop, why);
 	}
 out:
 	table_free(&table);

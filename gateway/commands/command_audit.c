@@ -25,7 +25,7 @@ static void
 usage(FILE *to)
 {
 	fputs(
-	    "사용법: haechi audit query|tail [조건…] [--json]       기록 조회, 새 기록 지켜보기\n"
+	    "사용법: haechi audit query|tail [조건…] [--json|--csv] 기록 조회, 새 기록 지켜보기\n"
 	    "        haechi audit receipt 항목 [--open] [--out 파일] 영수증: 혼자서 증명되는 한 파일 "
 	    "(--open: 봉인된 "
 	    "내용도 열어 담음)\n"
@@ -41,7 +41,7 @@ usage(FILE *to)
 	    "(haechi audit shred --help)\n"
 	    "        haechi audit archive | detach | archives        옛 달을 파일로 (haechi audit archive "
 	    "--help)\n\n"
-	    "usage:  haechi audit query|tail [FILTER...] [--json]    ask for entries, watch new ones\n"
+	    "usage:  haechi audit query|tail [FILTER...] [--json|--csv] ask for entries, watch new ones\n"
 	    "        haechi audit receipt ENTRY [--open] [--out FILE] one file that proves itself (--open: "
 	    "with its "
 	    "sealed content)\n"
@@ -70,6 +70,8 @@ usage(FILE *to)
 	    "그 밖 others: --database CONNINFO | -c haechi.yaml (또는/or HAECHI_DATABASE)  --reason 사유  "
 	    "--ascending  "
 	    "-f/--follow  --json\n"
+	    "query --archive 폴더: 데이터베이스 대신 보관함에서, 같은 조건으로\n"
+	    "query --archive DIR: of an archive instead of the database, by the same filters\n"
 	    "receipt, proof 는 뗀 달의 항목을 보관함에서 찾습니다 (알려진 폴더나 --archive); 증명은 남은 "
 	    "해시로 "
 	    "만듭니다\n"
@@ -380,6 +382,7 @@ enum {
 	STATE,
 	FULL,
 	ASCENDING,
+	CSV,
 	OPEN,
 	JSON
 };
@@ -415,6 +418,7 @@ static const struct option known[] = {
     {"full",       no_argument,       NULL, FULL      },
     {"ascending",  no_argument,       NULL, ASCENDING },
     {"open",       no_argument,       NULL, OPEN      },
+    {"csv",        no_argument,       NULL, CSV       },
     {"json",       no_argument,       NULL, JSON      },
     {"follow",     no_argument,       NULL, 'f'       },
     {"help",       no_argument,       NULL, 'h'       },
@@ -547,6 +551,9 @@ take_option(struct audit_options *options, int option, const char *value, struct
 		return 0;
 	case ASCENDING:
 		options->ascending = true;
+		return 0;
+	case CSV:
+		options->csv = true;
 		return 0;
 	case JSON:
 		options->json = true;

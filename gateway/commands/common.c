@@ -6,17 +6,22 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "audit/export.h"
 #include "audit/stored.h"
+#include "audit/tree.h"
 #include "gateway/commands/asking.h"
 #include "gateway/commands/commands.h"
 #include "gateway/config.h"
 #include "schema/base/clock.h"
 
 #define RECEIPT_TRIES 200 /* of 50 ms */
+#define TABLE_WIDTH   80
+#define TABLE_INDENT  4 /* of a row's further lines */
 
 int
 command_config_database(char **out, const char *path, struct fault *why)
@@ -357,6 +362,21 @@ table_row(struct table *table, const char *const *cells)
 	table->rows++;
 }
 
+/* Places of a line: the terminal's, or what COLUMNS says, or as many as every terminal has. */
+static size_t
+line_width(FILE *to)
+{
+	const char *columns = getenv("COLUMNS");
+	struct winsize size;
+	uint64_t asked;
+
+	if (isatty(fileno(to)) && ioctl(fileno(to), TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+		return size.ws_col;
+	if (columns != NULL && tree_number(&asked, slice_string(columns)) && asked > 0 && asked < 100000)
+		return (size_t)asked;
+	return TABLE_WIDTH;
+}
+
 static void
 print_cell(FILE *to, const char *text, size_t width, bool right, bool last)
 {
@@ -370,33 +390,109 @@ print_cell(FILE *to, const char *text, size_t width, bool right, bool last)
 	fputs(last ? "\n" : "  ", to);
 }
 
+/* Columns from `from` on that fit a line beside an indent; one at least. */
+static size_t
+columns_fit(const struct table *table, const size_t *width, size_t from, size_t room)
+{
+	size_t used = from == 0 ? 0 : TABLE_INDENT, to = from;
+
+	while (to < table->columns) {
+		used += width[to] + (to > from ? 2 : 0);
+		if (used > room && to > from)
+			break;
+		to++;
+	}
+	return to;
+}
+
+/* A row, on as many lines as it takes. */
+static void
+print_row(FILE *to, const struct table *table, const char *const *cells, const size_t *width, size_t room)
+{
+	for (size_t from = 0, until; from < table->columns; from = until) {
+		until = columns_fit(table, width, from, room);
+		if (from > 0)
+			fprintf(to, "%*s", TABLE_INDENT, "");
+		for (size_t i = from; i < until; i++)
+			print_cell(to, cells[i], width[i], table->right[i], i + 1 == until);
+	}
+}
+
+/* Where the English of a title begins, behind its Korean; its end when it has none. */
+static size_t
+title_english(const char *title)
+{
+	bool korean = false;
+
+	for (size_t i = 0; title[i] != '\0'; i++) {
+		korean = korean || (unsigned char)title[i] >= 0x80;
+		if (korean && title[i] == ' ' && title[i + 1] >= 'A' && title[i + 1] <= 'z')
+			return i + 1;
+	}
+	return strlen(title);
+}
+
+/* Every column as wide as its widest cell, or as `titles` when those are wider; what the whole row takes. */
+static size_t
+widths(size_t width[TABLE_COLUMNS], const struct table *table, const char *titles[][TABLE_COLUMNS],
+       size_t lines)
+{
+	size_t total = 0;
+
+	for (size_t i = 0; i < table->columns; i++) {
+		width[i] = 0;
+		for (size_t line = 0; line < lines; line++)
+			width[i] =
+			    text_width(titles[line][i]) > width[i] ? text_width(titles[line][i]) : width[i];
+		for (size_t row = 0; row < table->rows; row++) {
+			const size_t cell = text_width(table->cells[row * table->columns + i]);
+
+			width[i] = cell > width[i] ? cell : width[i];
+		}
+		total += width[i] + (i > 0 ? 2 : 0);
+	}
+	return total;
+}
+
 int
 table_print(struct table *table, FILE *to, struct fault *why)
 {
-	size_t width[TABLE_COLUMNS];
-	const size_t columns = table->columns;
+	const char *titles[2][TABLE_COLUMNS] = {0};
+	char *korean[TABLE_COLUMNS] = {0};
+	const size_t columns = table->columns, room = line_width(to);
+	size_t width[TABLE_COLUMNS], lines = 1;
+	int result = -1;
 
-	if (table->failed) {
-		table_free(table);
-		return fault_memory(why);
-	}
 	for (size_t i = 0; i < columns; i++) {
-		width[i] = text_width(table->titles[i]);
-		for (size_t row = 0; row < table->rows; row++) {
-			const size_t cell = text_width(table->cells[row * columns + i]);
+		const size_t english = title_english(table->titles[i]);
+		const size_t size = english > 0 && table->titles[i][english] != '\0' ? english - 1 : english;
 
-			if (cell > width[i])
-				width[i] = cell;
-		}
+		titles[0][i] = table->titles[i];
+		titles[1][i] = table->titles[i] + english;
+		if ((korean[i] = strndup(table->titles[i], size)) == NULL)
+			table->failed = true;
 	}
-	for (size_t i = 0; i < columns; i++)
-		print_cell(to, table->titles[i], width[i], table->right[i], i + 1 == columns);
-	for (size_t row = 0; row < table->rows; row++)
+	if (table->failed) {
+		fault_memory(why);
+		goto out;
+	}
+	if (widths(width, table, titles, 1) > room) {
+		/* Too wide for a line: the two languages of the titles below each other, rows on as many lines as it takes. */
 		for (size_t i = 0; i < columns; i++)
-			print_cell(to, table->cells[row * columns + i], width[i], table->right[i],
-			           i + 1 == columns);
+			titles[0][i] = korean[i];
+		lines = 2;
+		(void)widths(width, table, titles, 2);
+	}
+	for (size_t line = 0; line < lines; line++)
+		print_row(to, table, titles[line], width, room);
+	for (size_t row = 0; row < table->rows; row++)
+		print_row(to, table, (const char *const *)table->cells + row * columns, width, room);
+	result = 0;
+out:
+	for (size_t i = 0; i < columns; i++)
+		free(korean[i]);
 	table_free(table);
-	return 0;
+	return result;
 }
 
 void

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <getopt.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "gateway/commands/common.h"
@@ -83,6 +84,68 @@ options_told(void **state)
 	}
 }
 
+/* Rows of Korean, which takes two places a syllable: within the line that there is, and nothing cut off. */
+static void
+tables_stay_within_a_line(void **state)
+{
+	static const char *const titles[] = {"번호 index",   "시각(한국) time", "기관 agency",
+	                                     "판정 verdict", "항목 entry",      "영역"};
+	static const char *const rows[][6] = {
+	    {"1",      "2026-03-02 18:00:00", "가나다라마바사아자차카타파하", "고영향",
+	     "019c9b4e-a1c0-7d3f-8a52-3f1e9b0c7d61",	                                                                                     "의료"},
+	    {"123456", "2026-03-02 18:00:01", "haneul",                                     "",          "019c9b4e-a1c0-7d3f-8a52-3f1e9b0c7d62", "-"     },
+	};
+	static const struct {
+		const char *columns;
+		size_t most, lines;
+	} cases[] = {
+	    {NULL,  80,  8 }, /* no terminal: 80 */
+	    {"40",  40,  20},
+	    {"200", 200, 3 },
+	    {"x",   80,  8 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char text[4096] = {0}, line[512];
+		FILE *file = tmpfile();
+		struct table table;
+		struct fault why;
+		size_t lines = 0;
+
+		if (cases[i].columns == NULL)
+			unsetenv("COLUMNS");
+		else
+			setenv("COLUMNS", cases[i].columns, 1);
+		table_init(&table, 6, titles);
+		table.right[0] = true;
+		for (size_t row = 0; row < 2; row++)
+			table_row(&table, rows[row]);
+		assert_int_equal(table_print(&table, file, &why), 0);
+		rewind(file);
+		while (fgets(line, sizeof line, file) != NULL) {
+			size_t places = 0;
+
+			for (const char *at = line; *at != '\0' && *at != '\n';
+			     at++) /* of Hangul in UTF-8: three bytes */
+				places += (unsigned char)*at < 0x80             ? 1
+				          : ((unsigned char)*at & 0xc0) == 0xc0 ? 2
+				                                                : 0;
+			if (places > cases[i].most)
+				fail_msg("%zu places of %zu: %s", places, cases[i].most, line);
+			strncat(text, line, sizeof text - strlen(text) - 1);
+			lines++;
+		}
+		if (lines != cases[i].lines)
+			fail_msg("%zu lines, not %zu:\n%s", lines, cases[i].lines, text);
+		for (size_t row = 0; row < 2; row++)
+			for (size_t cell = 0; cell < 6; cell++)
+				assert_non_null(strstr(text, rows[row][cell]));
+		fclose(file);
+	}
+	unsetenv("COLUMNS");
+}
+
 int
 main(void)
 {
@@ -90,6 +153,7 @@ main(void)
 	    cmocka_unit_test(nothing_steers),
 	    cmocka_unit_test(korean_time),
 	    cmocka_unit_test(options_told),
+	    cmocka_unit_test(tables_stay_within_a_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
