@@ -299,7 +299,8 @@ facts_agree(const struct archive *archive, const json_t *facts)
 {
 	const char *const manifest = json_get_string(facts, "manifest"),
 	                  *const log = json_get_string(facts, "log"),
-	                  *const runs = json_get_string(facts, "runs");
+	                  *const runs = json_get_string(facts, "runs"),
+	                  *const month = json_get_string(facts, "month");
 	uint64_t entries = 0;
 	char digest[65];
 
@@ -307,9 +308,9 @@ facts_agree(const struct archive *archive, const json_t *facts)
 		entries += archive->runs[i].count;
 	selection_runs_digest(digest, archive->runs, archive->run_count);
 	return manifest != NULL && strcmp(manifest, archive->manifest) == 0 && log != NULL &&
-	       strcmp(log, archive->origin) == 0 && runs != NULL && strcmp(runs, digest) == 0 &&
-	       entries == archive->entries && archive->run_count > 0 &&
-	       archive->runs[0].first == archive->first &&
+	       strcmp(log, archive->origin) == 0 && month != NULL && strcmp(month, archive->month) == 0 &&
+	       runs != NULL && strcmp(runs, digest) == 0 && entries == archive->entries &&
+	       archive->run_count > 0 && archive->runs[0].first == archive->first &&
 	       archive->runs[archive->run_count - 1].first + archive->runs[archive->run_count - 1].count ==
 	           archive->last + 1;
 }

@@ -111,6 +111,24 @@ detached_covers(struct detached *detached, uint64_t index, uint64_t *count)
 	return true;
 }
 
+const struct archive *
+detached_otherwise(const struct detached *detached, const char *origin, const char *month,
+                   const char *manifest)
+{
+	const struct archive *other = NULL;
+
+	for (size_t i = 0; i < detached->count; i++) {
+		const struct archive *archive = &detached->archives[i];
+
+		if (strcmp(archive->origin, origin) != 0 || strcmp(archive->month, month) != 0)
+			continue;
+		if (strcmp(archive->manifest, manifest) == 0)
+			return NULL;
+		other = archive;
+	}
+	return other;
+}
+
 bool
 detached_seen(struct detached *detached, const char *manifest)
 {

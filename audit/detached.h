@@ -22,6 +22,12 @@ bool detached_covers(struct detached *detached, uint64_t index, uint64_t *count)
 
 /* An archive that lies here: its bytes were looked at (bundle_check()). false: the database detached no such archive. */
 bool detached_seen(struct detached *detached, const char *manifest);
+/*
+ * A month of this log that was detached into another archive than that one: the folder stands in its place. `month` "2026-03".
+ * NULL: none.
+ */
+const struct archive *detached_otherwise(const struct detached *detached, const char *origin,
+                                         const char *month, const char *manifest);
 /* Entries of archives that were looked at, and of those that were not. */
 void detached_count(const struct detached *detached, uint64_t *seen, uint64_t *unseen);
 

@@ -210,6 +210,33 @@ keys_gather(struct keyring *out, struct walk *walk, const struct stored_log *log
 	return result;
 }
 
+/* Its entries may be the right ones, but it is not what the log recorded as the place they went to: signed again, by somebody. */
+static int
+stands_in(struct walk *walk, const struct bundle_report *bundle, const char *path)
+{
+	char month[CLOCK_TEXT_SIZE];
+
+	clock_text(month, bundle->filter.from_ms);
+	month[7] = '\0';
+	for (size_t i = 0; bundle->filter.has_from && i < bundle->log_count; i++) {
+		const struct archive *other =
+		    detached_otherwise(walk->detached, bundle->logs[i].origin, month, bundle->manifest);
+
+		if (other == NULL)
+			continue;
+		fault_set(WHAT(walk), FAULT_TAMPERED,
+		          "보관함 %s 은(는) 기록이 %s 항목을 떼어 보냈다고 적은 보관함(%.16s…)이 아닙니다: "
+		          "목록이 다시 "
+		          "서명되었습니다",
+		          "the archive %s is not the one that the log recorded for %s (%.16s...): its "
+		          "manifest was signed "
+		          "again",
+		          path, month, other->manifest);
+		return verify_broken(walk, false, 0, NULL);
+	}
+	return 0;
+}
+
 /* One archive by itself; its heads are then heads kept outside. */
 static int
 archive_look(struct walk *walk, const char *path, const struct keyring *keyring, struct fault *why)
@@ -242,6 +269,8 @@ archive_look(struct walk *walk, const char *path, const struct keyring *keyring,
 		    .archive = path, .size = bundle->logs[i].size, .root = bundle->logs[i].root};
 		memcpy(kept->origin, bundle->logs[i].origin, sizeof kept->origin);
 	}
+	if ((result = stands_in(walk, bundle, path)) != 0)
+		goto out;
 	/* One that the database still holds whole is of this history or not; nothing was detached to it. */
 	(void)detached_seen(walk->detached, bundle->manifest);
 	walk->report->archives++;

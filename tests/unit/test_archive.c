@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "audit/archive.h"
+#include "audit/archive_query.h"
 #include "audit/export.h"
 #include "audit/receipt.h"
 #include "audit/verify.h"
@@ -136,6 +136,29 @@ archive(const char *name, const char *month, struct fault *why)
 	return export_run(&made, database, &options, why);
 }
 
+/* The same month under another report key, which the log never recorded; and the head of another log under this one's name. */
+static void
+resigned(struct fault *why)
+{
+	char other_key[96];
+	struct export_options options = {
+	    .kind = MANIFEST_ARCHIVE, .directory = place("resigned"), .key_file = other_key};
+	struct export_result made;
+	struct test_log other;
+
+	snprintf(other_key, sizeof other_key, "%s/other.key", folder);
+	if (archive_month(&options.filter, "2026-03", clock_wall_ms(), why) == -1 ||
+	    export_run(&made, database, &options, why) == -1)
+		fail_msg("%s", why->en);
+	test_log_init(&other, NULL, "bada", 3000);
+	for (unsigned n = 0; n < 700; n++)
+		test_log_request(&other, n);
+	test_log_head(&other);
+	if (file_replace(place("other-checkpoint"), buffer_view(&other.note), 0644, why) == -1)
+		fail_msg("%s", why->en);
+	test_log_free(&other);
+}
+
 static int
 detach(const char *name, struct archive_result *result, struct fault *why)
 {
@@ -262,6 +285,7 @@ what_cannot_go_stays(void **state)
 	assert_int_equal(archive_month(&filter, "2026-13", clock_wall_ms(), &why), -1);
 	assert_int_equal(archive_month(&filter, "2099-01", clock_wall_ms(), &why), -1);
 	assert_int_equal(archive_month(&filter, "2026-3", clock_wall_ms(), &why), -1);
+	resigned(&why);
 	if (archive("march", "2026-03", &why) == -1 || archive("april", "2026-04", &why) == -1)
 		fail_msg("%s", why.en);
 	holds(NULL);
@@ -382,6 +406,95 @@ a_month_goes_and_everything_proves(void **state)
 	holds("march");
 }
 
+struct rows {
+	struct buffer text;
+	size_t count;
+};
+
+static bool
+write_down(void *context, const struct query_row *row)
+{
+	struct rows *rows = context;
+
+	buffer_printf(&rows->text, "%s %" PRIu64 " %" PRId64 " %s %s %s %s %s %s %s %s %s %s %s %s %.*s\n",
+	              row->origin, row->index, row->wall_ms, row->id, row->kind, row->agency, row->service,
+	              row->key_id, row->request_id, row->of, row->usecase, row->verdict, row->access,
+	              row->domain, row->also, SLICE_PRINT(row->bytes));
+	rows->count++;
+	return true;
+}
+
+/* What was asked of the database while it had the month, asked of the archive: the same rows in the same order. */
+static void
+an_archive_answers_as_the_database_did(void **state)
+{
+	static const struct filter filters[] = {
+	    {0	                },
+	    {.decision = "deny"       },
+	    {.usecase = "minwon-guide", .kind = "outcome"},
+	    {.domain = "education"                        },
+	    {.request_id = "req-000033"},
+	    {.has_from = true,                         .from_ms = 1772450000000, .has_to = true, .to_ms = 1772455000000},
+	    {.agency = "nobody"},
+	};
+	const char *const folders[] = {place("march")}, *const bent[] = {place("bent")};
+	struct database *narrow;
+	char conninfo[300];
+	struct rows stored, filed;
+	struct fault why;
+	uint64_t count;
+
+	(void)state;
+	for (size_t i = 0; i < 4 * sizeof filters / sizeof *filters; i++) {
+		const bool ascending = i % 2 == 1;
+		const uint64_t limit = i / 2 % 2 == 1 ? 7 : 0;
+		struct filter month = filters[i / 4];
+
+		buffer_init(&stored.text, 1 << 24);
+		buffer_init(&filed.text, 1 << 24);
+		stored.count = filed.count = 0;
+		if (!month.has_to || month.to_ms > APRIL_MS)
+			month.to_ms = APRIL_MS;
+		month.has_to = true;
+		if (query_run(database, &month, limit, ascending, write_down, &stored, &count, &why) == -1 ||
+		    archive_query(database, folders, 1, i % 3 == 0 ? NULL : &keyring, &filters[i / 4], limit,
+		                  ascending, write_down, &filed, &count, &why) == -1)
+			fail_msg("%zu: %s", i, why.en);
+		assert_int_equal(count, filed.count);
+		assert_int_equal(stored.count, filed.count);
+		assert_true(buffer_ok(&filed.text) &&
+		            slice_equal(buffer_view(&stored.text), buffer_view(&filed.text)));
+		assert_true(filed.count > 0 || i / 4 == 6);
+		buffer_free(&stored.text);
+		buffer_free(&filed.text);
+	}
+	/* A folder that does not hold answers nothing. */
+	buffer_init(&filed.text, 1 << 24);
+	filed.count = 0;
+	assert_int_equal(
+	    archive_query(database, bent, 1, NULL, &filters[0], 0, false, write_down, &filed, &count, &why),
+	    -1);
+	assert_int_equal(why.kind, FAULT_TAMPERED);
+	assert_int_equal(filed.count, 0);
+	/* Whoever sees another agency in the database sees nothing of this one in a file. */
+	run("CREATE ROLE haechi_auditor_login LOGIN IN ROLE haechi_auditor; INSERT INTO haechi.login_scope "
+	    "VALUES "
+	    "('haechi_auditor_login', 'bada'), ('haechi_auditor_login', 'haneul-west')");
+	snprintf(conninfo, sizeof conninfo, "%s user=haechi_auditor_login", cluster.conninfo);
+	assert_int_equal(database_open(&narrow, conninfo, &why), 0);
+	assert_int_equal(
+	    archive_query(narrow, folders, 1, NULL, &filters[0], 0, false, write_down, &filed, &count, &why),
+	    0);
+	assert_int_equal(filed.count, 0);
+	run("INSERT INTO haechi.login_scope VALUES ('haechi_auditor_login', 'haneul')");
+	assert_int_equal(
+	    archive_query(narrow, folders, 1, NULL, &filters[0], 3, false, write_down, &filed, &count, &why),
+	    0);
+	assert_int_equal(filed.count, 3);
+	database_close(narrow);
+	buffer_free(&filed.text);
+}
+
 struct lie {
 	const char *what, *sql, *says;
 };
@@ -398,6 +511,7 @@ every_lie_about_it_is_named(void **state)
 	    {"another manifest",	                                "UPDATE haechi.archive SET manifest = repeat('0', 64)",
 	     "not what the log recorded"	                                                                                                             },
 	    {"the count",	                                       "UPDATE haechi.archive SET entries = entries - 1",        "not what the log recorded"},
+	    {"the month",	                                       "UPDATE haechi.archive SET month = '2026-04-01'",         "not what the log recorded"},
 	    {"first",	                                           "UPDATE haechi.archive SET first = 1",                    "not what the log recorded"},
 	    {"last",	                                            "UPDATE haechi.archive SET last = last - 1",              "not what the log recorded"},
 	    {"a month of which the log recorded nothing",
@@ -450,18 +564,23 @@ a_changed_archive_is_named(void **state)
 {
 	static const struct lie changes[] = {
 	    {"a digit of an entry",
-	     "sed -i '9s/\"monotonic_us\":[0-9]/\"monotonic_us\":9/' logs/1/entries.jsonl",  "entries.jsonl" },
-	    {"a line removed",            "sed -i 9d logs/1/entries.jsonl",                  "entries.jsonl" },
-	    {"the end cut",               "truncate -s -10 logs/1/entries.jsonl",            "entries.jsonl" },
-	    {"sealed content changed",    "sed -i '3s/.\\{8\\}$/AAAAAAAA/' logs/1/contents", "contents"      },
-	    {"sealed content removed",    "sed -i 3d logs/1/contents",                       "contents"      },
-	    {"the proof",                 "sed -i '2s/[0-9]$/7/' logs/1/proof",              "proof"         },
-	    {"the head",                  "sed -i '2s/^./9/' logs/1/checkpoint",             "checkpoint"    },
-	    {"a file that nobody listed", "echo x >logs/1/more",                             "does not list" },
-	    {"the manifest",              "sed -i 's/^kind archive/kind export/' manifest",  "manifest"      },
-	    {"the month",                 "sed -i 's/^to 2026-04/to 2026-05/' manifest",     "manifest"      },
-	    {"another's receipt",         "cp ../april/manifest.receipt .",                  "something else"},
-	    {"no entries",                "rm logs/1/entries.jsonl",                         "missing"       },
+	     "sed -i '9s/\"monotonic_us\":[0-9]/\"monotonic_us\":9/' logs/1/entries.jsonl",              "entries.jsonl" },
+	    {"a line removed",                        "sed -i 9d logs/1/entries.jsonl",                  "entries.jsonl" },
+	    {"two entries in the other's place",      "sed -i '9{h;d};10{G}' logs/1/entries.jsonl",
+	     "entries.jsonl"	                                                                                     },
+	    {"the manifest of another archive",       "cp ../april/manifest .",                          "manifest"      },
+	    {"the head of another log",               "cp ../other-checkpoint logs/1/checkpoint",        "checkpoint"    },
+	    {"all of it signed again by another key", "rm -rf * && cp -r ../resigned/. .",               "signed again"  },
+	    {"the end cut",                           "truncate -s -10 logs/1/entries.jsonl",            "entries.jsonl" },
+	    {"sealed content changed",                "sed -i '3s/.\\{8\\}$/AAAAAAAA/' logs/1/contents", "contents"      },
+	    {"sealed content removed",                "sed -i 3d logs/1/contents",                       "contents"      },
+	    {"the proof",	                     "sed -i '2s/[0-9]$/7/' logs/1/proof",              "proof"         },
+	    {"the head",	                      "sed -i '2s/^./9/' logs/1/checkpoint",             "checkpoint"    },
+	    {"a file that nobody listed",             "echo x >logs/1/more",                             "does not list" },
+	    {"the manifest",                          "sed -i 's/^kind archive/kind export/' manifest",  "manifest"      },
+	    {"the month",	                     "sed -i 's/^to 2026-04/to 2026-05/' manifest",     "manifest"      },
+	    {"another's receipt",                     "cp ../april/manifest.receipt .",                  "something else"},
+	    {"no entries",	                    "rm logs/1/entries.jsonl",                         "missing"       },
 	};
 
 	(void)state;
@@ -509,6 +628,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_cannot_go_stays),
+	    cmocka_unit_test(an_archive_answers_as_the_database_did),
 	    cmocka_unit_test(a_month_goes_and_everything_proves),
 	    cmocka_unit_test(every_lie_about_it_is_named),
 	    cmocka_unit_test(a_changed_archive_is_named),
