@@ -52,7 +52,7 @@ UNIT      = $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.
 REPLAY    = $(patsubst tests/fuzz/%.c,$(B)/tests/replay_%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ      = $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCH     = $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
-TOOLS     = $(patsubst tests/tools/%.c,$(B)/tools/%,$(wildcard tests/tools/*.c))
+TOOLS     = $(patsubst tests/tools/%.c,$(B)/tools/%,$(wildcard tests/tools/*.c)) $(B)/tools/train_model
 PRELOADS  = $(patsubst tests/preload/%.c,$(B)/tools/%.so,$(wildcard tests/preload/*.c))
 # The GPU's part is compiled where nvcc is (`make NVCC=` leaves it out); the program then still runs without a GPU.
 NVCC      ?= $(firstword $(wildcard /usr/local/cuda/bin/nvcc) $(shell command -v nvcc 2>/dev/null))
@@ -97,8 +97,6 @@ $(B)/obj/inference/forward_cuda.o: inference/forward_cuda.cu $(wildcard inferenc
 
 # The assembler takes the weights in; make must know.
 $(B)/obj/policy/detect/model.o: policy/detect/model.weights
-# Its sums stay in registers only where the small loops are unrolled.
-$(B)/obj/policy/detect/model.o: CFLAGS_policy = -O3
 
 # Tensor code indexes with signed and unsigned alike; everything else keeps -Wconversion whole.
 CFLAGS_inference = -Wno-sign-conversion $(if $(VARIANT),,-O3) -fno-math-errno -ffp-contract=fast
@@ -159,6 +157,11 @@ $(B)/tools/%: tests/tools/%.c $(LIBRARY)
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  link    $@")
 	$(Q)$(CC) $(CFLAGS) -o $@ $< $(LIBRARY) $(LDFLAGS) $(LDLIBS)
+
+$(B)/tools/train_model: $(wildcard tests/tools/train/*.[ch]) $(LIBRARY)
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  link    $@")
+	$(Q)$(CC) $(CFLAGS) -o $@ $(filter %.c,$^) $(LIBRARY) $(LDFLAGS) $(LDLIBS)
 
 # What is put between a program and the C library: never instrumented itself.
 $(B)/tools/%.so: tests/preload/%.c

@@ -8,6 +8,9 @@ enum script { SCRIPT_NONE, SCRIPT_HANGUL, SCRIPT_LATIN, SCRIPT_DIGIT };
 enum { SEED_PREFIX = 1, SEED_PAIR, SEED_TRIPLE, SEED_SUFFIX, SEED_WORD, SEED_NUMBER };
 #define SEED(seed) ((seed)*0x2545F491u)
 
+#define HANGUL_KEYS (2 * WORD_LIMIT) /* of one word at most */
+#define WHOLE_LEAST 3                /* syllables; longer words are a feature of their own too */
+
 struct word_seen {
 	uint32_t code[WORD_LIMIT];
 	size_t count;
@@ -56,6 +59,13 @@ unfolded(uint32_t hash)
 	return hash ^ hash >> 15 ^ hash >> 30;
 }
 
+/* One more character of a whole word. */
+static uint32_t
+hashed(uint32_t hash, uint32_t code)
+{
+	return (hash ^ code) * 0x9E3779B1u;
+}
+
 struct keys {
 	uint32_t *list;
 	size_t count, most, all;
@@ -79,7 +89,8 @@ latin_add(struct keys *keys, const uint32_t *code, size_t count)
 {
 	uint32_t *out = room(keys, count > 4 ? 2 : 1), hash = SEED_WORD;
 	uint32_t start = first(code[0]) + (count > 1 ? second(code[1]) : 0) +
-	                 (count > 2 ? third(code[2]) : 0) + (count > 3 ? (code[3] + 1) * 0x165667B1u : 0);
+	                 (count > 2 ? third(code[2]) : 0) +
+	                 (count > WHOLE_LEAST ? (code[3] + 1) * 0x165667B1u : 0);
 
 	if (out == NULL)
 		return;
@@ -93,11 +104,12 @@ latin_add(struct keys *keys, const uint32_t *code, size_t count)
 	out[1] = SEED(SEED_PREFIX) + start;
 }
 
-/* Pairs and triples of syllables, and once more the pairs at both ends. */
+/* Pairs and triples of syllables, once more the pairs at both ends, and what is longer whole. */
 static void
 hangul_add(struct keys *keys, const uint32_t *code, size_t count)
 {
-	uint32_t *out = room(keys, count == 1 ? 1 : 2 * count - 1), pair;
+	uint32_t *out = room(keys, count == 1 ? 1 : 2 * count - 1 + (count > WHOLE_LEAST)), pair,
+	         whole = SEED(SEED_WORD);
 
 	if (out == NULL)
 		return;
@@ -114,41 +126,21 @@ hangul_add(struct keys *keys, const uint32_t *code, size_t count)
 	}
 	*out++ = SEED(SEED_PAIR) + pair;
 	*out++ = SEED(SEED_SUFFIX) + pair;
+	if (count > WHOLE_LEAST) {
+		for (size_t i = 0; i < count; i++)
+			whole = hashed(whole, code[i]);
+		*out++ = whole;
+	}
 }
 
+/* How long a number is says enough. */
 static void
-word_add(struct keys *keys, const struct word_seen *word, enum script script)
+digits_add(struct keys *keys, size_t count)
 {
-	if (script == SCRIPT_HANGUL) {
-		hangul_add(keys, word->code, word->count);
-	} else if (script == SCRIPT_LATIN) {
-		latin_add(keys, word->code, word->count);
-	} else { /* how long a number is says enough */
-		uint32_t *out = room(keys, 1);
+	uint32_t *out = room(keys, 1);
 
-		if (out != NULL)
-			*out = unfolded(mix(SEED_NUMBER, (uint32_t)(word->count > 4 ? 4 : word->count)));
-	}
-}
-
-/* Normal text is well-formed but for what decoding let through: the three bytes of Hangul first, the rest by the book. */
-static inline size_t
-character(const uint8_t *at, const uint8_t *end, uint32_t *code)
-{
-	size_t size;
-
-	if (*at < 0x80) {
-		*code = *at;
-		return 1;
-	}
-	if (*at >= 0xEA && *at <= 0xED && end - at >= 3) {
-		*code = (uint32_t)(*at & 15) << 12 | (uint32_t)(at[1] & 63) << 6 | (at[2] & 63u);
-		return 3;
-	}
-	size = utf8_next(slice_of(at, (size_t)(end - at)), code);
-	if (size == 0)
-		*code = 0;
-	return size == 0 ? 1 : size;
+	if (out != NULL)
+		*out = unfolded(mix(SEED_NUMBER, (uint32_t)(count > 4 ? 4 : count)));
 }
 
 /* A syllable at `at`, or 0. */
@@ -163,25 +155,75 @@ syllable(const uint8_t *at, const uint8_t *end)
 	return code - 0xAC00 <= 0xD7A3 - 0xAC00 ? code : 0;
 }
 
-/* The word that begins at `at`, its first character known; where it ends. A sentence without blanks is a row of words. */
+/* A word of Latin letters or digits that begins at `at`; where it ends. */
 static const uint8_t *
-word_read(struct word_seen *word, enum script script, uint32_t code, const uint8_t *at, const uint8_t *end)
+word_read(struct word_seen *word, enum script script, const uint8_t *at, const uint8_t *end)
 {
 	size_t count = 0;
 
-	if (script == SCRIPT_HANGUL) {
-		do {
-			word->code[count++] = code;
-			at += 3;
-		} while (count < WORD_LIMIT && (code = syllable(at, end)) != 0);
-	} else {
-		do {
-			word->code[count++] = script == SCRIPT_LATIN ? code | 0x20 : code;
-			at++;
-		} while (count < WORD_LIMIT && at < end && script_of(code = *at) == script);
-	}
+	do
+		word->code[count++] = script == SCRIPT_LATIN ? *at++ | 0x20u : *at++;
+	while (count < WORD_LIMIT && at < end && script_of(*at) == script);
 	word->count = count;
 	return at;
+}
+
+/*
+ * The keys of a Hangul word whose first two syllables are known, as hangul_add() would add them, while it is read; `at` is
+ * behind these two. A sentence without blanks is a row of words.
+ */
+static const uint8_t *
+hangul_read(struct keys *keys, uint32_t code, uint32_t next, const uint8_t *at, const uint8_t *end)
+{
+	uint32_t pair = first(code) + second(next), whole = hashed(hashed(SEED(SEED_WORD), code), next),
+	         scratch[HANGUL_KEYS],
+	         *list = keys->most - keys->count < HANGUL_KEYS ? scratch : keys->list + keys->count,
+	         *out = list;
+	size_t count = 2;
+
+	*out++ = SEED(SEED_PREFIX) + pair;
+	for (; count < WORD_LIMIT && (code = syllable(at, end)) != 0; count++, at += 3) {
+		*out++ = SEED(SEED_PAIR) + pair;
+		*out++ = SEED(SEED_TRIPLE) + pair + third(code);
+		pair = first(next) + second(code);
+		whole = hashed(whole, code);
+		next = code;
+	}
+	*out++ = SEED(SEED_PAIR) + pair;
+	*out++ = SEED(SEED_SUFFIX) + pair;
+	if (count > WHOLE_LEAST)
+		*out++ = whole;
+	keys->all += (size_t)(out - list);
+	if (list != scratch)
+		keys->count += (size_t)(out - list);
+	return at;
+}
+
+/* Letters that were set apart are one word again; else every rule about words would miss them. */
+struct apart {
+	struct word_seen word;
+	enum script script;
+};
+
+static void
+apart_end(struct keys *keys, struct apart *apart)
+{
+	if (apart->word.count == 0)
+		return;
+	if (apart->script == SCRIPT_HANGUL)
+		hangul_add(keys, apart->word.code, apart->word.count);
+	else
+		latin_add(keys, apart->word.code, apart->word.count);
+	apart->word.count = 0;
+}
+
+static void
+apart_add(struct keys *keys, struct apart *apart, enum script script, uint32_t code)
+{
+	if (apart->script != script || apart->word.count == WORD_LIMIT)
+		apart_end(keys, apart);
+	apart->script = script;
+	apart->word.code[apart->word.count++] = code;
 }
 
 size_t
@@ -189,36 +231,44 @@ model_keys(struct slice text, uint32_t *list, size_t most, size_t *all)
 {
 	const uint8_t *at = text.data, *end = text.data + text.size;
 	struct keys keys = {.list = list, .most = most};
-	struct word_seen word, apart;
-	enum script apart_script = SCRIPT_NONE;
+	struct word_seen word;
+	struct apart apart;
 
-	apart.count = 0;
+	apart.word.count = 0;
+	apart.script = SCRIPT_NONE;
 	while (at < end) {
-		uint32_t code = syllable(at, end);
-		size_t size = code != 0 ? 3 : character(at, end, &code);
-		enum script script = script_of(code);
-		bool single;
+		uint32_t code = syllable(at, end), next;
+		enum script script;
 
-		if (script == SCRIPT_NONE) {
-			at += size;
-			continue;
-		}
-		at = word_read(&word, script, code, at, end);
-		/* "결 정 해": letters set apart are one word again; else every rule about words would miss them. */
-		single = word.count == 1 && script != SCRIPT_DIGIT;
-		if (apart.count > 0 && (!single || apart_script != script || apart.count == WORD_LIMIT)) {
-			word_add(&keys, &apart, apart_script);
-			apart.count = 0;
-		}
-		if (single) {
-			apart_script = script;
-			apart.code[apart.count++] = word.code[0];
+		if (code != 0) {
+			if ((next = syllable(at += 3, end)) == 0) {
+				apart_add(&keys, &apart, SCRIPT_HANGUL, code);
+				continue;
+			}
+			apart_end(&keys, &apart);
+			at = hangul_read(&keys, code, next, at + 3, end);
+		} else if (
+		    *at >=
+		    0x80) { /* no letter we know; normal text is well-formed but for what decoding let through */
+			size_t size = utf8_next(slice_of(at, (size_t)(end - at)), &code);
+
+			at += size == 0 ? 1 : size;
+		} else if ((script = script_of(*at)) == SCRIPT_NONE) {
+			at++;
 		} else {
-			word_add(&keys, &word, script);
+			at = word_read(&word, script, at, end);
+			if (script == SCRIPT_LATIN && word.count == 1) {
+				apart_add(&keys, &apart, script, word.code[0]);
+				continue;
+			}
+			apart_end(&keys, &apart);
+			if (script == SCRIPT_LATIN)
+				latin_add(&keys, word.code, word.count);
+			else
+				digits_add(&keys, word.count);
 		}
 	}
-	if (apart.count > 0)
-		word_add(&keys, &apart, apart_script);
+	apart_end(&keys, &apart);
 	*all = keys.all;
 	return keys.count;
 }

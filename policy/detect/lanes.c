@@ -1,6 +1,5 @@
 #include "policy/detect/lanes.h"
 
-#include <math.h>
 #include <string.h>
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -44,30 +43,7 @@ rows_plain(const struct model_weights *weights, const uint32_t *buckets, size_t 
 	}
 }
 
-static void
-layers_plain(const struct model_weights *weights, const float sum[MODEL_WIDTH], float out[MODEL_OUTPUTS])
-{
-	float unit[MODEL_HIDDEN], said[MODEL_OUTPUTS];
-
-	memcpy(unit, weights->hidden_bias, sizeof unit);
-	for (unsigned k = 0; k < MODEL_WIDTH; k++) {
-		float row = sum[k] / (1.0f + fabsf(sum[k]));
-
-		for (unsigned h = 0; h < MODEL_HIDDEN; h++)
-			unit[h] += weights->hidden[k][h] * row;
-	}
-	memcpy(said, weights->output_bias, sizeof said);
-	for (unsigned h = 0; h < MODEL_HIDDEN; h++) {
-		float on = unit[h] > 0 ? unit[h] : 0;
-
-		for (unsigned o = 0; o < MODEL_OUTPUTS; o++)
-			said[o] += weights->output[h][o] * on;
-	}
-	for (unsigned o = 0; o < MODEL_OUTPUTS; o++)
-		out[o] = said[o] + sum[o];
-}
-
-const struct lanes lanes_plain = {plain_nothing, buckets_plain, rows_plain, layers_plain};
+const struct lanes lanes_plain = {plain_nothing, buckets_plain, rows_plain};
 
 /* ---- AVX2 -------------------------------------------------------------------------------------------------------- */
 
@@ -189,7 +165,7 @@ buckets_avx2(const struct model_weights *weights, const uint32_t *keys, size_t c
 #define SHORT_ROWS 256 /* rows whose sum fits sixteen bits */
 #define AHEAD      12  /* rows asked for before they are needed */
 _Static_assert(AHEAD <= LANES_SPARE, "rows asked for are buckets");
-_Static_assert(MODEL_WIDTH % 32 == 0, "a row is whole registers");
+_Static_assert(MODEL_WIDTH % 16 == 0, "a row is whole registers");
 
 AVX2 static void
 rows_avx2(const struct model_weights *weights, const uint32_t *buckets, size_t count,
@@ -225,46 +201,9 @@ rows_avx2(const struct model_weights *weights, const uint32_t *buckets, size_t c
 	}
 }
 
-#define UNITS (MODEL_HIDDEN / 8)
-_Static_assert(MODEL_HIDDEN % 8 == 0 && MODEL_OUTPUTS == 12, "hidden units and outputs are whole registers");
-
-/* Products and sums in the order of the plain loop, never fused: the same bits. */
-AVX2 static void
-layers_avx2(const struct model_weights *weights, const float sum[MODEL_WIDTH], float out[MODEL_OUTPUTS])
-{
-	float row[MODEL_WIDTH], on[MODEL_HIDDEN];
-	__m256 unit[UNITS], low = _mm256_loadu_ps(weights->output_bias);
-	__m128 high = _mm_loadu_ps(weights->output_bias + 8);
-
-	for (unsigned k = 0; k < MODEL_WIDTH; k += 8) {
-		__m256 x = _mm256_loadu_ps(sum + k), size = _mm256_andnot_ps(_mm256_set1_ps(-0.0f), x);
-
-		_mm256_storeu_ps(row + k, _mm256_div_ps(x, _mm256_add_ps(_mm256_set1_ps(1.0f), size)));
-	}
-	for (unsigned h = 0; h < UNITS; h++)
-		unit[h] = _mm256_loadu_ps(weights->hidden_bias + 8 * h);
-	for (unsigned k = 0; k < MODEL_WIDTH; k++) {
-		__m256 x = _mm256_set1_ps(row[k]);
-
-#pragma GCC unroll 8
-		for (unsigned h = 0; h < UNITS; h++)
-			unit[h] = _mm256_add_ps(
-			    unit[h], _mm256_mul_ps(_mm256_loadu_ps(weights->hidden[k] + 8 * h), x));
-	}
-	for (unsigned h = 0; h < UNITS; h++)
-		_mm256_storeu_ps(on + 8 * h, _mm256_max_ps(unit[h], _mm256_setzero_ps()));
-	for (unsigned h = 0; h < MODEL_HIDDEN; h++) {
-		low = _mm256_add_ps(
-		    low, _mm256_mul_ps(_mm256_loadu_ps(weights->output[h]), _mm256_set1_ps(on[h])));
-		high = _mm_add_ps(high, _mm_mul_ps(_mm_loadu_ps(weights->output[h] + 8), _mm_set1_ps(on[h])));
-	}
-	_mm256_storeu_ps(out, _mm256_add_ps(low, _mm256_loadu_ps(sum)));
-	_mm_storeu_ps(out + 8, _mm_add_ps(high, _mm_loadu_ps(sum + 8)));
-}
-
-const struct lanes lanes_avx2 = {plain_avx2, buckets_avx2, rows_avx2, layers_avx2};
+const struct lanes lanes_avx2 = {plain_avx2, buckets_avx2, rows_avx2};
 #else
-const struct lanes lanes_avx2 = {plain_nothing, buckets_plain, rows_plain, layers_plain};
+const struct lanes lanes_avx2 = {plain_nothing, buckets_plain, rows_plain};
 #endif
 
 const struct lanes *

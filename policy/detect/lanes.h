@@ -23,9 +23,6 @@ struct lanes {
 	/* The rows of buckets added up. LANES_SPARE more of `buckets` may be read. */
 	void (*rows)(const struct model_weights *weights, const uint32_t *buckets, size_t count,
 	             int32_t sum[MODEL_WIDTH]);
-	/* From sums, scaled, to what is said of the outputs. */
-	void (*layers)(const struct model_weights *weights, const float sum[MODEL_WIDTH],
-	               float out[MODEL_OUTPUTS]);
 };
 
 #define LANES_SPARE 16

@@ -3,10 +3,11 @@
 #include <math.h>
 #include <string.h>
 
-#define KEYS_LIMIT     2048
-#define FEATURES_LEAST 4   /* two words say nothing */
-#define WHOLE_BYTES    900 /* a text up to this size is looked at whole, a longer one by its sentences */
-#define PIECE_BYTES    120 /* the least of a piece; at most four times as much */
+#define KEYS_LIMIT      2048
+#define FEATURES_LEAST  4   /* two words say nothing */
+#define WHOLE_BYTES     900 /* a text up to this size is looked at whole, a longer one by its sentences */
+#define PIECE_BYTES     80  /* the least of a piece; at most eight times as much */
+#define PIECES_TOGETHER 3   /* looked at as one, besides each alone */
 
 extern const struct model_weights model_weights;
 
@@ -32,8 +33,14 @@ squash(float x)
 	return 1.0f / (1.0f + expf(-x));
 }
 
+/* What a judgement goes by. */
+struct judge {
+	const struct model_weights *weights;
+	const struct lanes *lanes;
+};
+
 static void
-tally_read(struct tally *tally, const struct lanes *lanes, struct slice text, size_t start, size_t end)
+tally_read(struct tally *tally, const struct judge *judge, struct slice text, size_t start, size_t end)
 {
 	uint32_t keys[KEYS_LIMIT + MODEL_KEYS_SPARE], buckets[KEYS_LIMIT + LANES_SPARE];
 	size_t count = model_keys(slice_of(text.data + start, end - start), keys, KEYS_LIMIT, &tally->all);
@@ -41,8 +48,8 @@ tally_read(struct tally *tally, const struct lanes *lanes, struct slice text, si
 	memset(keys + count, 0, MODEL_KEYS_SPARE * sizeof *keys);
 	tally->start = start;
 	tally->end = end;
-	tally->count = lanes->buckets(&model_weights, keys, count, buckets);
-	lanes->rows(&model_weights, buckets, tally->count, tally->sum);
+	tally->count = judge->lanes->buckets(judge->weights, keys, count, buckets);
+	judge->lanes->rows(judge->weights, buckets, tally->count, tally->sum);
 }
 
 /* What was said loudest so far, before it is made a share of certainty. */
@@ -52,19 +59,20 @@ struct loudest {
 };
 
 static void
-tally_judge(const struct tally *tally, const struct lanes *lanes, struct loudest *loudest)
+tally_judge(const struct tally *tally, const struct judge *judge, struct loudest *loudest)
 {
-	float sum[MODEL_WIDTH], said[MODEL_OUTPUTS], by;
+	const struct model_weights *weights = judge->weights;
+	float by, high;
 
 	if (tally->count < FEATURES_LEAST)
 		return;
 	by = 1.0f / sqrtf((float)tally->all);
-	for (unsigned k = 0; k < MODEL_WIDTH; k++)
-		sum[k] = model_weights.bias[k] + (float)tally->sum[k] * model_weights.scale[k] * by;
-	lanes->layers(&model_weights, sum, said);
-	if (said[0] < loudest->said[0])
+	high = weights->bias[0] + (float)tally->sum[0] * weights->scale[0] * by;
+	if (high < loudest->said[0])
 		return;
-	memcpy(loudest->said, said, sizeof said);
+	loudest->said[0] = high;
+	for (unsigned o = 1; o < MODEL_OUTPUTS; o++)
+		loudest->said[o] = weights->bias[o] + (float)tally->sum[o] * weights->scale[o] * by;
 	loudest->start = tally->start;
 	loudest->end = tally->end;
 }
@@ -92,7 +100,7 @@ loudest_tell(const struct loudest *loudest, struct model_opinion *out)
 static size_t
 piece_end(struct slice text, size_t at)
 {
-	size_t end = at + PIECE_BYTES, most = at + (size_t)4 * PIECE_BYTES;
+	size_t end = at + PIECE_BYTES, most = at + (size_t)8 * PIECE_BYTES;
 
 	while (end < text.size && end < most && text.data[end] != '.' && text.data[end] != '?' &&
 	       text.data[end] != '!' && text.data[end] != '\n')
@@ -102,33 +110,47 @@ piece_end(struct slice text, size_t at)
 	return end < text.size ? end : text.size;
 }
 
-void
-model_judge(struct slice text, struct model_opinion *out)
+/* What `tally` saw, seen too from where `before` began. */
+static void
+tally_widen(struct tally *tally, const struct tally *before)
 {
-	const struct lanes *lanes = lanes_choose();
+	tally->start = before->start;
+	tally->count += before->count;
+	tally->all += before->all;
+	for (unsigned k = 0; k < MODEL_WIDTH; k++)
+		tally->sum[k] += before->sum[k];
+}
+
+void
+model_judge_by(const struct model_weights *weights, struct slice text, struct model_opinion *out)
+{
+	const struct judge judge = {weights, lanes_choose()};
 	struct loudest loudest = {.said = {-INFINITY}};
-	struct tally before = {.count = 0}, now, both;
+	struct tally pieces[PIECES_TOGETHER], together;
 
 	if (text.size <= WHOLE_BYTES) {
-		tally_read(&now, lanes, text, 0, text.size);
-		tally_judge(&now, lanes, &loudest);
+		tally_read(&together, &judge, text, 0, text.size);
+		tally_judge(&together, &judge, &loudest);
 		loudest_tell(&loudest, out);
 		return;
 	}
-	/* One decisive sentence in a long text: each piece alone, and with the one before it. */
-	for (size_t at = 0; at < text.size; at = now.end) {
-		tally_read(&now, lanes, text, at, piece_end(text, at));
-		tally_judge(&now, lanes, &loudest);
-		if (before.count > 0) {
-			both = now;
-			both.start = before.start;
-			both.count += before.count;
-			both.all += before.all;
-			for (unsigned k = 0; k < MODEL_WIDTH; k++)
-				both.sum[k] += before.sum[k];
-			tally_judge(&both, lanes, &loudest);
+	/* One decisive sentence in a long text: each piece alone, and with those before it. */
+	for (size_t at = 0, i = 0; at < text.size; at = pieces[i++ % PIECES_TOGETHER].end) {
+		struct tally *now = &pieces[i % PIECES_TOGETHER];
+
+		tally_read(now, &judge, text, at, piece_end(text, at));
+		together = *now;
+		tally_judge(&together, &judge, &loudest);
+		for (size_t k = 1; k < PIECES_TOGETHER && k <= i; k++) {
+			tally_widen(&together, &pieces[(i - k) % PIECES_TOGETHER]);
+			tally_judge(&together, &judge, &loudest);
 		}
-		before = now;
 	}
 	loudest_tell(&loudest, out);
+}
+
+void
+model_judge(struct slice text, struct model_opinion *out)
+{
+	model_judge_by(&model_weights, text, out);
 }

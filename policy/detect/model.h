@@ -1,11 +1,11 @@
 /*
  * model -- a small trained classifier: does a text ask the model to decide or operate in a domain of the Act?
  *
- * Words become hashed features (pairs and triples of syllables, beginnings and endings); each feature is a row of
- * MODEL_WIDTH numbers and the rows of a stretch of text are added up. The first MODEL_OUTPUTS numbers of the sum speak for
- * the outputs themselves (high impact, and the eleven domains); a layer of MODEL_HIDDEN units beside them hears what a sum
- * alone cannot: that a demand AND a domain are there. A bucket belongs to one feature. Rows are eight bits a number, trained by tests/tools/train_model.c on policy/detect/corpus, text that the
- * project wrote.
+ * Words become hashed features (whole words, pairs and triples of syllables, beginnings and endings); each feature is a row
+ * of MODEL_WIDTH numbers, and the rows of a stretch of text are added up and divided by the root of how many features it has.
+ * What comes out speaks for high impact and for the eleven domains: twelve logistic regressions side by side. A bucket belongs
+ * to one feature. Rows are eight bits a number, trained by tests/tools/train on policy/detect/corpus, text that the project
+ * wrote.
  */
 #ifndef HAECHI_POLICY_DETECT_MODEL_H
 #define HAECHI_POLICY_DETECT_MODEL_H
@@ -13,18 +13,14 @@
 #include "schema/finding.h"
 #include "schema/base/bytes.h"
 
-#define MODEL_BUCKETS (1u << 17)
-#define MODEL_WIDTH   32 /* numbers of a feature */
-#define MODEL_HIDDEN  32
+#define MODEL_BUCKETS (1u << 18)
+#define MODEL_WIDTH   16 /* numbers of a feature: one for each output, the rest nought */
 #define MODEL_OUTPUTS 12 /* high impact, then the domains from DOMAIN_ENERGY on */
 
-/* As tests/tools/train_model.c writes it, little endian. */
+/* As train_model writes it, little endian. */
 struct model_weights {
 	float scale[MODEL_WIDTH]; /* of the table's columns */
 	float bias[MODEL_WIDTH];
-	/* By what goes in, so that all that comes out is added up side by side. */
-	float hidden[MODEL_WIDTH][MODEL_HIDDEN], hidden_bias[MODEL_HIDDEN];
-	float output[MODEL_HIDDEN][MODEL_OUTPUTS], output_bias[MODEL_OUTPUTS];
 	uint8_t prints[MODEL_BUCKETS]; /* of the feature a bucket belongs to; 0: of none */
 	int8_t table[MODEL_BUCKETS][MODEL_WIDTH];
 };
@@ -40,6 +36,9 @@ struct model_opinion {
 void model_judge(struct slice normal, struct model_opinion *out);
 
 /* ---- shared with the training program ---- */
+
+/* The same with other weights than those built in. */
+void model_judge_by(const struct model_weights *weights, struct slice normal, struct model_opinion *out);
 
 /* A feature is 32 bits: its bucket, and what tells it from others of that bucket. */
 #define MODEL_BUCKET(feature) ((feature) & (MODEL_BUCKETS - 1))

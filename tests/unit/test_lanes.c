@@ -55,25 +55,6 @@ test_buckets_and_rows(void **state)
 	assert_true(most > 800);
 }
 
-static void
-test_layers(void **state)
-{
-	const struct lanes *wide = lanes_choose();
-
-	(void)state;
-	if (wide == &lanes_plain)
-		skip();
-	for (size_t round = 0; round < 2000; round++) {
-		float sum[MODEL_WIDTH], out[MODEL_OUTPUTS], other[MODEL_OUTPUTS];
-
-		for (unsigned k = 0; k < MODEL_WIDTH; k++)
-			sum[k] = ((float)chance() / 1073741824.0f - 1.0f) * (float)(1 + round % 20);
-		lanes_plain.layers(&model_weights, sum, out);
-		wide->layers(&model_weights, sum, other);
-		assert_memory_equal(out, other, sizeof out);
-	}
-}
-
 /* Plain text is plain up to the last block; with anything else in it, up to there at most. */
 static void
 test_plain(void **state)
@@ -116,7 +97,6 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_buckets_and_rows),
-	    cmocka_unit_test(test_layers),
 	    cmocka_unit_test(test_plain),
 	};
 
