@@ -1,5 +1,6 @@
 /* Members of a request that have a shape of their own: messages, tools, formats. See openai_reading.h. */
 #include "gateway/openai_reading.h"
+#include "gateway/jsontext.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -259,6 +260,27 @@ out:
 	return result;
 }
 
+/* The arguments of a call are JSON as text: escapes must not hide anything from who classifies. */
+static int
+put_arguments(struct reading *reading, json_t *made, const json_t *from)
+{
+	struct jsontext_plain plain = {0};
+	struct buffer out;
+	json_t *text;
+	int result;
+
+	if (!json_is_string(from))
+		return reading_wrong_type(reading, "arguments");
+	buffer_init(&out, json_string_length(from) + 64);
+	jsontext_plain(&plain, reading_string_slice(from), true, &out);
+	text = !buffer_ok(&out) ? NULL : json_stringn(out.size == 0 ? "" : (const char *)out.data, out.size);
+	result =
+	    text == NULL ? reading_no_memory(reading) : reading_put_text(reading, made, "arguments", text);
+	json_decref(text);
+	buffer_wipe(&out);
+	return result;
+}
+
 static int
 put_calls(struct reading *reading, json_t *message, const json_t *calls)
 {
@@ -291,8 +313,7 @@ put_calls(struct reading *reading, json_t *message, const json_t *calls)
 		        -1 ||
 		    reading_put(reading, call, "type", json_string("function")) == -1 ||
 		    put_function_name(reading, "messages.tool_calls.function.name", made, function) == -1 ||
-		    reading_put_text(reading, made, "arguments", json_object_get(function, "arguments")) ==
-		        -1)
+		    put_arguments(reading, made, json_object_get(function, "arguments")) == -1)
 			return -1;
 	}
 	return 0;

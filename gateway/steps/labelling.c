@@ -6,6 +6,7 @@
 #include "gateway/bench.h"
 #include "gateway/config.h"
 #include "gateway/engine.h"
+#include "gateway/jsontext.h"
 #include "gateway/pipeline.h"
 #include "gateway/registry.h"
 #include "gateway/sse.h"
@@ -36,8 +37,11 @@ struct channel {
 	int64_t choice, slot;      /* slot: one of the above, or the call's index */
 	struct redactor *redactor; /* NULL: nothing is masked */
 	struct restorer restorer;  /* when tokens are restored */
-	struct buffer text;        /* as it went out */
-	char name[65];             /* of a call's function */
+	bool json;                 /* the text is JSON */
+	struct jsontext_plain plain;
+	struct jsontext_quoting quoting;
+	struct buffer text; /* as it went out */
+	char name[65];      /* of a call's function */
 	struct channel *next;
 };
 
@@ -254,6 +258,26 @@ restore(struct labelling *labelling, struct slice *text, bool json, struct fault
 	return result;
 }
 
+/* JSON as text: with letters in the place of escapes, so that they hide nothing; or what was masked, in quotes. */
+static int
+rewrite(struct labelling *labelling, struct slice *text, bool quoting, struct fault *why)
+{
+	struct jsontext_plain plain = {0};
+	struct jsontext_quoting quotes = {0};
+	struct buffer out;
+	int result;
+
+	buffer_init(&out, 2 * text->size + 64);
+	if (quoting)
+		jsontext_quoting(&quotes, *text, true, &out);
+	else
+		jsontext_plain(&plain, *text, true, &out);
+	*text = arena_slice(labelling->x->arena, buffer_view(&out));
+	result = buffer_ok(&out) && text->data != NULL ? 0 : fault_memory(why);
+	buffer_wipe(&out);
+	return result;
+}
+
 /* Mask one text, or restore it; `json`: it stands inside a JSON string. The masked copy lives in the exchange's arena. */
 static int
 mask(struct labelling *labelling, struct slice *text, bool json, struct fault *why)
@@ -265,6 +289,8 @@ mask(struct labelling *labelling, struct slice *text, bool json, struct fault *w
 
 	if (text->size == 0)
 		return 0;
+	if (json && rewrite(labelling, text, false, why) == -1)
+		return -1;
 	if (labelling->restore)
 		return restore(labelling, text, json, why);
 	if (labelling->kinds == 0)
@@ -283,7 +309,7 @@ mask(struct labelling *labelling, struct slice *text, bool json, struct fault *w
 	else
 		result = 0;
 	buffer_wipe(&masked);
-	return result;
+	return result == 0 && json ? rewrite(labelling, text, true, why) : result;
 }
 
 /*
@@ -433,30 +459,48 @@ channel_of(struct labelling *labelling, int64_t choice, int64_t slot, struct fau
 	}
 	if (channel->redactor != NULL)
 		redactor_use(channel->redactor, labelling->x->redaction);
-	restorer_init(&channel->restorer, labelling->x->redaction,
-	              slot >= 0 || (slot == SLOT_CONTENT && labelling->x->request->json_output));
+	channel->json = slot >= 0 || (slot == SLOT_CONTENT && labelling->x->request->json_output);
+	restorer_init(&channel->restorer, labelling->x->redaction, channel->json);
 	channel->next = labelling->channels;
 	labelling->channels = channel;
 	labelling->channel_count++;
 	return channel;
 }
 
+/* What was made of a text, in its place: in the scratch arena. */
+static int
+take_made(struct labelling *labelling, struct slice *text, struct fault *why)
+{
+	if (!buffer_ok(&labelling->made))
+		return fault_memory(why);
+	*text = arena_slice(labelling->scratch, buffer_view(&labelling->made));
+	buffer_reset(&labelling->made);
+	return text->size > 0 && text->data == NULL ? fault_memory(why) : 0;
+}
+
 /* Text of a channel on its way: masked as far as it is known, kept for the commitment. Into the scratch arena. */
 static int
 pass(struct labelling *labelling, struct channel *channel, struct slice *text, bool last, struct fault *why)
 {
+	buffer_reset(&labelling->made);
+	if (channel->json) {
+		jsontext_plain(&channel->plain, *text, last, &labelling->made);
+		if (take_made(labelling, text, why) == -1)
+			return -1;
+	}
 	if (channel->redactor != NULL || labelling->restore) {
-		buffer_reset(&labelling->made);
 		if ((labelling->restore ? restorer_write(&channel->restorer, *text, last, &labelling->made,
 		                                         labelling->x->outcome.restored, why)
 		                        : redactor_write(channel->redactor, *text, last, &labelling->made,
 		                                         labelling->masked, why)) == -1)
 			return -1;
-		if (!buffer_ok(&labelling->made))
-			return fault_memory(why);
-		*text = arena_slice(labelling->scratch, buffer_view(&labelling->made));
-		if (labelling->made.size > 0 && text->data == NULL)
-			return fault_memory(why);
+		if (take_made(labelling, text, why) == -1)
+			return -1;
+	}
+	if (channel->json && channel->redactor != NULL) {
+		jsontext_quoting(&channel->quoting, *text, last, &labelling->made);
+		if (take_made(labelling, text, why) == -1)
+			return -1;
 	}
 	buffer_slice(&channel->text, *text);
 	return 0;
@@ -515,7 +559,8 @@ end_choice(struct labelling *labelling, int64_t index, struct fault *why)
 	for (struct channel *channel = labelling->channels; channel != NULL; channel = channel->next) {
 		struct slice text = {0};
 
-		if (channel->choice != index || (channel->redactor == NULL && !labelling->restore))
+		if (channel->choice != index ||
+		    (channel->redactor == NULL && !labelling->restore && !channel->json))
 			continue;
 		if (pass(labelling, channel, &text, true, why) == -1)
 			return -1;

@@ -141,6 +141,29 @@ const tests = {
 		const long = [{ role: "user", content: "가나다 ".repeat(20000) }];
 		assert.equal((await refused(guide.chat.completions.create({ model, messages: long }), 400)).code, "context_length_exceeded");
 	},
+	async "tools go through: called, streamed the same, answered with a result"() {
+		const weather = { type: "function", function: { name: "get_weather", description: "날씨", parameters: { type: "object",
+			properties: { city: { enum: ["서울", "부산"] }, days: { enum: [1, 2, 3] } }, required: ["city", "days"], additionalProperties: false } } };
+		const wish = { model: "tools", messages: question, tools: [weather], tool_choice: "required", temperature: 0, max_tokens: 200 };
+		const { data, response } = await guide.chat.completions.create(wish).withResponse();
+		governed(response.headers, "permit", "NOT_HIGH_IMPACT");
+		const [call] = data.choices[0].message.tool_calls, given = JSON.parse(call.function.arguments);
+		assert.equal(data.choices[0].finish_reason, "tool_calls");
+		assert.ok(call.function.name === "get_weather" && ["서울", "부산"].includes(given.city) && given.days >= 1);
+		const whole = await guide.chat.completions.stream(wish).finalMessage();
+		assert.deepEqual(whole.tool_calls.map((one) => one.function.arguments), [call.function.arguments]);
+		const talk = [...question, data.choices[0].message, { role: "tool", tool_call_id: call.id, content: "맑음" }];
+		assert.equal(typeof (await guide.chat.completions.create({ model: "tools", messages: talk, tools: [weather], tool_choice: "none", max_tokens: 20 })).choices[0].message.content, "string");
+	},
+	async "a result of a tool, and arguments with escapes, are looked at as messages are"() {
+		const call = (given) => ({ role: "assistant", content: null, tool_calls: [{ id: "c1", type: "function", function: { name: "find", arguments: given } }] });
+		const result = (content) => ({ role: "tool", tool_call_id: "c1", content });
+		for (const talk of [[call("{}"), result(`${RRN} 님입니다`)], [call(`{"id":"${RRN.replace("-", "\\u002d").replace("9", "\\u0039")}"}`), result("없음")]]) {
+			const { data, response } = await draft.chat.completions.create({ model: "tools", messages: [...question, ...talk], max_tokens: 20 }).withResponse();
+			governed(response.headers, "redact");
+			assert.ok(!JSON.stringify(data).includes(RRN));
+		}
+	},
 	async "what clients send by default is no reason to refuse"() {
 		await guide.chat.completions.create({ model, messages: question, max_completion_tokens: 4, user: "u", metadata: { a: "b" }, store: false,
 			service_tier: "auto", reasoning_effort: "low", modalities: ["text"], n: 1, logit_bias: null, tools: null, guided_json: null });

@@ -12,7 +12,7 @@ until_true 10 test -S "$STATE/parts.sock"
 python3 - "$WORK/haechi.yaml" <<'PY'
 import sys
 text = open(sys.argv[1]).read()
-models = "".join(f"      - name: {name}\n" for name in "says fails rejects babbles breaks-off ends-early long".split())
+models = "".join(f"      - name: {name}\n" for name in "says calls fails rejects babbles breaks-off ends-early long".split())
 models += "      - name: other-weights\n        weights: " + "cd" * 32 + "\n      - name: right-weights\n        weights: " + "cd" * 32 + "\n"
 engine = "  - name: parts\n    address: unix:parts.sock\n    zone: kr-gov\n    grade: S\n    models:\n" + models
 at = text.index("engines:")
@@ -46,6 +46,30 @@ grep -q '생성형 인공지능' "$WORK/text" || fail "no notice in the stream"
 grep -qF '[DONE]' "$WORK/text" || fail "no end"
 plain=$(python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))["choices"][0]["message"]["content"])' "$WORK/plain")
 [ "$plain" = "$(grep -vF '[DONE]' "$WORK/text" | sed 's/\[DONE\]$//')" ] || [ "$plain" = "$(sed 's/\[DONE\]$//' "$WORK/text")" ] || fail "stream and plain differ"
+
+# Arguments of a call are looked at as content is: as they are, in escapes, as a bare number; and stay JSON.
+say calls false >"$WORK/call"
+say calls true >"$WORK/calls"
+! grep -q "1990006" "$WORK/call" "$WORK/calls" || fail "a number in arguments came through"
+python3 - "$WORK/call" "$WORK/calls" <<'PY' || fail "calls: $(cat "$WORK/call" "$WORK/calls")"
+import json, sys
+plain = json.load(open(sys.argv[1]))
+assert plain["haechi"]["masked"] == {"rrn": 3}, plain["haechi"]
+assert plain["choices"][0]["finish_reason"] == "tool_calls"
+one = plain["choices"][0]["message"]["tool_calls"][0]["function"]
+name, text, finish = "", "", None
+for line in open(sys.argv[2]):
+    if not line.startswith("data: {"): continue
+    for choice in json.loads(line[6:])["choices"]:
+        finish = choice["finish_reason"] or finish
+        for call in choice["delta"].get("tool_calls", []):
+            name += call["function"].get("name", "")
+            text += call["function"].get("arguments", "")
+assert (name, text, finish) == (one["name"], one["arguments"], "tool_calls"), (name, text, finish)
+made = json.loads(text)
+assert name == "find_person" and made["ok"] is True, made
+assert all("주민등록번호" in json.dumps(made[key], ensure_ascii=False) for key in ("who", "also", "number")), made
+PY
 
 for part in fails rejects babbles other-weights; do
 	body=$(say $part false)

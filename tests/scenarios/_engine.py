@@ -3,6 +3,8 @@ cannot be made to give: identifiers cut into pieces, streams that break off, oth
 import http.server, json, os, socketserver, sys
 
 RRN = "900101-1990006"
+# The same number as it is, in escapes, and as a bare number: what a client parses must not hold it.
+ARGUMENTS = '{"who":"%s","also":"900101\\u002d\\u0031990006","number":9001011990006,"ok":true}' % RRN
 SAYS = f"담당자 번호는 {RRN} 입니다. 끝."
 
 
@@ -42,6 +44,12 @@ class Engine(http.server.BaseHTTPRequestHandler):
             return self.send(400, "application/json", json.dumps({"error": {"message": "the prompt was " + seen}}).encode())
         if part == "babbles":
             return self.send(200, "application/json", b"<html>" + seen.encode())
+        call = {"id": "c", "type": "function", "function": {"name": "find_person", "arguments": ARGUMENTS}}
+        if part == "calls" and not stream:
+            body = {"id": "x", "object": "chat.completion", "model": part, "system_fingerprint": fingerprint, "usage": usage,
+                    "choices": [{"index": 0, "finish_reason": "tool_calls",
+                                 "message": {"role": "assistant", "content": None, "tool_calls": [call]}}]}
+            return self.send(200, "application/json", json.dumps(body).encode())
         if not stream:
             body = {"id": "x", "object": "chat.completion", "model": part, "system_fingerprint": fingerprint, "usage": usage,
                     "evil": seen, "choices": [{"index": 0, "finish_reason": "stop",
@@ -58,7 +66,11 @@ class Engine(http.server.BaseHTTPRequestHandler):
             self.chunk("data: " + json.dumps(one, ensure_ascii=False) + "\n\n")
 
         event({"role": "assistant", "content": ""})
-        for i, letter in enumerate(says):
+        if part == "calls":
+            event({"tool_calls": [{**call, "index": 0, "function": {"name": "find_person", "arguments": ""}}]})
+            for letter in ARGUMENTS:
+                event({"tool_calls": [{"index": 0, "function": {"arguments": letter}}]})
+        for i, letter in enumerate("" if part == "calls" else says):
             if part == "breaks-off" and i == 8:
                 self.close_connection = True
                 return
@@ -69,7 +81,7 @@ class Engine(http.server.BaseHTTPRequestHandler):
         if part == "long":
             for _ in range(3000):
                 event({"content": "긴 글입니다. " * 4})
-        event({}, "stop")
+        event({}, "tool_calls" if part == "calls" else "stop")
         self.chunk("data: " + json.dumps({"choices": [], "usage": usage}) + "\n\n")
         self.chunk("data: [DONE]\n\n")
         self.chunk("")
