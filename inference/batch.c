@@ -314,13 +314,16 @@ make_place(struct engine *engine, const struct share *share)
 	size_t chosen = engine->running_count;
 
 	for (size_t i = 0; i < engine->running_count; i++) {
-		const struct generation *generation = engine->running[i];
+		const struct generation *one = engine->running[i];
+		const struct generation *other =
+		    chosen < engine->running_count ? engine->running[chosen] : NULL;
 
-		if (generation->share->served > share->served &&
-		    (generation->share->running > 1 ||
-		     generation->count >= generation->resumed + SLICE_TOKENS) &&
-		    (chosen == engine->running_count ||
-		     generation->share->served >= engine->running[chosen]->share->served))
+		if (one->share->served <= share->served ||
+		    (one->share->running < 2 && one->count < one->resumed + SLICE_TOKENS))
+			continue;
+		/* Newest by when it was admitted first: who gave way once is not the newest for ever. */
+		if (other == NULL || one->share->served > other->share->served ||
+		    (one->share == other->share && one->began > other->began))
 			chosen = i;
 	}
 	if (chosen == engine->running_count)

@@ -35,7 +35,7 @@ every_truncation_is_refused_with_a_reason(void **state)
 
 	(void)state;
 	assert_int_equal(parse(&file, file.size, NULL), 0);
-	for (size_t size = 0; size < file.size; size += size < 16384 ? 1 : 97) {
+	for (size_t size = 0; size < file.size; size++) {
 		struct fault why = {0};
 
 		assert_int_equal(parse(&file, size, &why), -1);
