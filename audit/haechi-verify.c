@@ -250,7 +250,7 @@ tell_receipt(const struct asked *asked, const struct receipt *checked, const str
 	printf("\n확인한 것: 항목의 정규형, 리프 해시, 포함 증명, 체크포인트의 서명%s\n"
 	       "checked: the entry's canonical form, its leaf hash, the inclusion proof, the checkpoint's "
 	       "signatures%s\n",
-	       opened == NULL ? "" : ", 내용과 소금의 약속값",
+	       opened == NULL ? "" : ", 내용과 솔트(salt)의 약속값",
 	       opened == NULL ? "" : ", the commitment to content and salt");
 	print_limits(asked, true, receipt.head.cosigners);
 	if (opened == NULL)

@@ -39,9 +39,12 @@ enum aead keyfolder_cipher(const struct keyfolder *folder);
 /* 32 bytes that never change. */
 const uint8_t *keyfolder_pseudonym(const struct keyfolder *folder);
 
+#define KEYFOLDER_OFFSET_MS INT64_C(32400000) /* a month begins at 00:00 in Korea, which has no summer time */
+
 struct keyfolder_place {
 	const char *agency; /* "", or up to 64 bytes; PERIOD_EVERY: keys of an earlier version */
-	uint32_t month;     /* since January 1970 */
+	uint32_t month;       /* since January 1970, in Korea; of PERIOD_EVERY in UTC */
+	uint32_t month_every; /* the month in UTC: where keys of an earlier version are */
 	uint64_t path;
 };
 
@@ -58,7 +61,7 @@ MUST_CHECK int keyfolder_leaf(struct keyfolder *folder, const struct keyfolder_p
                               struct keyfolder_leaf *leaf, struct fault *why);
 /*
  * Forget these, each period in one step; on disk when this returns 0. On a failure part of the periods may be done: do it again. Of
- * places of an agency the keys of PERIOD_EVERY in the same month are forgotten as well.
+ * places of an agency the keys of PERIOD_EVERY in their month are forgotten as well.
  */
 MUST_CHECK int keyfolder_forget(struct keyfolder *folder, const struct keyfolder_place *places, size_t count,
                                 struct fault *why);

@@ -525,7 +525,8 @@ forget_in(struct keyfolder *folder, const char *agency, uint32_t month, const st
 	for (size_t i = 0; period != NULL && i < count && result == 0; i++) {
 		uint8_t key[KEYTREE_KEY];
 
-		if (places[i].month != month || (!every && strcmp(places[i].agency, agency) != 0) ||
+		if ((every ? places[i].month_every : places[i].month) != month ||
+		    (!every && strcmp(places[i].agency, agency) != 0) ||
 		    !keytree_key(&period->tree, month, places[i].path, key))
 			continue;
 		sodium_memzero(key, sizeof key);
@@ -556,14 +557,14 @@ keyfolder_forget(struct keyfolder *folder, const struct keyfolder_place *places,
 		bool first = true, first_of_month = true;
 
 		for (size_t k = 0; k < i; k++) {
-			first_of_month = first_of_month && places[k].month != places[i].month;
+			first_of_month = first_of_month && places[k].month_every != places[i].month_every;
 			first = first && (places[k].month != places[i].month ||
 			                  strcmp(places[k].agency, places[i].agency) != 0);
 		}
 		if (first)
 			result = forget_in(folder, places[i].agency, places[i].month, places, count, why);
 		if (first_of_month && result == 0)
-			result = forget_in(folder, PERIOD_EVERY, places[i].month, places, count, why);
+			result = forget_in(folder, PERIOD_EVERY, places[i].month_every, places, count, why);
 	}
 	close(lock);
 	return result;

@@ -25,7 +25,7 @@ enum period_state { PERIOD_NONE = 0, PERIOD_IN_FILE = 1, PERIOD_IN_TOKEN = 2, PE
 struct periodfile {
 	enum aead cipher;
 	enum period_state state;
-	uint32_t month;            /* since January 1970 */
+	uint32_t month;            /* since January 1970, in Korea; of PERIOD_EVERY in UTC */
 	uint64_t generation;       /* grows with every change */
 	uint8_t root[PERIOD_ROOT]; /* random name of the root; blobs carry it */
 	char agency[PERIOD_AGENCY];

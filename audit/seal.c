@@ -81,9 +81,12 @@ hex_value(const char *text, size_t digits, uint64_t *value)
 	return true;
 }
 
-/* The month of a UUIDv7, since January 1970 in UTC. */
+/*
+ * The month of a UUIDv7, since January 1970, `offset_ms` east of Greenwich. A month is what people in Korea call it; that of keys of
+ * an earlier version is one in UTC.
+ */
 static bool
-month_of(const char *id, uint32_t *month)
+month_of(const char *id, int64_t offset_ms, uint32_t *month)
 {
 	uint64_t high, low;
 	int64_t days, era, year;
@@ -93,7 +96,7 @@ month_of(const char *id, uint32_t *month)
 	    !hex_value(id + 9, 4, &low))
 		return false;
 	/* Days to years and months as in the proleptic Gregorian calendar, years beginning in March. */
-	days = (int64_t)((high << 16 | low) / 86400000) + 719468;
+	days = ((int64_t)(high << 16 | low) + offset_ms) / 86400000 + 719468;
 	era = days / 146097;
 	day_of_era = (unsigned)(days % 146097);
 	year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
@@ -131,7 +134,11 @@ place_of(struct keyfolder_place *place, const char *agency, const char *id, stru
 {
 	place->agency = agency == NULL ? "" : agency;
 	place->path = path_of(id);
-	return month_of(id, &place->month) ? 0 : not_id(why);
+	if (!month_of(id, KEYFOLDER_OFFSET_MS, &place->month) || !month_of(id, 0, &place->month_every))
+		return not_id(why);
+	if (strcmp(place->agency, PERIOD_EVERY) == 0)
+		place->month = place->month_every;
+	return 0;
 }
 
 /* A leaf is of an entry; each of its parts has a key of its own. In place. */
@@ -326,12 +333,11 @@ sealer_remembers(struct sealer *sealer, const char *agency, const char *id, bool
 	struct keyfolder_leaf leaf;
 
 	*there = false;
-	if (place_of(&place, agency, id, why) == -1)
-		return -1;
 	for (size_t i = 0; i < 2 && !*there; i++) {
 		struct fault told = {0};
 
-		place.agency = agencies[i];
+		if (place_of(&place, agencies[i], id, why) == -1)
+			return -1;
 		*there = keyfolder_leaf(sealer->folder, &place, false, &leaf, &told) == 0;
 		sodium_memzero(&leaf, sizeof leaf);
 		if (!*there && told.kind != FAULT_NOT_FOUND && told.kind != FAULT_CONFLICT) {

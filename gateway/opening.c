@@ -7,6 +7,7 @@
 #include "audit/opened.h"
 #include "gateway/config.h"
 #include "gateway/gateway.h"
+#include "gateway/keycount.h"
 #include "gateway/registrar.h"
 #include "gateway/shred.h"
 #include "schema/base/clock.h"
@@ -96,7 +97,7 @@ opening_run(struct gateway *gateway, const char *entry, const char *reason, cons
 	*result = NULL;
 	if (entry == NULL || strlen(entry) != ENTRY_ID_SIZE - 1)
 		return fault_set(why, FAULT_INVALID, "entry는 항목 id입니다", "entry is the id of an entry");
-	if (shred_check_reason(reason, why) == -1)
+	if (shred_check_reason(reason, why) == -1 || keycount_check(gateway, why) == -1)
 		return -1;
 	buffer_init(&opening.bytes, ENTRY_SIZE_LIMIT);
 	buffer_init(&opening.blob, OPENED_CONTENT + 4096);

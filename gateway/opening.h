@@ -12,7 +12,7 @@ struct gateway;
 /*
  * {"entry","part","salt" (hex),"content" (base64),"access"}: `access` is the id of the entry that tells of it, durable before this
  * returns. FAULT_NOT_FOUND: no such entry, nothing was sealed for it, or its key was destroyed; FAULT_TAMPERED: what is stored does
- * not fit the entry. The operator's thread.
+ * not fit the entry, or the keys are an old copy, in which what was erased may open again. The operator's thread.
  */
 MUST_CHECK int opening_run(struct gateway *gateway, const char *entry, const char *reason, const char *by,
                            json_t **result, struct fault *why);

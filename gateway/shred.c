@@ -11,6 +11,7 @@
 
 #include "gateway/config.h"
 #include "gateway/gateway.h"
+#include "gateway/keycount.h"
 #include "gateway/registrar.h"
 #include "policy/policy.h"
 #include "schema/base/clock.h"
@@ -133,17 +134,17 @@ remove_period_rows(struct gateway *gateway, struct database *database, const jso
 	for (size_t i = 0; result == 0 && i < json_array_size(periods); i++) {
 		const json_t *const period = json_array_get(periods, i);
 		char from[SHRED_BOUND], to[SHRED_BOUND], begin[32], end[32];
-		const char *const parameters[] = {
-		    gateway->origin, from, to, json_get_string(period, "agency"), begin, end};
+		const char *const agency = json_get_string(period, "agency");
+		const char *const parameters[] = {gateway->origin, from, to, agency, begin, end};
 		uint32_t month;
 
-		if (!shred_month_read(&month, json_get_string(period, "month")))
+		if (agency == NULL || !shred_month_read(&month, json_get_string(period, "month")))
 			return fault_set(why, FAULT_INVALID, "파기 쪽지의 기간이 잘못되었습니다",
 			                 "a period of the order's note is wrong");
-		shred_month_bound(from, month);
-		shred_month_bound(to, month + 1);
-		snprintf(begin, sizeof begin, "%lld", (long long)shred_month_ms(month));
-		snprintf(end, sizeof end, "%lld", (long long)shred_month_ms(month + 1));
+		shred_month_bound(from, agency, month);
+		shred_month_bound(to, agency, month + 1);
+		snprintf(begin, sizeof begin, "%lld", (long long)shred_month_ms(agency, month));
+		snprintf(end, sizeof end, "%lld", (long long)shred_month_ms(agency, month + 1));
 		for (size_t k = 0; result == 0 && k < sizeof statements / sizeof *statements; k++) {
 			struct database_rows *rows = NULL;
 
@@ -271,7 +272,8 @@ finish(struct gateway *gateway, struct database *database, const char *path, con
 	uint64_t keys;
 
 	/* counted first: a folder of keys that is put back to before this shows a smaller number than the log */
-	if (sealer_count(gateway->sealer, &keys, true, why) == -1 || forget(gateway, items, why) == -1 ||
+	if (sealer_count(gateway->sealer, &keys, true, why) == -1 ||
+	    keycount_write(gateway, keys, why) == -1 || forget(gateway, items, why) == -1 ||
 	    destroy(gateway, periods, why) == -1 || remove_rows(gateway, database, items, why) == -1 ||
 	    remove_period_rows(gateway, database, periods, why) == -1)
 		return -1;

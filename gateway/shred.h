@@ -10,7 +10,7 @@
  * keys of another node are on that node.
  *
  * By entry, by person, by period, or what need not be kept any longer. Of a period the months that are over and lie in it whole go
- * by their roots (audit/keyfolder.h), however many entries they have; the rest goes entry by entry. The entry of the log says what
+ * by their roots (audit/keyfolder.h; months of Korea), however many entries they have; the rest goes entry by entry. The entry of the log says what
  * chose, how many entries, which months of which agency, the digest of what went, and the number of this order for these keys.
  */
 #ifndef HAECHI_GATEWAY_SHRED_H

@@ -126,11 +126,11 @@ static const char ended_sql[] =
 /* ---- months -------------------------------------------------------------------------------------------------------- */
 
 int64_t
-shred_month_ms(uint32_t month)
+shred_month_ms(const char *agency, uint32_t month)
 {
 	struct tm begin = {.tm_year = (int)(70 + month / 12), .tm_mon = (int)(month % 12), .tm_mday = 1};
 
-	return (int64_t)timegm(&begin) * 1000;
+	return (int64_t)timegm(&begin) * 1000 - (strcmp(agency, PERIOD_EVERY) == 0 ? 0 : KEYFOLDER_OFFSET_MS);
 }
 
 bool
@@ -153,26 +153,27 @@ shred_month_write(char out[16], uint32_t month)
 }
 
 void
-shred_month_bound(char out[SHRED_BOUND], uint32_t month)
+shred_month_bound(char out[SHRED_BOUND], const char *agency, uint32_t month)
 {
-	const uint64_t begin = (uint64_t)shred_month_ms(month);
+	const int64_t begin_ms = shred_month_ms(agency, month);
+	const uint64_t begin = begin_ms < 0 ? 0 : (uint64_t)begin_ms;
 
 	snprintf(out, SHRED_BOUND, "%08x-%04x", (unsigned)(begin >> 16 & 0xffffffff),
 	         (unsigned)(begin & 0xffff));
 }
 
-/* The month of a time; the next one of a time inside it when `up`. */
+/* The month in Korea of a time; the next one of a time inside it when `up`. */
 static uint32_t
 month_at(int64_t wall_ms, bool up)
 {
-	const time_t seconds = (time_t)(wall_ms / 1000);
+	const time_t seconds = (time_t)((wall_ms + KEYFOLDER_OFFSET_MS) / 1000);
 	struct tm parts;
 	uint32_t month;
 
 	if (gmtime_r(&seconds, &parts) == NULL || parts.tm_year < 70)
 		return 0;
 	month = (uint32_t)(parts.tm_year - 70) * 12 + (uint32_t)parts.tm_mon;
-	return up && shred_month_ms(month) < wall_ms ? month + 1 : month;
+	return up && shred_month_ms("", month) < wall_ms ? month + 1 : month;
 }
 
 /* ---- entry by entry ------------------------------------------------------------------------------------------------ */
@@ -262,12 +263,12 @@ bounds_of(struct bounds *bounds, const struct shredding *shredding, const struct
 {
 	const int64_t day = 86400000;
 
-	shred_month_bound(bounds->from, period->month);
-	shred_month_bound(bounds->to, period->month + 1);
+	shred_month_bound(bounds->from, period->agency, period->month);
+	shred_month_bound(bounds->to, period->agency, period->month + 1);
 	snprintf(bounds->begin, sizeof bounds->begin, "%lld",
-	         (long long)(shred_month_ms(period->month) - day));
+	         (long long)(shred_month_ms(period->agency, period->month) - day));
 	snprintf(bounds->end, sizeof bounds->end, "%lld",
-	         (long long)(shred_month_ms(period->month + 1) + day));
+	         (long long)(shred_month_ms(period->agency, period->month + 1) + day));
 	snprintf(bounds->now, sizeof bounds->now, "%lld", (long long)clock_wall_ms());
 	snprintf(bounds->days, sizeof bounds->days, "%u", shredding->order->default_days);
 	bounds->parameters[0] = shredding->gateway->origin;
@@ -334,28 +335,32 @@ find_period(struct shredding *shredding, struct database *database, const struct
             size_t count, struct fault *why)
 {
 	const struct shred_order *const order = shredding->order;
-	const int64_t now = clock_wall_ms();
-	const uint32_t first = month_at(order->from_ms, true);
-	const uint32_t beyond = month_at(order->to_ms < now ? order->to_ms : now, false);
+	const int64_t now = clock_wall_ms(), to_ms = order->to_ms < now ? order->to_ms : now;
+	const uint32_t first = month_at(order->from_ms, true), beyond = month_at(to_ms, false);
 
-	if (first >= beyond)
-		return find_between(shredding, database, order->from_ms, order->to_ms, why);
 	for (size_t i = 0; i < count; i++) {
-		const bool every = strcmp(periods[i].agency, PERIOD_EVERY) == 0;
+		const struct keyfolder_period *const period = &periods[i];
+		const int64_t begin = shred_month_ms(period->agency, period->month);
+		const int64_t end = shred_month_ms(period->agency, period->month + 1);
+		const bool whole = order->from_ms <= begin && end <= to_ms;
+		const bool every = strcmp(period->agency, PERIOD_EVERY) == 0;
+		int result = 0;
 
-		if (periods[i].month < first || periods[i].month >= beyond)
-			continue;
-		/* keys of every agency cannot go for one of them: then entry by entry */
-		if (order->agency == NULL || strcmp(order->agency, periods[i].agency) == 0
-		        ? find_month(shredding, database, &periods[i], why) == -1
-		        : every && !periods[i].destroyed &&
-		              find_between(shredding, database, shred_month_ms(periods[i].month),
-		                           shred_month_ms(periods[i].month + 1), why) == -1)
+		if (whole && (order->agency == NULL || strcmp(order->agency, period->agency) == 0))
+			result = find_month(shredding, database, period, why);
+		else if (every && !period->destroyed)
+			/* keys of every agency cannot go for one of them, nor for a part: then entry by entry */
+			result =
+			    find_between(shredding, database, begin < order->from_ms ? order->from_ms : begin,
+			                 end < order->to_ms ? end : order->to_ms, why);
+		if (result == -1)
 			return -1;
 	}
-	return find_between(shredding, database, order->from_ms, shred_month_ms(first), why) == -1
+	if (first >= beyond)
+		return find_between(shredding, database, order->from_ms, order->to_ms, why);
+	return find_between(shredding, database, order->from_ms, shred_month_ms("", first), why) == -1
 	           ? -1
-	           : find_between(shredding, database, shred_month_ms(beyond), order->to_ms, why);
+	           : find_between(shredding, database, shred_month_ms("", beyond), order->to_ms, why);
 }
 
 /* ---- what need not be kept any longer ------------------------------------------------------------------------------ */
@@ -364,7 +369,7 @@ static int
 find_ended(struct shredding *shredding, struct database *database, const struct keyfolder_period *period,
            struct fault *why)
 {
-	const bool over = shred_month_ms(period->month + 1) + SETTLED_MS < clock_wall_ms();
+	const bool over = shred_month_ms(period->agency, period->month + 1) + SETTLED_MS < clock_wall_ms();
 	struct database_rows *rows = NULL;
 	int64_t sealed, ended;
 	struct bounds bounds;

@@ -25,9 +25,10 @@ MUST_CHECK int shred_find(struct shredding *shredding, struct database *database
 /* "2026-10" to months since January 1970 and back; false: it is none. */
 MUST_CHECK bool shred_month_read(uint32_t *month, const char *text);
 void shred_month_write(char out[16], uint32_t month);
-/* The first id of a UUIDv7 that a month can have begins so; compared bytewise. */
+/* When a month begins: in Korea; one of the keys of every agency ("*") in UTC (audit/keyfolder.h). */
+int64_t shred_month_ms(const char *agency, uint32_t month);
+/* The first id of a UUIDv7 that it can have begins so; compared bytewise. */
 #define SHRED_BOUND 14
-void shred_month_bound(char out[SHRED_BOUND], uint32_t month);
-int64_t shred_month_ms(uint32_t month);
+void shred_month_bound(char out[SHRED_BOUND], const char *agency, uint32_t month);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "gateway/gateway.h"
+#include "gateway/keycount.h"
 #include "schema/base/log.h"
 
 struct watched {
@@ -57,7 +58,8 @@ watch_look(struct watch *watch, struct gateway *gateway)
 	struct fault why = {0};
 
 	if (gateway->sealer != NULL)
-		found(watch, &watch->keys, "keys", sealer_look(gateway->sealer, &why), &why);
+		found(watch, &watch->keys, "keys",
+		      sealer_look(gateway->sealer, &why) == -1 ? -1 : keycount_check(gateway, &why), &why);
 	if (gateway->ledger != NULL)
 		found(watch, &watch->hashes, "ledger", ledger_look(gateway->ledger, &why), &why);
 }

@@ -37,11 +37,13 @@ usage(FILE *to, bool expire)
 	          "  haechi audit shred [--from WHEN] --to WHEN [--agency A]   기간 / a period\n"
 	          "                     --reason 이유 | --dry-run  [--yes] [--socket PATH] [--json]\n\n"
 	          "봉인된 내용의 키를 파기합니다. 되돌릴 수 없습니다. 기록과 증명은 그대로 성립합니다.\n"
-	          "기간에 온전히 드는 지난 달은 기관의 그 달 키를 통째로 파기합니다. 화면에서는 무엇이 "
+	          "기간에 온전히 드는 지난 달(한국 시각)은 기관의 그 달 키를 통째로 파기합니다. 화면에서는 "
+	          "무엇이 "
 	          "사라지는지 보이고 묻습니다 (--yes: 묻지 않음).\n"
 	          "Destroys the keys of sealed content. There is no way back. Entries and proofs still "
 	          "hold.\n"
-	          "Months that are over and lie in the period whole go by the key of the agency and month. "
+	          "Months of Korea that are over and lie in the period whole go by the key of the agency and "
+	          "month. "
 	          "On "
 	          "a terminal it shows what\n"
 	          "would go and asks first (--yes: it does not).\n",
@@ -166,7 +168,7 @@ read_options(struct options *options, int argc, char **argv)
 static int
 print_items(const json_t *items)
 {
-	static const char *const titles[] = {"항목 entry",    "종류",    "때 time", "기관",
+	static const char *const titles[] = {"항목 entry",    "종류",    "때(한국) UTC+9", "기관",
 	                                     "용도 use case", "행 rows", "바이트"};
 	struct table table;
 	struct fault why;
@@ -178,14 +180,15 @@ print_items(const json_t *items)
 	table.right[5] = table.right[6] = true;
 	for (size_t i = 0; i < json_array_size(items); i++) {
 		const json_t *const item = json_array_get(items, i);
-		char rows[24], bytes[24];
+		char rows[24], bytes[24], time[COMMAND_TIME_SIZE];
 
 		snprintf(rows, sizeof rows, "%" PRId64, json_get_integer(item, "rows", 0));
 		snprintf(bytes, sizeof bytes, "%" PRId64, json_get_integer(item, "bytes", 0));
-		table_row(&table, (const char *const[]){
-		                      json_get_string(item, "entry"), json_get_string(item, "kind"),
-		                      json_get_string(item, "time"), json_get_string(item, "agency"),
-		                      json_get_string(item, "usecase"), rows, bytes});
+		table_row(&table,
+		          (const char *const[]){json_get_string(item, "entry"), json_get_string(item, "kind"),
+		                                command_time_of(time, json_get_string(item, "time")),
+		                                json_get_string(item, "agency"),
+		                                json_get_string(item, "usecase"), rows, bytes});
 	}
 	if (table_print(&table, stdout, &why) == -1)
 		status = command_fail(&why);

@@ -25,7 +25,7 @@ held() { # PERSON: a request of his waits for a reviewer, sealed; its entry
 		-d "{\"model\":\"haechi-demo\",\"user\":\"$1\",\"messages\":[{\"role\":\"user\",\"content\":\"$1의 급여 자격을 판정해 주세요.\"}]}"
 	head_of X-Haechi-Entry
 }
-FIRST=$(date -u -d "-65 days" +%Y-%m) SECOND=$(date -u -d "-34 days" +%Y-%m)
+FIRST=$(date -u -d "-65 days +9 hours" +%Y-%m) SECOND=$(date -u -d "-34 days +9 hours" +%Y-%m) # in Korea
 [ "$FIRST" != "$SECOND" ] || fail "the same month twice: $FIRST"
 
 # Two months ago, a month ago, now.
@@ -64,16 +64,17 @@ done
 
 # A backup of everything. Then the first month goes whole.
 pg_dump -h "$PGSOCKET" -U haechi_admin --data-only -t 'haechi.content*' -t haechi.ticket haechi >"$WORK/backup.sql"
+cp -rp "$STATE/seal" "$WORK/seal.before"
 put_back() {
 	sql -c "TRUNCATE haechi.content; TRUNCATE haechi.ticket" >/dev/null
 	psql -qAtX -v ON_ERROR_STOP=1 -h "$PGSOCKET" -U haechi_admin -d haechi -f "$WORK/backup.sql" >/dev/null || fail "restore"
 }
 status=0; shred --from "$FIRST-01" --to "$SECOND-01" --agency nobody --reason x >/dev/null || status=$?
 [ $status = 1 ] || fail "another agency: exit $status"
-shred --from "$FIRST-01T00:00:00Z" --to "$SECOND-01T00:00:00Z" --dry-run >"$WORK/said" || fail "dry run"
+shred --from "$FIRST-01" --to "$SECOND-01" --dry-run >"$WORK/said" || fail "dry run"
 grep -q "$FIRST.*haneul" "$WORK/said" || fail "$(cat "$WORK/said")"
 opens "$hong" || fail "a dry run destroyed keys"
-shred --from "$FIRST-01T00:00:00Z" --to "$SECOND-01T00:00:00Z" --agency haneul --reason '기관의 폐지' --json >"$WORK/done" 2>"$WORK/said" || fail "shred: $(cat "$WORK/said")"
+shred --from "$FIRST-01" --to "$SECOND-01" --agency haneul --reason '기관의 폐지' --json >"$WORK/done" 2>"$WORK/said" || fail "shred: $(cat "$WORK/said")"
 python3 - "$WORK/done" "$FIRST" <<'PY' || fail "what was erased: $(cat "$WORK/done")"
 import hashlib, json, sys
 done = json.load(open(sys.argv[1]))
@@ -87,8 +88,8 @@ put_back
 gone "$hong"; gone "$kim"
 opens "$lee" || fail "another month was erased: $(cat "$WORK/said")"
 # What came back with the backup goes again; then there is nothing left.
-shred --from "$FIRST-01T00:00:00Z" --to "$SECOND-01T00:00:00Z" --reason '백업에서 되살아난 행' >"$WORK/said" || fail "again: $(cat "$WORK/said")"
-status=0; shred --from "$FIRST-01T00:00:00Z" --to "$SECOND-01T00:00:00Z" --reason again >"$WORK/said" || status=$?
+shred --from "$FIRST-01" --to "$SECOND-01" --reason '백업에서 되살아난 행' >"$WORK/said" || fail "again: $(cat "$WORK/said")"
+status=0; shred --from "$FIRST-01" --to "$SECOND-01" --reason again >"$WORK/said" || status=$?
 [ $status = 1 ] || fail "a third time: exit $status: $(cat "$WORK/said")"
 
 # One person in the second month and the present one; park's by the hours of a day, entry by entry.
@@ -111,6 +112,20 @@ mv "$WORK/away" "$file"
 quiet() { ! attention; }
 until_true 20 quiet
 
+# An old copy of the whole key folder, put back while the daemon is down: the journal knows how many orders there were.
+down
+mv "$STATE/seal" "$WORK/seal.now"
+cp -rp "$WORK/seal.before" "$STATE/seal"
+haechid_up
+until_true 20 attention
+"$HAECHI" status --socket "$CONTROL" | grep -q 'an old copy' || fail "$("$HAECHI" status --socket "$CONTROL")"
+gone "$hong" 'an old copy'
+down
+rm -r "$STATE/seal"
+mv "$WORK/seal.now" "$STATE/seal"
+haechid_up
+until_true 20 quiet
+
 # Five years on (AI34), and a day before: what was high-impact is kept until then. Choi's is of now.
 choi=$(held choi)
 until_true 30 settled
@@ -125,7 +140,7 @@ opens "$choi" || fail "$(cat "$WORK/said")"
 at 1828
 until_true 30 settled
 expire --dry-run >"$WORK/said" || fail "dry run: $(cat "$WORK/said")"
-grep -q "$(date -u +%Y-%m).*haneul" "$WORK/said" || fail "$(cat "$WORK/said")"
+grep -q "$(date -u -d "+9 hours" +%Y-%m).*haneul" "$WORK/said" || fail "$(cat "$WORK/said")"
 expire --json >"$WORK/done" || fail "expire: $(cat "$WORK/done")"
 expiry=$(member shred <"$WORK/done")
 status=0; expire >/dev/null || status=$?

@@ -364,6 +364,37 @@ earlier_version(void **state)
 	buffer_free(&content);
 }
 
+/* Months begin at 00:00 in Korea. */
+static void
+months(void **state)
+{
+	const int64_t february_ms = INT64_C(1769871600000); /* 2026-01-31T15:00:00Z */
+	struct keyfolder_period *periods;
+	struct commitment commitment;
+	struct sealer *sealer;
+	struct buffer blob;
+	struct fault why;
+	char place[80], id[ENTRY_ID_SIZE];
+	size_t count;
+
+	(void)state;
+	snprintf(place, sizeof place, "%s/months", root);
+	buffer_init(&blob, 4096);
+	assert_int_equal(sealer_open(&sealer, place, "aria-256-gcm", &why), 0);
+	for (int64_t late = 1; late >= 0; late--) {
+		entry_id_make(id, february_ms - late);
+		assert_int_equal(
+		    sealer_seal(sealer, "seoul", id, "prompt", slice_string("x"), &blob, &commitment, &why),
+		    0);
+		assert_int_equal(sealer_periods(sealer, &periods, &count, &why), 0);
+		assert_int_equal(count, late == 1 ? 1 : 2);
+		assert_int_equal(periods[count - 1].month, 56 * 12 + (late == 1 ? 0 : 1));
+		free(periods);
+	}
+	buffer_free(&blob);
+	sealer_close(sealer);
+}
+
 static void
 period_path(char out[256], const char *place, const char *end)
 {
@@ -655,7 +686,7 @@ main(void)
 	    cmocka_unit_test(key_trees),    cmocka_unit_test(and_back), cmocka_unit_test(every_bit),
 	    cmocka_unit_test(forget),       cmocka_unit_test(files),    cmocka_unit_test(threads),
 	    cmocka_unit_test(ciphers),      cmocka_unit_test(destroy),  cmocka_unit_test(earlier_version),
-	    cmocka_unit_test(files_change),
+	    cmocka_unit_test(files_change), cmocka_unit_test(months),
 	};
 
 	return sodium_init() == -1 ? 1 : cmocka_run_group_tests(tests, place_make, place_remove);
