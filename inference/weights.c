@@ -278,6 +278,31 @@ choose_windows(struct binding *binding)
 	return 0;
 }
 
+/* Of YaRN only the paper's own form: no other mixture, no other factor of the attention. */
+static int
+refuse_yarn(const struct binding *binding)
+{
+	static const struct {
+		const char *name;
+		double plain;
+	} keys[] = {
+	    {"rope.scaling.yarn_ext_factor",     1.0},
+	    {"rope.scaling.yarn_attn_factor",    1.0},
+	    {"rope.scaling.yarn_log_multiplier", 0.0},
+	};
+
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+		double value = keys[i].plain;
+
+		gguf_real(weights_key(binding, keys[i].name), &value);
+		if (value != keys[i].plain)
+			return fault_set(
+			    binding->why, FAULT_UNSUPPORTED, "%s.%s 값 %g은(는) 지원하지 않습니다",
+			    "%s.%s of %g is not supported", binding->architecture->name, keys[i].name, value);
+	}
+	return 0;
+}
+
 static int
 read_rope(struct binding *binding)
 {
@@ -286,12 +311,13 @@ read_rope(struct binding *binding)
 	size_t pairs = shape->rotated / 2;
 	double base, factor, attention, fast, slow, low = 0, high = 0;
 	const float *divisors = NULL;
-	struct slice type = SLICE_LITERAL("none");
+	struct slice type = SLICE_LITERAL("linear"); /* as converters mean a factor without a type */
 	uint32_t original;
 	bool yarn;
 
 	if (weights_real(binding, "rope.freq_base", 10000.0, 1.0, 1e12, &base) == -1 ||
-	    weights_real(binding, "rope.scaling.factor", 1.0, 0.001, 1e6, &factor) == -1 ||
+	    weights_real(binding, "rope.scale_linear", 1.0, 0.001, 1e6, &factor) == -1 || /* its old name */
+	    weights_real(binding, "rope.scaling.factor", factor, 0.001, 1e6, &factor) == -1 ||
 	    weights_real(binding, "rope.scaling.attn_factor", 1.0, 0.0, 1e6, &attention) == -1 ||
 	    weights_real(binding, "rope.scaling.yarn_beta_fast", 32.0, 0.0, 1e6, &fast) == -1 ||
 	    weights_real(binding, "rope.scaling.yarn_beta_slow", 1.0, 0.0, 1e6, &slow) == -1 ||
@@ -307,12 +333,14 @@ read_rope(struct binding *binding)
 		                 "rope.scaling.type '%.*s' is not supported", SLICE_PRINT(type));
 	if (slice_is(type, "none"))
 		factor = 1.0;
+	if (yarn && refuse_yarn(binding) == -1)
+		return -1;
 	if (yarn) { /* Peng et al. 2023: fast pairs keep their angle, slow ones are stretched, a ramp between */
 		low = floor(shape->rotated * log(original / (fast * 2 * M_PI)) / (2 * log(base)));
 		high = ceil(shape->rotated * log(original / (slow * 2 * M_PI)) / (2 * log(base)));
 		low = fmax(0, low);
 		high = fmin(shape->rotated - 1.0, high);
-		shape->rope_magnitude = (float)(attention * (1.0 + 0.1 * log(factor)));
+		shape->rope_magnitude = (float)(attention * (1.0 + 0.1 * log(fmax(factor, 1.0))));
 	}
 	if ((model->rope_frequencies = calloc(pairs + 1, sizeof *model->rope_frequencies)) == NULL)
 		return fault_memory(binding->why);

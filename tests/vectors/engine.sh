@@ -10,3 +10,4 @@ $python tests/vectors/engine.py "$engine"
 $python tests/vectors/engine.py "$engine" --plain
 $python tests/vectors/engine_seeds.py "$engine" "${SEED:-$(date +%Y%m%d)}" "${MODELS:-12}"
 $python tests/vectors/engine_experts.py "$engine"
+$python tests/vectors/engine_rope.py "$engine"
