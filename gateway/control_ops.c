@@ -505,12 +505,29 @@ usecase_list(struct gateway *gateway, const struct control_caller *caller, const
 
 /* ---- review -------------------------------------------------------------------------------------------------------------------- */
 
+/* Why, in the caller's words; "" when none was given, NULL when it is too long. */
+static const char *
+reason_of(const json_t *request, struct fault *why)
+{
+	const char *const reason = json_get_string(request, "reason");
+
+	if (reason != NULL && strlen(reason) > 500) {
+		fault_set(why, FAULT_INVALID, "이유(reason)는 500바이트까지 적을 수 있습니다",
+		          "a reason has 500 bytes at most");
+		return NULL;
+	}
+	return reason == NULL ? "" : reason;
+}
+
 static int
 list_reviews(struct gateway *gateway, const struct control_caller *caller, const json_t *request,
              json_t **result, struct fault *why)
 {
-	(void)caller;
-	return review_list(gateway->review, json_get_bool(request, "all", false), result, why);
+	const char *const reason = reason_of(request, why);
+
+	return reason == NULL ? -1
+	                      : review_list(gateway->review, json_get_bool(request, "all", false),
+	                                    &caller->reviewer, reason, result, why);
 }
 
 /* Reviews as they were measured (T12): for reviewers, and for whoever runs the gateway. */
@@ -537,8 +554,11 @@ show_review(struct gateway *gateway, const struct control_caller *caller, const 
             json_t **result, struct fault *why)
 {
 	const char *const ticket = ticket_of(request, why);
+	const char *const reason = reason_of(request, why);
 
-	return ticket == NULL ? -1 : review_show(gateway->review, ticket, &caller->reviewer, result, why);
+	return ticket == NULL || reason == NULL
+	           ? -1
+	           : review_show(gateway->review, ticket, &caller->reviewer, reason, result, why);
 }
 
 static int
@@ -546,17 +566,13 @@ decide_review(struct gateway *gateway, const struct control_caller *caller, cons
               json_t **result, struct fault *why)
 {
 	const char *const action = strchr(json_get_string(request, "op"), '.') + 1;
-	const char *const reason =
-	    json_get_string(request, "reason") == NULL ? "" : json_get_string(request, "reason");
+	const char *const reason = reason_of(request, why);
 	const char *const edited = json_get_string(request, "request");
 	const char *const ticket = ticket_of(request, why);
 	char entry[ENTRY_ID_SIZE];
 
-	if (ticket == NULL)
+	if (ticket == NULL || reason == NULL)
 		return -1;
-	if (strlen(reason) > 500)
-		return fault_set(why, FAULT_INVALID, "이유(reason)는 500바이트까지 적을 수 있습니다",
-		                 "a reason has 500 bytes at most");
 	if ((strcmp(action, "edit") == 0) != (edited != NULL))
 		return fault_set(why, FAULT_INVALID, "고친 요청(request)은 edit에만, 반드시 있어야 합니다",
 		                 "edit, and only edit, needs the changed request");
@@ -654,8 +670,8 @@ audit_shred(struct gateway *gateway, const struct control_caller *caller, const 
 }
 
 static int
-audit_open(struct gateway *gateway, const struct control_caller *caller, const json_t *request, json_t **result,
-           struct fault *why)
+audit_open(struct gateway *gateway, const struct control_caller *caller, const json_t *request,
+           json_t **result, struct fault *why)
 {
 	return opening_run(gateway, json_get_string(request, "entry"), json_get_string(request, "reason"),
 	                   caller->user, result, why);

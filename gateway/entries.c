@@ -71,15 +71,20 @@ static int
 access_record(const struct fetching *fetching, struct fault *why)
 {
 	struct exchange *x = fetching->x;
+	char id[ENTRY_ID_SIZE], about[64];
 	const struct entry_note note = {
 	    .action = "entry-bundle",
-	    .facts = {{"first", NULL, (int64_t)fetching->first},
+	    .facts = {{"about", about, 0},
+	              {"first", NULL, (int64_t)fetching->first},
 	              {"key", x->subject.key_id, 0},
+	              {"login", x->subject.service, 0},
 	              {"place", x->arrival->peer, 0},
 	              {"width", NULL, (int64_t)fetching->width}},
-	    .fact_count = 4
+	    .fact_count = 6
         };
-	char id[ENTRY_ID_SIZE];
+
+	snprintf(about, sizeof about, "entries=%" PRIu64 "-%" PRIu64, fetching->first,
+	         fetching->first + fetching->width - 1);
 
 	return gateway_note(x->gateway, ENTRY_ACCESS, &note, x->subject.agency, x->subject.service, id, why);
 }

@@ -70,11 +70,15 @@ struct reviewer { /* who acts, as configured for the account behind the socket *
 	size_t role_count;
 };
 
-/* Rows of the queue, without content: [{"ticket","agency","service","usecase","state","created_at","expires_at",…}]. */
-MUST_CHECK int review_list(struct review *review, bool all, json_t **out, struct fault *why);
+/*
+ * Rows of the queue, without content: [{"ticket","agency","service","usecase","state","created_at","expires_at",…}]. That it was read,
+ * by whom and why, is recorded. `reason` may be NULL.
+ */
+MUST_CHECK int review_list(struct review *review, bool all, const struct reviewer *reviewer, const char *reason,
+                           json_t **out, struct fault *why);
 /* One ticket with its content opened; that it was shown, to whom and when, is recorded (T11: what the reviewer saw). */
 MUST_CHECK int review_show(struct review *review, const char *id, const struct reviewer *reviewer,
-                           json_t **out, struct fault *why);
+                           const char *reason, json_t **out, struct fault *why);
 /*
  * "approve" "refuse" "edit": the entry first, then the queue. `edited` replaces the request (a whole OpenAI request in
  * JSON) for "edit". *entry gets the review entry's id.

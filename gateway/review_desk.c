@@ -70,12 +70,56 @@ out:
 	return result;
 }
 
+/*
+ * Reading the queue, or what somebody asked, is an access (PIPA 29 and the safety measures, Art. 8): account, time, place, whose
+ * data, what was done, and why. The reviewers' door is the control socket, of this machine. `ticket` NULL: the queue.
+ */
+static int
+access_record(struct review *review, const char *action, const char *ticket, const json_t *shown,
+              const struct reviewer *reviewer, const char *about, const char *reason, struct fault *why)
+{
+	const struct {
+		const char *name, *text;
+	} facts[] = {
+	    {"about",      about	                                },
+	    {"content_of", ticket == NULL ? NULL : json_get_string(shown, "entry")},
+	    {"login",            reviewer->user	                                          },
+	    {"place",            "local"},
+	    {"reason",            reason	                                         },
+	    {"reviewer",            reviewer->name},
+	    {"ticket",            ticket	                                           },
+	};
+	struct entry_note note = {.action = action};
+	struct snapshots *const snapshots = gateway_hold(review->gateway);
+	char entry[ENTRY_ID_SIZE];
+	int result;
+
+	if (snapshots == NULL)
+		return fault_memory(why);
+	for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) {
+		if (facts[i].text == NULL || facts[i].text[0] == '\0')
+			continue;
+		note.facts[note.fact_count].name = facts[i].name;
+		note.facts[note.fact_count++].text = facts[i].text;
+	}
+	/* The queue is the gateway's own agency's. */
+	result = gateway_note(review->gateway, ENTRY_ACCESS, &note,
+	                      shown == NULL ? snapshots->config->agency : json_get_string(shown, "agency"),
+	                      reviewer->user, entry, why);
+	snapshots_release(snapshots);
+	return result;
+}
+
 int
-review_list(struct review *review, bool all, json_t **out, struct fault *why)
+review_list(struct review *review, bool all, const struct reviewer *reviewer, const char *reason,
+            json_t **out, struct fault *why)
 {
 	struct listing listing = {.all = all};
-	const int result = registrar_run(review->gateway->registrar, list, &listing, false, why);
+	int result = registrar_run(review->gateway->registrar, list, &listing, false, why);
 
+	if (result == 0)
+		result = access_record(review, "list", NULL, NULL, reviewer,
+		                       all ? "tickets=all" : "tickets=waiting", reason, why);
 	if (result == -1) {
 		json_decref(listing.rows);
 		listing.rows = NULL;
@@ -134,31 +178,22 @@ out:
 }
 
 int
-review_show(struct review *review, const char *id, const struct reviewer *reviewer, json_t **out,
-            struct fault *why)
+review_show(struct review *review, const char *id, const struct reviewer *reviewer, const char *reason,
+            json_t **out, struct fault *why)
 {
 	struct deciding deciding = {.review = review, .id = id, .reviewer = reviewer};
-	struct entry_note note = {.action = "show"};
-	char entry[ENTRY_ID_SIZE];
+	char about[160];
 
 	*out = NULL;
-	if (registrar_run(review->gateway->registrar, show, &deciding, false, why) == -1)
-		goto fail;
-	/* Reading content is an access (safety measures, Art. 8): who, when, what, why; before it is shown. */
-	note.facts[note.fact_count].name = "content_of";
-	note.facts[note.fact_count++].text = json_get_string(deciding.shown, "entry");
-	note.facts[note.fact_count].name = "reviewer";
-	note.facts[note.fact_count++].text = reviewer->name;
-	note.facts[note.fact_count].name = "ticket";
-	note.facts[note.fact_count++].text = id;
-	if (gateway_note(review->gateway, ENTRY_ACCESS, &note, json_get_string(deciding.shown, "agency"),
-	                 reviewer->user, entry, why) == -1)
-		goto fail;
+	snprintf(about, sizeof about, "ticket=%.128s", id);
+	/* Before it is shown. */
+	if (registrar_run(review->gateway->registrar, show, &deciding, false, why) == -1 ||
+	    access_record(review, "show", id, deciding.shown, reviewer, about, reason, why) == -1) {
+		json_decref(deciding.shown);
+		return -1;
+	}
 	*out = deciding.shown;
 	return 0;
-fail:
-	json_decref(deciding.shown);
-	return -1;
 }
 
 static bool

@@ -198,6 +198,7 @@ run_archives(const struct options *options, struct fault *why)
 		goto out;
 	}
 	if (command_open_database(&database, options->database, why) == -1 ||
+	    query_access_note(database, "archives", "all", options->reason, why) == -1 ||
 	    archive_list(&list, &count, database, false, arena, why) == -1)
 		goto out;
 	for (size_t i = 0; i < count; i++) {

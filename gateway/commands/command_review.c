@@ -13,19 +13,23 @@
 static void
 usage(FILE *to)
 {
-	fputs("사용법 / usage:\n"
-	      "  haechi review list [--all] [--socket PATH] [--json]\n"
-	      "  haechi review show TICKET                        내용을 봅니다 (기록됨) / look at it "
-	      "(recorded)\n"
-	      "  haechi review approve TICKET [--reason 이유] [--role R]\n"
-	      "  haechi review refuse TICKET [--reason 이유] [--role R]\n"
-	      "  haechi review edit TICKET --request FILE [--reason 이유] [--role R]\n"
-	      "  haechi review stats [USECASE]                    검토의 실제 모습: 변경·거부 비율, 걸린 시간 (T12)\n"
-	      "                                                   how reviews really went: share changed, time "
-	      "(T12)\n\n"
-	      "보지 않고, 또는 이유 없이 승인하면 그대로 기록됩니다.\n"
-	      "An approval without a look, or without a reason, is recorded as such.\n",
-	      to);
+	fputs(
+	    "사용법 / usage:\n"
+	    "  haechi review list [--all] [--reason 이유] [--socket PATH] [--json]\n"
+	    "                                                   목록을 봅니다 (기록됨) / look at the queue "
+	    "(recorded)\n"
+	    "  haechi review show TICKET [--reason 이유]        내용을 봅니다 (기록됨) / look at it "
+	    "(recorded)\n"
+	    "  haechi review approve TICKET [--reason 이유] [--role R]\n"
+	    "  haechi review refuse TICKET [--reason 이유] [--role R]\n"
+	    "  haechi review edit TICKET --request FILE [--reason 이유] [--role R]\n"
+	    "  haechi review stats [USECASE]                    검토의 실제 모습: 변경·거부 비율, 걸린 시간 "
+	    "(T12)\n"
+	    "                                                   how reviews really went: share changed, time "
+	    "(T12)\n\n"
+	    "보지 않고, 또는 이유 없이 승인하면 그대로 기록됩니다.\n"
+	    "An approval without a look, or without a reason, is recorded as such.\n",
+	    to);
 }
 
 struct options {
@@ -109,8 +113,9 @@ list(const struct options *options)
 	int status = EXIT_GOOD;
 
 	if (asking_ask(options->socket,
-	               json_pack("{s:s, s:b}", "op", "review.list", "all", (int)options->all), &result,
-	               &why) == -1)
+	               json_pack("{s:s, s:b, s:s*}", "op", "review.list", "all", (int)options->all, "reason",
+	                         options->reason),
+	               &result, &why) == -1)
 		return command_fail(&why);
 	if (options->json) {
 		status = asking_print_lines(result);
@@ -204,7 +209,9 @@ show(const struct options *options, const char *ticket)
 	struct fault why;
 	int status = EXIT_GOOD;
 
-	if (asking_ask(options->socket, json_pack("{s:s, s:s}", "op", "review.show", "ticket", ticket),
+	if (asking_ask(options->socket,
+	               json_pack("{s:s, s:s, s:s*}", "op", "review.show", "ticket", ticket, "reason",
+	                         options->reason),
 	               &result, &why) == -1)
 		return command_fail(&why);
 	if (options->json) {

@@ -362,7 +362,7 @@ table_row(struct table *table, const char *const *cells)
 	table->rows++;
 }
 
-/* Places of a line: the terminal's, or what COLUMNS says, or as many as every terminal has. */
+/* Places of a line: the terminal's, or what COLUMNS says; into a pipe or a file as many as it takes, a line a row, for grep. */
 static size_t
 line_width(FILE *to)
 {
@@ -370,11 +370,12 @@ line_width(FILE *to)
 	struct winsize size;
 	uint64_t asked;
 
-	if (isatty(fileno(to)) && ioctl(fileno(to), TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-		return size.ws_col;
+	if (isatty(fileno(to)))
+		return ioctl(fileno(to), TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col
+		                                                                    : TABLE_WIDTH;
 	if (columns != NULL && tree_number(&asked, slice_string(columns)) && asked > 0 && asked < 100000)
 		return (size_t)asked;
-	return TABLE_WIDTH;
+	return SIZE_MAX;
 }
 
 static void

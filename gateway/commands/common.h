@@ -45,7 +45,7 @@ MUST_CHECK int command_export(const struct export_options *options, const char *
 
 /*
  * A table for a terminal: columns as wide as their widest cell, counted as a terminal counts (한글 takes two places). Cells are
- * copied; control bytes become '?'. A row that is wider than the terminal (without one: COLUMNS, or 80) goes on in further, indented
+ * copied; control bytes become '?'. A row that is wider than the terminal (or COLUMNS, when there is none) goes on in further, indented
  * lines: nothing is cut off. table_print() writes everything and empties the table.
  */
 #define TABLE_COLUMNS 16

@@ -99,10 +99,10 @@ tables_stay_within_a_line(void **state)
 		const char *columns;
 		size_t most, lines;
 	} cases[] = {
-	    {NULL,  80,  8 }, /* no terminal: 80 */
+	    {NULL,  400, 3 }, /* a file: a line a row */
 	    {"40",  40,  20},
 	    {"200", 200, 3 },
-	    {"x",   80,  8 },
+	    {"80",  80,  8 },
 	};
 
 	(void)state;
