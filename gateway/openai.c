@@ -322,6 +322,23 @@ openai_blamed(enum openai_kind kind, struct slice body, bool *too_long)
 	return found;
 }
 
+void
+openai_busy(struct slice body, int64_t *position, int64_t *seconds)
+{
+	struct fault why;
+	json_t *document = json_read(body, 65536, 8, &why), *error = json_object_get(document, "error");
+	const json_t *const queue = json_object_get(error, "queue_position");
+	const json_t *const retry = json_object_get(error, "retry_after");
+
+	*position =
+	    json_is_integer(queue) && json_integer_value(queue) >= 0 && json_integer_value(queue) < 1000000
+	        ? json_integer_value(queue)
+	        : -1;
+	*seconds = json_is_integer(retry) ? json_integer_value(retry) : 1;
+	*seconds = *seconds < 1 ? 1 : *seconds > 600 ? 600 : *seconds;
+	json_decref(document);
+}
+
 /* Null is what many clients send for "not given", whatever the name. */
 static int
 take_members(struct reading *reading, json_t *source)

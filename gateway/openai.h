@@ -63,6 +63,9 @@ struct openai_request {
  */
 const char *openai_blamed(enum openai_kind kind, struct slice body, bool *too_long);
 
+/* Of a busy engine's error object: how many would come first (-1: not told), and when to try again, 1-600 seconds. */
+void openai_busy(struct slice body, int64_t *position, int64_t *seconds);
+
 /*
  * Read one request. *out is in the arena; its document is freed by openai_free(). Faults name the member, never
  * content: FAULT_INVALID, FAULT_UNSUPPORTED, FAULT_TOO_LARGE. `param` gets the member's name for the error object, in

@@ -61,16 +61,17 @@ answer_fault(struct engine_api *api, struct http_call *call, const struct fault 
 	const char *code =
 	    why->kind == FAULT_TOO_LARGE ? "context_length_exceeded" : fault_kind_name(why->kind);
 	char retry[48];
+	double seconds = 1;
 	struct buffer out;
 
 	if (status ==
 	    429) { /* when those who wait will have had their turn, by how long answers take of late */
 		struct engine_counters counters;
-		double seconds;
 
 		engine_counters(api->engine, &counters);
 		seconds = ceil(counters.mean_seconds * (double)(waiting + 1) / (double)counters.parallel);
-		snprintf(retry, sizeof retry, "Retry-After: %.0f\r\n", fmin(fmax(seconds, 1), 600));
+		seconds = fmin(fmax(seconds, 1), 600);
+		snprintf(retry, sizeof retry, "Retry-After: %.0f\r\n", seconds);
 	}
 	buffer_init(&out, 8192);
 	buffer_string(&out, "{\"error\":{\"message\":");
@@ -90,7 +91,7 @@ answer_fault(struct engine_api *api, struct http_call *call, const struct fault 
 		buffer_string(&out, "null");
 	buffer_printf(&out, ",\"code\":\"%s\"", code);
 	if (status == 429)
-		buffer_printf(&out, ",\"queue_position\":%zu", waiting);
+		buffer_printf(&out, ",\"queue_position\":%zu,\"retry_after\":%.0f", waiting, seconds);
 	buffer_string(&out, "}}");
 	engine_http_answer(call, status, "application/json", buffer_view(&out), status == 429 ? retry : NULL);
 	buffer_free(&out);

@@ -200,6 +200,7 @@ ask(struct exchange *x)
 		const struct config_engine *engine = x->route->engine;
 
 		buffer_reset(&x->upstream);
+		buffer_reset(&x->body);
 		openai_write(&x->upstream, x->request, x->route->served->upstream);
 		if (!buffer_ok(&x->upstream)) {
 			fault_memory(&x->why);
@@ -224,6 +225,24 @@ ask(struct exchange *x)
 		log_fault(LOG_LEVEL_WARN, "forward", "engine-not-called", &x->engine_fault);
 	}
 	return GO_ON;
+}
+
+/* A full queue is passed on as what it is, with how long it is and when to come again, if the engine says so. */
+static void
+busy_words(struct exchange *x, struct fault *words)
+{
+	int64_t position, seconds;
+
+	openai_busy(buffer_view(&x->body), &position, &seconds);
+	exchange_header(x, "Retry-After", arena_printf(x->arena, "%lld", (long long)seconds));
+	if (position >= 0)
+		fault_set(words, FAULT_BUSY,
+		          "엔진이 바쁩니다: 앞에 %lld개 요청이 기다립니다. %lld초 뒤에 다시 하십시오",
+		          "the engine is busy: %lld requests would come first. Try again in %lld seconds",
+		          (long long)position, (long long)seconds);
+	else
+		fault_set(words, FAULT_BUSY, "엔진이 바쁩니다. %lld초 뒤에 다시 하십시오",
+		          "the engine is busy. Try again in %lld seconds", (long long)seconds);
 }
 
 /* What the caller is told when no engine answered. Nothing of an engine's own words goes out: they may quote the prompt. */
@@ -257,6 +276,10 @@ engine_failed(struct exchange *x)
 			    "the engine did not accept the request (%d): check its length and parameters",
 			    x->engine_status);
 		}
+	} else if (x->engine_done && x->engine_ok && x->engine_status == 429) {
+		status = 429;
+		code = "engine_busy";
+		busy_words(x, &words);
 	} else if (x->engine_done && x->engine_ok) {
 		fault_set(&words, FAULT_UNAVAILABLE, "엔진이 답하지 못했습니다 (%d)",
 		          "the engine could not answer (%d)", x->engine_status);
@@ -326,8 +349,8 @@ forward_resume(struct exchange *x, enum step_result verdict)
 		return WAIT;
 	if (x->engine_ok && x->engine_status == 200)
 		return GO_ON;
-	/* Nothing came: another engine of the same zone may serve. */
-	if (!x->engine_ok && x->engine_status == 0 &&
+	/* Nothing came, or nothing but that it is busy: another engine of the same zone may serve. */
+	if (((!x->engine_ok && x->engine_status == 0) || (x->engine_ok && x->engine_status == 429)) &&
 	    (x->route = config_route_next(x->view->config, x->last_route)) != NULL && ask(x) == WAIT)
 		return WAIT;
 	return engine_failed(x);

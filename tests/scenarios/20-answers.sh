@@ -12,7 +12,7 @@ until_true 10 test -S "$STATE/parts.sock"
 python3 - "$WORK/haechi.yaml" <<'PY'
 import sys
 text = open(sys.argv[1]).read()
-models = "".join(f"      - name: {name}\n" for name in "says calls fails rejects babbles breaks-off ends-early long".split())
+models = "".join(f"      - name: {name}\n" for name in "says calls busy fails rejects babbles breaks-off ends-early long".split())
 models += "      - name: other-weights\n        weights: " + "cd" * 32 + "\n      - name: right-weights\n        weights: " + "cd" * 32 + "\n"
 engine = "  - name: parts\n    address: unix:parts.sock\n    zone: kr-gov\n    grade: S\n    models:\n" + models
 at = text.index("engines:")
@@ -78,6 +78,10 @@ for part in fails rejects babbles other-weights; do
 	! grep -q "$canary\|html" <<<"$body" || fail "$part: the engine's words came through: $body"
 	[ "$(head_of X-Haechi-AI-Generated)" = "" ] || fail "$part: an error is no machine's answer"
 done
+body=$(say busy false)
+[ "$(status_of)" = 429 ] && [ "$(head_of Retry-After)" = 7 ] && grep -q '64 requests' <<<"$body" && grep -q engine_busy <<<"$body" ||
+	fail "busy: $(status_of) $(head_of Retry-After) $body"
+! grep -q "$canary" <<<"$body" || fail "busy: the engine's words came through"
 say right-weights false | grep -q '주민등록번호' || fail "the right weights are refused"
 for part in breaks-off ends-early other-weights; do
 	say $part true 2>/dev/null | texts >"$WORK/text" || true

@@ -42,6 +42,9 @@ class Engine(http.server.BaseHTTPRequestHandler):
             return self.send(500, "application/json", json.dumps({"error": {"message": "the prompt was " + seen}}).encode())
         if part == "rejects":
             return self.send(400, "application/json", json.dumps({"error": {"message": "the prompt was " + seen}}).encode())
+        if part == "busy":
+            error = {"message": "the prompt was " + seen, "code": "busy", "queue_position": 64, "retry_after": 7}
+            return self.send(429, "application/json", json.dumps({"error": error}).encode())
         if part == "babbles":
             return self.send(200, "application/json", b"<html>" + seen.encode())
         call = {"id": "c", "type": "function", "function": {"name": "find_person", "arguments": ARGUMENTS}}
