@@ -379,7 +379,8 @@ content_load(struct keyfolder *folder, struct fault *why)
 
 /* ---- what is as it was read ---------------------------------------------------------------------------- */
 
-static const char *const watched[KEYFOLDER_WATCHED] = {KEK_FILE, TOKEN_FILE, KEYS_FILE};
+static const char *const watched[KEYFOLDER_WATCHED] = {KEK_FILE, TOKEN_FILE,
+                                                       KEYS_FILE}; /* the last one is ours to change */
 
 /* What is there now; the digest is `known`'s as long as the file looks the same. */
 static int
@@ -504,7 +505,7 @@ keyfolder_count(struct keyfolder *folder, uint64_t *count, bool more, struct fau
 	if ((result = content_save(folder, why)) == -1)
 		folder->count--;
 	else
-		result = watch_begin(folder, why);
+		result = watched_read(&folder->seen[KEYFOLDER_WATCHED - 1], NULL, path, why);
 	*count = folder->count;
 	pthread_rwlock_unlock(&folder->lock);
 	close(lock);

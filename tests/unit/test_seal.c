@@ -484,6 +484,12 @@ files_change(void **state)
 	assert_int_equal(rename(path, saved), 0);
 	assert_int_equal(sealer_look(sealer, &why), -1);
 	assert_non_null(strstr(why.en, "/kek was changed or is gone"));
+	/* nor does an order to erase make us believe what is there now */
+	assert_int_equal(file_replace(path, SLICE_LITERAL("0123456789abcdef0123456789abcdef"), 0600, &why),
+	                 0);
+	assert_int_equal(sealer_count(sealer, &orders, true, &why), 0);
+	assert_int_equal(sealer_look(sealer, &why), -1);
+	assert_non_null(strstr(why.en, "/kek was changed or is gone"));
 	assert_int_equal(rename(saved, path), 0);
 	assert_int_equal(sealer_look(sealer, &why), 0);
 	snprintf(command, sizeof command, "printf x >> %s/content.keys", place);
