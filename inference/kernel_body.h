@@ -426,6 +426,27 @@ gather_values(bool half, const struct attention *a, size_t head, size_t at, cons
 		memcpy(a->out + (head + h) * a->head_size + at + 16 * s, &sums[h][s], sizeof sums[h][s]);
 }
 
+/* The same for one head and eight of its values, which are floats: what is left of small heads. */
+INLINE void
+gather_eight(const struct attention *a, size_t head, size_t at, const float *scores)
+{
+	const uint32_t first_page = a->first / CACHE_PAGE, last_page = a->last / CACHE_PAGE;
+	v8 sums = {0};
+
+	for (uint32_t page = first_page; page <= last_page; page++) {
+		const uint32_t from = page == first_page ? a->first % CACHE_PAGE : 0;
+		const uint32_t to = page == last_page ? a->last % CACHE_PAGE : CACHE_PAGE - 1;
+		const float *values = (const float *)(const void *)((const uint8_t *)a->values +
+		                                                    a->pages[page] * a->page_bytes) +
+		                      cache_value_index(a->kv_head, a->head_size, 0, (uint32_t)at);
+
+		for (uint32_t p = from; p <= to; p++)
+			sums += LOAD(v8, values + p * a->head_size) *
+			        scores[(page - first_page) * CACHE_PAGE + p];
+	}
+	memcpy(a->out + head * a->head_size + at, &sums, sizeof sums);
+}
+
 INLINE float
 cached_value(bool half, const void *from, size_t index)
 {
@@ -502,8 +523,12 @@ attend(bool half, const struct attention *a)
 				gather_values(half, a, head, at, a->scores, whole, 1, 1);
 			at += many;
 		}
-		for (size_t h = 0; h < together; h++)
-			for (size_t at = strips; at < a->head_size; at++) {
+		for (size_t h = 0; h < together; h++) {
+			size_t at = strips;
+
+			for (; !half && at + 8 <= a->head_size; at += 8)
+				gather_eight(a, head + h, at, a->scores + h * whole);
+			for (; at < a->head_size; at++) {
 				float sum = 0;
 
 				for (uint32_t p = a->first; p <= a->last; p++)
@@ -515,6 +540,7 @@ attend(bool half, const struct attention *a)
 					                                      p % CACHE_PAGE, (uint32_t)at));
 				a->out[(head + h) * a->head_size + at] = sum;
 			}
+		}
 		head += together;
 	}
 }

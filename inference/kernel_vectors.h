@@ -26,6 +26,7 @@ typedef int8_t v16s __attribute__((vector_size(16)));
 
 /* The same in memory, at any address. */
 typedef float loose_v16 __attribute__((vector_size(64), aligned(1), may_alias));
+typedef float loose_v8 __attribute__((vector_size(32), aligned(1), may_alias));
 typedef uint16_t loose_v16h __attribute__((vector_size(32), aligned(1), may_alias));
 typedef uint8_t loose_v64u __attribute__((vector_size(64), aligned(1), may_alias));
 typedef uint16_t loose_v32u __attribute__((vector_size(64), aligned(1), may_alias));
