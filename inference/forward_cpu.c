@@ -17,6 +17,7 @@
 #define TINY_MODEL                                                                                           \
 	((uint64_t)12 << 20) /* weights below this stay in one core's cache: a second one only costs */
 #define TOKENS_CHUNK 4
+#define PACK_GROUPS  64 /* packed at once: a few megabytes at most */
 
 struct runner {
 	struct model *model;
@@ -545,7 +546,8 @@ cpu_forward(struct runner *runner, const struct step *step)
 /* ---- opening ---------------------------------------------------------------------------------------------------- */
 
 struct packing {
-	struct matrix *matrix;
+	struct model *model;
+	const struct matrix *matrix;
 	uint8_t *out;
 };
 
@@ -553,10 +555,17 @@ static void
 pack_chunk(void *argument, size_t index, size_t member)
 {
 	struct packing *packing = argument;
-	size_t groups = groups_of(packing->matrix), last = (index + 1) * 8;
+	const struct matrix *matrix = packing->matrix;
+	size_t groups = groups_of(matrix), first = index * PACK_GROUPS, last = first + PACK_GROUPS;
+	struct matrix done = *matrix;
 
 	(void)member;
-	kernel_pack(packing->matrix, index * 8, last < groups ? last : groups, packing->out);
+	last = last < groups ? last : groups;
+	kernel_pack(matrix, first, last, packing->out);
+	/* The mapped original is only a second copy now; single rows of embeddings come back when asked for. */
+	done.data += first * KERNEL_GROUP * matrix->row_size;
+	done.rows = (uint32_t)((last < groups ? last * KERNEL_GROUP : matrix->rows) - first * KERNEL_GROUP);
+	model_forget(packing->model, &done);
 }
 
 static int
@@ -586,17 +595,16 @@ pack_all(struct runner *runner, struct fault *why)
 	}
 	total = 0;
 	for (size_t i = 0; i < count; i++) {
-		struct packing packing = {.matrix = matrices[i]};
+		struct packing packing = {.model = model, .matrix = matrices[i]};
 		size_t size = kernel_packed_size(matrices[i]);
 
 		if (size == 0)
 			continue;
 		packing.out = runner->packed + total;
-		crew_share(runner->crew, (groups_of(matrices[i]) + 7) / 8, pack_chunk, &packing);
+		crew_share(runner->crew, (groups_of(matrices[i]) + PACK_GROUPS - 1) / PACK_GROUPS, pack_chunk,
+		           &packing);
 		matrices[i]->packed = packing.out;
 		total += (size + 63) / 64 * 64;
-		/* The mapped original is only a second copy now; single rows of embeddings come back when asked for. */
-		model_forget(model, matrices[i]);
 	}
 	free(matrices);
 	return 0;
