@@ -1,11 +1,17 @@
-/* haechi-engine bench -- tokens per second through the whole engine: prompts, then answers, alone and together. */
+/*
+ * haechi-engine bench -- tokens per second through the whole engine: prompts, then answers, alone and together; and
+ * which share that is of what the memory gives, since an answer alone reads all weights for every token.
+ */
 #include <getopt.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
+#include "inference/crew.h"
 #include "inference/inference.h"
+#include "inference/model.h"
 #include "inference/tools.h"
 #include "schema/base/clock.h"
 
@@ -16,6 +22,7 @@ static const struct option options[] = {
     {"threads",  required_argument, NULL, 'j'},
     {"cache",    required_argument, NULL, 'b'},
     {"plain",    no_argument,       NULL, 'c'},
+    {"memory",   no_argument,       NULL, 'M'},
     {"json",     no_argument,       NULL, 'J'},
     {"help",     no_argument,       NULL, 'h'},
     {NULL,       0,                 NULL, 0  },
@@ -31,6 +38,7 @@ usage(FILE *to)
 	    "    -n N            답 토큰                       tokens of an answer\n"
 	    "    -r N            되풀이, 가장 빠른 것을 적음    repetitions; the fastest counts\n"
 	    "    --parallel LIST 함께 계산할 답의 수           answers computed together\n"
+	    "    --memory        메모리를 읽는 속도도 잼        measure how fast memory is read, too\n"
 	    "    --device NAME   cpu 또는 cuda                 cpu or cuda\n"
 	    "    --threads N --cache 16|32 --plain             serve의 것과 같음 (as for serve)\n",
 	    PROGRAM);
@@ -132,37 +140,156 @@ out:
 	return result;
 }
 
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
+
+#define MEMORY_BYTES ((size_t)512 << 20) /* more than any cache keeps */
+#define MEMORY_CHUNK ((size_t)4 << 20)
+
+struct reading {
+	const uint64_t *words;
+	uint64_t found[64];
+};
+
+static void
+read_chunk(void *argument, size_t index, size_t member)
+{
+	struct reading *reading = argument;
+	const uint64_t *words = reading->words + index * (MEMORY_CHUNK / 8);
+	uint64_t found[8] = {0};
+
+	for (size_t i = 0; i < MEMORY_CHUNK / 8; i += 8) {
+		__builtin_prefetch(words + i + 512);
+		for (size_t j = 0; j < 8; j++)
+			found[j] |= words[i + j];
+	}
+	for (size_t j = 0; j < 8; j++)
+		reading->found[member % 64] |= found[j];
+}
+
+/* Bytes a second that `threads` read from memory: the best of eight times. 0: there is not that much. */
+static double
+memory_rate(size_t threads)
+{
+	struct reading reading = {0};
+	struct crew *crew = NULL;
+	double best = 0;
+	void *bytes = mmap(NULL, MEMORY_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (bytes == MAP_FAILED)
+		return 0;
+	madvise(bytes, MEMORY_BYTES, MADV_HUGEPAGE);
+	memset(bytes, 1, MEMORY_BYTES);
+	reading.words = bytes;
+	if (crew_start(&crew, threads > 0 ? threads : crew_processors(), NULL) == 0) {
+		for (unsigned i = 0; i < 8; i++) {
+			int64_t start = clock_monotonic_ns();
+			double rate;
+
+			crew_share(crew, MEMORY_BYTES / MEMORY_CHUNK, read_chunk, &reading);
+			rate = (double)MEMORY_BYTES * 1e9 / (double)(clock_monotonic_ns() - start);
+			if (reading.found[0] != 0 && rate > best)
+				best = rate;
+		}
+	}
+	crew_stop(crew);
+	munmap(bytes, MEMORY_BYTES);
+	return best;
+}
+
+/* ---- the table --------------------------------------------------------------------------------------------------- */
+
 struct job {
 	struct engine_options engine;
 	long prompt, length, repeat;
 	struct token_list parallel;
-	bool json;
+	bool json, memory;
 };
+
+struct facts {
+	const struct model *model;
+	const char *device;
+	double load, memory; /* seconds; bytes a second, or 0 */
+	double read;         /* bytes of weights for one token */
+	double cache;        /* bytes at most */
+};
+
+static void
+print_head(const struct job *job, const struct facts *facts)
+{
+	const struct model *model = facts->model;
+
+	if (job->json) {
+		printf("{\"model\":\"%s\",\"device\":\"%s\",\"weight_bytes\":%llu,\"cache_bytes\":%.0f,"
+		       "\"load_seconds\":%.3f,\"memory_bytes_per_second\":%.0f,\"prompt\":%ld,\"length\":%ld,"
+		       "\"runs\":[",
+		       model->name, facts->device, (unsigned long long)model->weight_bytes, facts->cache,
+		       facts->load, facts->memory, job->prompt, job->length);
+		return;
+	}
+	printf("모델    (model)    %s\n장치    (device)   %s\n", model->name, facts->device);
+	printf("가중치  (weights)  %.1f MiB, 올리는 데 (loaded in) %.2f s\n",
+	       (double)model->weight_bytes / 1048576.0, facts->load);
+	if (facts->memory > 0)
+		printf("메모리  (memory)   읽기 (reads) %.1f GB/s\n", facts->memory * 1e-9);
+	printf("\n    함께   프롬프트     답(모두)     답(하나)      가중치%s\n"
+	       "parallel     prompt      answers      of each     weights%s\n"
+	       "           tokens/s     tokens/s     tokens/s        GB/s%s\n",
+	       facts->memory > 0 ? "  메모리의" : "", facts->memory > 0 ? " of memory" : "",
+	       facts->memory > 0 ? "         %" : "");
+}
+
+static void
+print_run(const struct job *job, const struct facts *facts, size_t i, double prompt_rate, double answer_rate)
+{
+	const size_t many = job->parallel.ids[i];
+	const double each = answer_rate / (double)many, reads = each * facts->read;
+	const double share = facts->memory > 0 ? reads / facts->memory : 0;
+
+	if (job->json)
+		printf(
+		    "%s{\"parallel\":%zu,\"prompt_tokens_per_second\":%.2f,\"answer_tokens_per_second\":%.2f,"
+		    "\"weight_bytes_per_second\":%.0f,\"memory_share\":%.3f}",
+		    i == 0 ? "" : ",", many, prompt_rate, answer_rate, reads, share);
+	else if (facts->memory > 0)
+		printf("%8zu %10.1f %12.1f %12.1f %11.2f %9.0f\n", many, prompt_rate, answer_rate, each,
+		       reads * 1e-9, share * 100);
+	else
+		printf("%8zu %10.1f %12.1f %12.1f %11.2f\n", many, prompt_rate, answer_rate, each,
+		       reads * 1e-9);
+	fflush(stdout);
+}
+
+static void
+gather_facts(const struct job *job, struct engine *engine, struct facts *facts)
+{
+	const struct runner_options runner = {.cache_bits = job->engine.cache_bits};
+	const struct model *model = engine_model(engine);
+	struct engine_counters counters;
+
+	facts->model = model;
+	facts->device = engine_describe(engine);
+	facts->read = (double)model->weight_bytes;
+	/* Of an embedding that is not the head too, a token reads one row. */
+	if (model->embedding.data != model->head.data)
+		facts->read -= (double)model->embedding.rows * (double)model->embedding.row_size;
+	engine_counters(engine, &counters);
+	facts->cache = (double)counters.pages * (double)runner_page_bytes(model, &runner);
+}
 
 static int
 run(const struct job *job, struct fault *why)
 {
+	struct facts facts = {.memory = job->memory ? memory_rate(job->engine.threads) : 0};
 	struct engine *engine = NULL;
-	const struct model *model;
 	unsigned salt = 1;
 	int64_t start = clock_monotonic_ns();
-	double load;
 	int result = -1;
 
 	if (engine_open(&engine, &job->engine, why) == -1)
 		return -1;
-	load = (double)(clock_monotonic_ns() - start) * 1e-9;
-	model = engine_model(engine);
-	if (job->json)
-		printf("{\"model\":\"%s\",\"device\":\"%s\",\"weight_bytes\":%llu,\"load_seconds\":%.3f,"
-		       "\"prompt\":%ld,\"length\":%ld,"
-		       "\"runs\":[",
-		       model->name, engine_describe(engine), (unsigned long long)model->weight_bytes, load,
-		       job->prompt, job->length);
-	else
-		printf("%s   %s   %.1f MiB   올리기 (load) %.2f s\n\n%8s %18s %18s %14s\n", model->name,
-		       engine_describe(engine), (double)model->weight_bytes / 1048576.0, load, "parallel",
-		       "prompt tokens/s", "answer tokens/s", "weights GB/s");
+	facts.load = (double)(clock_monotonic_ns() - start) * 1e-9;
+	gather_facts(job, engine, &facts);
+	print_head(job, &facts);
 	for (size_t i = 0; i < job->parallel.count; i++) {
 		size_t many = job->parallel.ids[i];
 		double prompt_rate = 0, answer_rate = 0;
@@ -170,10 +297,10 @@ run(const struct job *job, struct fault *why)
 		for (long r = 0; r < job->repeat; r++) {
 			struct run prompts = {0}, answers = {0};
 
-			if (measure(engine, model->shape.vocabulary, many, (size_t)job->prompt, 1, salt++,
-			            &prompts, why) == -1 ||
-			    measure(engine, model->shape.vocabulary, many, 1, (size_t)job->length, salt++,
-			            &answers, why) == -1)
+			if (measure(engine, facts.model->shape.vocabulary, many, (size_t)job->prompt, 1,
+			            salt++, &prompts, why) == -1 ||
+			    measure(engine, facts.model->shape.vocabulary, many, 1, (size_t)job->length,
+			            salt++, &answers, why) == -1)
 				goto out;
 			if ((double)many * (double)job->prompt / prompts.first > prompt_rate)
 				prompt_rate = (double)many * (double)job->prompt / prompts.first;
@@ -182,14 +309,7 @@ run(const struct job *job, struct fault *why)
 				answer_rate = (double)many * (double)(job->length - 1) /
 				              (answers.total - answers.first);
 		}
-		if (job->json)
-			printf("%s{\"parallel\":%zu,\"prompt_tokens_per_second\":%.2f,\"answer_tokens_per_"
-			       "second\":%.2f}",
-			       i == 0 ? "" : ",", many, prompt_rate, answer_rate);
-		else
-			printf("%8zu %18.1f %18.1f %14.2f\n", many, prompt_rate, answer_rate,
-			       answer_rate / (double)many * (double)model->weight_bytes * 1e-9);
-		fflush(stdout);
+		print_run(job, &facts, i, prompt_rate, answer_rate);
 	}
 	if (job->json)
 		printf("]}\n");
@@ -239,6 +359,9 @@ tool_bench(int count, char **arguments)
 			break;
 		case 'c':
 			job.engine.plain = true;
+			break;
+		case 'M':
+			job.memory = true;
 			break;
 		case 'J':
 			job.json = true;
