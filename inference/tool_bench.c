@@ -63,7 +63,28 @@ on_news(void *owner)
 
 struct run {
 	double first, total; /* seconds until the last answer has begun; until all have ended */
+	size_t begun;        /* tokens of all that were there when the last had begun */
 };
+
+/* The last has begun: how long that took, and how far all are. */
+static void
+begin(struct generation *const *generations, size_t many, size_t length, int64_t start, struct run *out)
+{
+	out->first = (double)(clock_monotonic_ns() - start) * 1e-9;
+	out->begun = 0;
+	for (size_t i = 0; i < many; i++) {
+		struct generation_news news;
+
+		if (generations[i] == NULL) { /* it has ended already */
+			out->begun += length;
+			continue;
+		}
+		generation_read(generations[i], &news);
+		out->begun += news.completion_tokens;
+		buffer_free(&news.text);
+		free(news.reports);
+	}
+}
 
 /* `many` answers of `length` tokens to different prompts of `prompt` tokens. */
 static int
@@ -80,7 +101,7 @@ measure(struct engine *engine, uint32_t vocabulary, size_t many, size_t prompt, 
 	    .max_tokens = (uint32_t)length,
 	    .sampling = {.top_p = 1, .repetition = 1},
 	    .ignore_end = true,
-	    .logprobs = 0, /* so that every token is news, whatever its bytes */
+	    .logprobs = -1,
 	    .news = on_news,
 	    .owner = &waiting
         };
@@ -118,7 +139,7 @@ measure(struct engine *engine, uint32_t vocabulary, size_t many, size_t prompt, 
 			if (!begun[i] && news.completion_tokens > 0) {
 				begun[i] = true;
 				if (++started == many)
-					out->first = (double)(clock_monotonic_ns() - start) * 1e-9;
+					begin(generations, many, length, start, out);
 			}
 			buffer_free(&news.text);
 			free(news.reports);
@@ -296,18 +317,18 @@ run(const struct job *job, struct fault *why)
 
 		for (long r = 0; r < job->repeat; r++) {
 			struct run prompts = {0}, answers = {0};
+			double rate;
 
 			if (measure(engine, facts.model->shape.vocabulary, many, (size_t)job->prompt, 1,
 			            salt++, &prompts, why) == -1 ||
 			    measure(engine, facts.model->shape.vocabulary, many, 1, (size_t)job->length,
 			            salt++, &answers, why) == -1)
 				goto out;
-			if ((double)many * (double)job->prompt / prompts.first > prompt_rate)
-				prompt_rate = (double)many * (double)job->prompt / prompts.first;
-			if ((double)many * (double)(job->length - 1) / (answers.total - answers.first) >
-			    answer_rate)
-				answer_rate = (double)many * (double)(job->length - 1) /
-				              (answers.total - answers.first);
+			rate = (double)many * (double)job->prompt / prompts.first;
+			prompt_rate = rate > prompt_rate ? rate : prompt_rate;
+			rate = ((double)many * (double)job->length - (double)answers.begun) /
+			       (answers.total - answers.first);
+			answer_rate = rate > answer_rate ? rate : answer_rate;
 		}
 		print_run(job, &facts, i, prompt_rate, answer_rate);
 	}
