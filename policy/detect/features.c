@@ -19,8 +19,6 @@ struct word_seen {
 static enum script
 script_of(uint32_t code)
 {
-	if (code >= 0xAC00 && code <= 0xD7A3)
-		return SCRIPT_HANGUL;
 	if ((code | 0x20) >= 'a' && (code | 0x20) <= 'z')
 		return SCRIPT_LATIN;
 	return code >= '0' && code <= '9' ? SCRIPT_DIGIT : SCRIPT_NONE;
@@ -143,16 +141,16 @@ digits_add(struct keys *keys, size_t count)
 		*out = unfolded(mix(SEED_NUMBER, (uint32_t)(count > 4 ? 4 : count)));
 }
 
-/* A syllable at `at`, or 0. */
+/* The three bytes of a syllable at `at` as a number, or 0: in well-formed text their order is that of the syllables. */
 static inline uint32_t
 syllable(const uint8_t *at, const uint8_t *end)
 {
 	uint32_t code;
 
-	if (end - at < 3 || (uint8_t)(*at - 0xEA) > 3)
+	if (end - at < 3)
 		return 0;
-	code = (uint32_t)(*at & 15) << 12 | (uint32_t)(at[1] & 63) << 6 | (at[2] & 63u);
-	return code - 0xAC00 <= 0xD7A3 - 0xAC00 ? code : 0;
+	code = (uint32_t)at[0] << 16 | (uint32_t)at[1] << 8 | at[2];
+	return code - 0xEAB080 <= 0xED9EA3 - 0xEAB080 ? code : 0;
 }
 
 /* A word of Latin letters or digits that begins at `at`; where it ends. */

@@ -4,11 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COPIES      3    /* spoilt ones of each line that was written whole */
-#define TIDY_WEIGHT 0.4f /* of the line as it was written; the copies share the rest */
-#define BESIDE      14   /* of a hundred copies: something harmless before them, and as many behind */
-#define MADE        6000 /* texts put together out of fragments */
-#define MADE_WEIGHT 0.15f
+#define COPIES       3    /* spoilt ones of each line that was written whole */
+#define TIDY_WEIGHT  0.4f /* of the line as it was written; the copies share the rest */
+#define BESIDE       14   /* of a hundred copies: something harmless before them, and as many behind */
+#define MADE         6000 /* texts put together out of fragments */
+#define MADE_WEIGHT  0.15f
+#define NOISE        1000 /* texts of numbers and of letters without sense */
+#define NOISE_WEIGHT 0.3f
 
 uint64_t chance_state = 1;
 
@@ -375,6 +377,33 @@ made_add(void)
 	document_add(&text);
 }
 
+/* Tables of numbers, encoded bytes, identifiers of machines: what is no language asks for nothing. */
+static void
+noise_add(void)
+{
+	static const char *const alphabets[] = {
+	    "0123456789",
+	    "0123456789.-",
+	    "0123456789abcdef",
+	    "ABCDEF0123456789",
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+	    "abcdefghijklmnopqrstuvwxyz"};
+	static const char *const marks[] = {"", " ", ", ", "\n", "-", "%", ".", ": ", "\t"};
+	static struct text text = {.weight = NOISE_WEIGHT};
+	const char *alphabet = alphabets[chance() % 6], *mark = marks[chance() % 9],
+	           *other = marks[chance() % 9];
+	size_t letters = strlen(alphabet), wanted = 10 + chance() % 700,
+	       group = 1 + chance() % (likely(50) ? 3 : 12);
+
+	text.size = 0;
+	while (text.size < wanted) {
+		for (size_t i = chance() % 2; i < group; i++)
+			text.data[text.size++] = alphabet[chance() % letters];
+		text.size += (size_t)snprintf(text.data + text.size, 8, "%s", likely(70) ? mark : other);
+	}
+	document_add(&text);
+}
+
 void
 texts_add(void)
 {
@@ -406,4 +435,6 @@ texts_add(void)
 	}
 	for (unsigned i = 0; i < MADE; i++)
 		made_add();
+	for (unsigned i = 0; i < NOISE; i++)
+		noise_add();
 }
