@@ -5,7 +5,7 @@
 
 #define KEYS_LIMIT      2048
 #define FEATURES_LEAST  4   /* two words say nothing */
-#define WHOLE_BYTES     900 /* a text up to this size is looked at whole, a longer one by its sentences */
+#define WHOLE_BYTES     500 /* a text up to this size is looked at whole, a longer one by its sentences */
 #define PIECE_BYTES     80  /* the least of a piece; at most eight times as much */
 #define PIECES_TOGETHER 3   /* looked at as one, besides each alone */
 
