@@ -277,7 +277,8 @@ archive_query(struct database *database, const char *const *folders, size_t fold
 		    archive_read(folders[i], match, &search, why) == -1)
 			goto out;
 	}
-	qsort(search.places, search.count, sizeof *search.places, later);
+	if (search.count > 1)
+		qsort(search.places, search.count, sizeof *search.places, later);
 	result = give(&search, folders, limit, ascending, seen, context, &given, why);
 out:
 	if (count != NULL)
