@@ -12,8 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define SPINS                                                                                                \
-	2000 /* about ten microseconds: longer than between two matrices, shorter than anybody would notice */
+/* About ten microseconds, thirty where pausing takes long: longer than between two matrices, shorter than anybody notices. */
+#define SPINS 2000
 
 struct crew {
 	size_t size;
