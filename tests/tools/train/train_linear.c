@@ -19,7 +19,7 @@
 #define SHARE_HARMLESS 0.5f
 #define SHARE_TOPIC    0.6f
 /* Added to what is said, so that what is doubtful falls where it should: chosen on writers left out. */
-#define LEAN_HIGH  0.3f
+#define LEAN_HIGH  0.4f
 #define LEAN_OTHER 0.4f
 #define IDF_UNIT   4.0f
 #define ROUNDS     12
