@@ -273,12 +273,14 @@ make_untidy(struct text *text)
 	size_t size = text->size, out = 0;
 	unsigned rate = chance() % 4, lost = rate * 3, wrong = rate, apart = 0;
 
-	if (likely(4))
+	if (likely(25)) {
 		lost = 100;
-	else if (likely(5))
+	} else if (likely(25)) {
 		apart = likely(50) ? 100 : 40;
-	else if (likely(6))
+		lost = likely(50) ? 100 : lost;
+	} else if (likely(6)) {
 		wrong = 20 + chance() % 40;
+	}
 	memcpy(from, text->data, size);
 	for (size_t at = 0; at < size && out + 12 < TEXT_LIMIT;) {
 		uint32_t code;
