@@ -1,7 +1,7 @@
 /*
  * evidence -- for tests: a private PostgreSQL cluster, and logs written into it as the daemon would, with their own keys.
  *
- * cluster_start() says why when the machine has no PostgreSQL; a test then skips. Static functions, as each test is a program.
+ * cluster_missing() says when the machine has no PostgreSQL; a test then skips. Static functions, as each test is a program.
  */
 #ifndef HAECHI_TESTS_EVIDENCE_H
 #define HAECHI_TESTS_EVIDENCE_H
@@ -42,6 +42,17 @@ cluster_command(const char *action, const char *directory, char *out, size_t siz
 	if (out != NULL && read)
 		out[strcspn(out, "\n")] = '\0';
 	return pclose(pipe) == 0 && read;
+}
+
+/* No PostgreSQL on this machine, and said so: main returns 77. */
+static inline bool
+cluster_missing(void)
+{
+	if (access("deploy/cluster.sh", X_OK) == 0 &&
+	    system("ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1") == 0)
+		return false;
+	puts("no PostgreSQL on this machine");
+	return true;
 }
 
 static struct cluster *cluster_running;

@@ -265,11 +265,8 @@ main(void)
 	    cmocka_unit_test(months_come_in_any_order),
 	};
 
-	if (access("deploy/cluster.sh", X_OK) != 0 ||
-	    system("ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1") != 0) {
-		puts("no PostgreSQL on this machine");
+	if (cluster_missing())
 		return 77;
-	}
 	if (sodium_init() == -1)
 		return 1;
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -402,10 +402,7 @@ main(void)
 
 	if (sodium_init() == -1)
 		return 1;
-	if (access("deploy/cluster.sh", X_OK) != 0 ||
-	    system("ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1") != 0) {
-		puts("no PostgreSQL on this machine");
+	if (cluster_missing())
 		return 77;
-	}
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

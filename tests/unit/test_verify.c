@@ -446,11 +446,8 @@ main(void)
 	    cmocka_unit_test(a_login_that_sees_a_part_is_refused),
 	};
 
-	if (access("deploy/cluster.sh", X_OK) != 0 ||
-	    system("ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1") != 0) {
-		puts("no PostgreSQL on this machine");
+	if (cluster_missing())
 		return 77;
-	}
 	if (sodium_init() == -1)
 		return 1;
 	return cmocka_run_group_tests(tests, setup, teardown);
