@@ -8,6 +8,8 @@
 #define WHOLE_BYTES     500 /* a text up to this size is looked at whole, a longer one by its sentences */
 #define PIECE_BYTES     80  /* the least of a piece; at most eight times as much */
 #define PIECES_TOGETHER 3   /* looked at as one, besides each alone */
+#define PIECES_CAUTION                                                                                       \
+	0.6f /* times the logarithm of their number: so much surer must the loudest of many be */
 
 extern const struct model_weights model_weights;
 
@@ -127,6 +129,7 @@ model_judge_by(const struct model_weights *weights, struct slice text, struct mo
 	const struct judge judge = {weights, lanes_choose()};
 	struct loudest loudest = {.said = {-INFINITY}};
 	struct tally pieces[PIECES_TOGETHER], together;
+	size_t count = 0;
 
 	if (text.size <= WHOLE_BYTES) {
 		tally_read(&together, &judge, text, 0, text.size);
@@ -135,17 +138,18 @@ model_judge_by(const struct model_weights *weights, struct slice text, struct mo
 		return;
 	}
 	/* One decisive sentence in a long text: each piece alone, and with those before it. */
-	for (size_t at = 0, i = 0; at < text.size; at = pieces[i++ % PIECES_TOGETHER].end) {
-		struct tally *now = &pieces[i % PIECES_TOGETHER];
+	for (size_t at = 0; at < text.size; at = pieces[count++ % PIECES_TOGETHER].end) {
+		struct tally *now = &pieces[count % PIECES_TOGETHER];
 
 		tally_read(now, &judge, text, at, piece_end(text, at));
 		together = *now;
 		tally_judge(&together, &judge, &loudest);
-		for (size_t k = 1; k < PIECES_TOGETHER && k <= i; k++) {
-			tally_widen(&together, &pieces[(i - k) % PIECES_TOGETHER]);
+		for (size_t k = 1; k < PIECES_TOGETHER && k <= count; k++) {
+			tally_widen(&together, &pieces[(count - k) % PIECES_TOGETHER]);
 			tally_judge(&together, &judge, &loudest);
 		}
 	}
+	loudest.said[0] -= PIECES_CAUTION * logf((float)count);
 	loudest_tell(&loudest, out);
 }
 
