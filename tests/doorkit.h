@@ -380,6 +380,14 @@ static void __attribute__((unused)) kit_alive(const struct server *server)
 	close(fd);
 }
 
+/* The handler has so many requests, counted since the server was started. */
+static void __attribute__((unused)) kit_until_begun(unsigned count)
+{
+	for (int i = 0; i < 500 && kit_begun < count; i++)
+		kit_sleep(10);
+	assert_int_equal(kit_begun, count);
+}
+
 /* Every request that was begun is done; waits for it. */
 static void __attribute__((unused)) kit_settled(void)
 {

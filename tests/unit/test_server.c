@@ -346,13 +346,14 @@ test_stop(void **state)
 	struct server *server = start(2, NULL);
 	struct kit_result result;
 	int later = kit_connect(server), idle = kit_connect(server), wait = kit_connect(server);
+	const unsigned begun = kit_begun;
 	int64_t begin;
 
 	(void)state;
 	kit_say(wait, "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
-	kit_sleep(50);
+	kit_until_begun(begun + 1);
 	kit_say(later, "GET /later HTTP/1.1\r\nHost: a\r\n\r\n");
-	kit_sleep(20);
+	kit_until_begun(begun + 2);
 	begin = clock_monotonic_ns();
 	server_stop(server, 500);
 	assert_in_range((unsigned long)((clock_monotonic_ns() - begin) / 1000000), 450, 2500);
