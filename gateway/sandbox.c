@@ -342,9 +342,12 @@ sandbox_seal(const struct sandbox_plan *plan, struct sandbox_state *state, struc
 
 	for (size_t i = 0; good && i < sizeof never / sizeof never[0]; i++)
 		good = never[i] == __NR_SCMP_ERROR || seccomp_rule_add(filter, told, never[i], 0) == 0;
-	/* Threads, but no processes; clone3() hides its flags from seccomp, so glibc is sent to clone(). */
+	/*
+	 * Threads, but no processes; clone3() hides its flags from seccomp, so glibc is sent to clone(). Quietly: libraries block
+	 * all signals around it, and a blocked SIGSYS ends the process.
+	 */
 	good = good && seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) == 0;
-	good = good && seccomp_rule_add(filter, told, SCMP_SYS(clone), 1,
+	good = good && seccomp_rule_add(filter, no, SCMP_SYS(clone), 1,
 	                                argument(0, SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0)) == 0;
 	good = good && socket_rules(filter, plan);
 	good = good && seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1) == 0;
