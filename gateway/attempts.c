@@ -1,7 +1,6 @@
 #define _GNU_SOURCE /* pipe2, REG_RAX */
 #include "gateway/attempts.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -19,13 +18,13 @@
 #include <unistd.h>
 
 #include "gateway/gateway.h"
+#include "gateway/listen.h"
 #include "schema/base/clock.h"
 #include "schema/base/log.h"
 
 #define KINDS     16 /* different attempts told apart within a minute; the rest are one */
 #define EVERY_MS  60000
 #define NAME_SIZE 24
-#define TO_SIZE   64
 
 /* What goes through the pipe: smaller than PIPE_BUF, so whole. */
 struct attempt {
@@ -35,7 +34,7 @@ struct attempt {
 };
 
 struct seen {
-	char call[NAME_SIZE], to[TO_SIZE];
+	char call[NAME_SIZE], to[ADDRESS_TEXT];
 	uint32_t untold;
 	int64_t told_ms; /* monotonic */
 };
@@ -102,14 +101,6 @@ look(struct attempts *attempts, uint64_t pointer, uint64_t size, struct sockaddr
 	return length > 0 && read(attempts->glass[0], out, sizeof *out) == length;
 }
 
-static uint16_t
-port_of(const struct sockaddr_storage *address)
-{
-	return ntohs(address->ss_family == AF_INET6
-	                 ? ((const struct sockaddr_in6 *)(const void *)address)->sin6_port
-	                 : ((const struct sockaddr_in *)(const void *)address)->sin_port);
-}
-
 static bool
 same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
 {
@@ -126,7 +117,7 @@ same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
 static bool
 declared(const struct sandbox_plan *plan, const struct sockaddr_storage *address)
 {
-	const uint16_t port = port_of(address);
+	const uint16_t port = address_port(address);
 
 	if (address->ss_family != AF_INET && address->ss_family != AF_INET6)
 		return true; /* Unix sockets are files; nothing else can be made */
@@ -180,28 +171,22 @@ watch(void *owner)
 }
 
 static void
-name(const struct attempt *attempt, char call[NAME_SIZE], char to[TO_SIZE])
+name(const struct attempt *attempt, char call[NAME_SIZE], char to[ADDRESS_TEXT])
 {
 	static const char *const families[] = {
 	    [AF_INET] = "AF_INET", [AF_INET6] = "AF_INET6", [AF_PACKET] = "AF_PACKET"};
 	const struct sockaddr_storage *const address = &attempt->address;
-	char *const found = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, attempt->call), host[46] = "?";
+	char *const found = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, attempt->call);
 
 	snprintf(call, NAME_SIZE, "%s", found == NULL ? "?" : found);
 	free(found);
 	to[0] = '\0';
-	if (address->ss_family == AF_INET) {
-		inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)address)->sin_addr, host,
-		          sizeof host);
-		snprintf(to, TO_SIZE, "%s:%u", host, (unsigned)port_of(address));
-	} else if (address->ss_family == AF_INET6) {
-		inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, host,
-		          sizeof host);
-		snprintf(to, TO_SIZE, "[%s]:%u", host, (unsigned)port_of(address));
+	if (address->ss_family == AF_INET || address->ss_family == AF_INET6) {
+		address_write(to, address);
 	} else if (attempt->call == SCMP_SYS(socket)) {
 		const uint64_t family = attempt->first;
 
-		snprintf(to, TO_SIZE, "%s,%u",
+		snprintf(to, ADDRESS_TEXT, "%s,%u",
 		         family < sizeof families / sizeof *families && families[family] != NULL
 		             ? families[family]
 		             : "?",
@@ -287,7 +272,7 @@ record(void *owner)
 	struct attempts *const attempts = owner;
 	struct pollfd ready = {.fd = attempts->pipe[0], .events = POLLIN};
 	struct attempt attempt;
-	char call[NAME_SIZE], to[TO_SIZE];
+	char call[NAME_SIZE], to[ADDRESS_TEXT];
 
 	for (;;) {
 		if (poll(&ready, 1, attempts->seen_count > 0 ? EVERY_MS : -1) == 1) {

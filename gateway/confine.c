@@ -1,12 +1,11 @@
 #include "gateway/confine.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "audit/quorum.h"
 #include "gateway/bundle_pull.h"
+#include "gateway/listen.h"
 #include "gateway/remote.h"
 #include "schema/base/log.h"
 
@@ -47,12 +46,7 @@ may_ask(struct sandbox_plan *plan, const struct engine_address *engine)
 	const char *colon;
 
 	if (engine->kind == ENGINE_TCP) {
-		may_connect(
-		    plan,
-		    ntohs(engine->socket.ss_family == AF_INET6
-		              ? ((const struct sockaddr_in6 *)(const void *)&engine->socket)->sin6_port
-		              : ((const struct sockaddr_in *)(const void *)&engine->socket)->sin_port),
-		    &engine->socket);
+		may_connect(plan, address_port(&engine->socket), &engine->socket);
 	} else if (engine->kind == ENGINE_REMOTE) {
 		colon = strrchr(engine->host, ':');
 		may_connect(plan,

@@ -1,7 +1,6 @@
 #define _GNU_SOURCE /* accept4 */
 #include "gateway/door_inside.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -13,25 +12,6 @@
 
 #define DOOR_ACCEPTS  64  /* in one round, so that those inside are served too */
 #define DOOR_RETRY_MS 100 /* after accept() ran out of descriptors */
-
-static void
-peer_write(char out[DOOR_PEER_SIZE], const struct sockaddr_storage *address)
-{
-	char text[INET6_ADDRSTRLEN];
-
-	if (address->ss_family == AF_INET) {
-		const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)address;
-
-		inet_ntop(AF_INET, &in->sin_addr, text, sizeof text);
-		snprintf(out, DOOR_PEER_SIZE, "%s:%u", text, (unsigned)ntohs(in->sin_port));
-	} else if (address->ss_family == AF_INET6) {
-		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)address;
-
-		inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof text);
-		snprintf(out, DOOR_PEER_SIZE, "[%s]:%u", text, (unsigned)ntohs(in6->sin6_port));
-	} else
-		snprintf(out, DOOR_PEER_SIZE, "unix");
-}
 
 /* A new connection; the descriptor is ours whatever happens. */
 static void
@@ -57,7 +37,7 @@ door_enter(struct door_listener *listener, int fd, const struct sockaddr_storage
 	}
 	c->door = door;
 	c->address = *address;
-	peer_write(c->peer, address);
+	address_write(c->peer, address);
 	c->watch.fd = fd;
 	connection_begin(c);
 	c->state = c->tls != NULL ? DOOR_HANDSHAKE : DOOR_HEAD;

@@ -7,10 +7,10 @@
 #include "gateway/chunk.h"
 #include "gateway/door.h"
 #include "gateway/head.h"
+#include "gateway/listen.h"
 #include "gateway/refusal.h"
 
 #define DOOR_LISTENERS SERVER_ADDRESSES
-#define DOOR_PEER_SIZE 64
 
 enum door_state {
 	DOOR_HANDSHAKE,
@@ -42,7 +42,7 @@ struct door_connection {
 	struct chunk chunk;
 	void *context; /* of the handler, while DOOR_WORK */
 	struct sockaddr_storage address;
-	char peer[DOOR_PEER_SIZE];
+	char peer[ADDRESS_TEXT];
 };
 
 struct door_listener {

@@ -49,6 +49,32 @@ address_parse(struct sockaddr_storage *out, socklen_t *size, const char *text)
 	return inet_pton(AF_INET, host, &in->sin_addr) == 1;
 }
 
+uint16_t
+address_port(const struct sockaddr_storage *address)
+{
+	return ntohs(address->ss_family == AF_INET6
+	                 ? ((const struct sockaddr_in6 *)(const void *)address)->sin6_port
+	                 : ((const struct sockaddr_in *)(const void *)address)->sin_port);
+}
+
+void
+address_write(char out[ADDRESS_TEXT], const struct sockaddr_storage *address)
+{
+	char host[INET6_ADDRSTRLEN];
+
+	if (address->ss_family == AF_INET) {
+		inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)address)->sin_addr, host,
+		          sizeof host);
+		snprintf(out, ADDRESS_TEXT, "%s:%u", host, (unsigned)address_port(address));
+	} else if (address->ss_family == AF_INET6) {
+		inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, host,
+		          sizeof host);
+		snprintf(out, ADDRESS_TEXT, "[%s]:%u", host, (unsigned)address_port(address));
+	} else {
+		snprintf(out, ADDRESS_TEXT, "unix");
+	}
+}
+
 static int
 listener_fault(struct fault *why, const char *text)
 {

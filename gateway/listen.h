@@ -7,6 +7,7 @@
 #include "gateway/server.h"
 
 #define LISTENER_TEXT 128
+#define ADDRESS_TEXT  64
 
 struct listener {
 	int  *fd;     /* one for each loop, or one when shared */
@@ -27,5 +28,8 @@ MUST_CHECK int listeners_open(struct listeners *out, const char *const *addresse
 void listeners_close(struct listeners *listeners); /* also what was opened in part */
 /* "127.0.0.1:8080", "[::1]:8080": numbers only. false: not such an address. */
 bool address_parse(struct sockaddr_storage *out, socklen_t *size, const char *text);
+/* The same text of an address; "unix" for one that is neither IPv4 nor IPv6. */
+void address_write(char out[ADDRESS_TEXT], const struct sockaddr_storage *address);
+uint16_t address_port(const struct sockaddr_storage *address); /* of IPv4 or IPv6 */
 
 #endif
