@@ -92,6 +92,16 @@ store_half16(void *to, const v16 *value)
 	_mm_storeu_si128((__m128i_u *)to + 1, _mm256_cvtps_ph(both.single[1], _MM_FROUND_TO_NEAREST_INT));
 }
 
+INLINE void
+round16(const v16 *value, v16i *out)
+{
+	union halves both = {.f = *value};
+
+	both.integer[0] = _mm256_cvtps_epi32(both.single[0]);
+	both.integer[1] = _mm256_cvtps_epi32(both.single[1]);
+	*out = both.i;
+}
+
 #include "inference/kernel_body.h"
 #include "inference/kernel_packed.h"
 

@@ -45,6 +45,12 @@ store_half16(void *to, const v16 *value)
 	_mm256_storeu_si256((__m256i_u *)to, _mm512_cvtps_ph((__m512)*value, _MM_FROUND_TO_NEAREST_INT));
 }
 
+INLINE void
+round16(const v16 *value, v16i *out)
+{
+	*out = (v16i)_mm512_cvtps_epi32((__m512)*value);
+}
+
 #include "inference/kernel_body.h"
 #include "inference/kernel_packed.h"
 #include "inference/kernel_tiles.h"

@@ -2,7 +2,8 @@
  * kernel_body -- the kernels once, in vectors of sixteen lanes, for every instruction set that includes this file.
  *
  * The includer defines KERNEL(name), TARGET (a function attribute or nothing), TILE_ROWS and TILE_TOKENS (how many
- * sums fit its registers), load_half16(from, out), store_half16(to, value), and for packed weights also multiply_bytes, dot_u7 and dot_u8:
+ * sums fit its registers), load_half16(from, out), store_half16(to, value), round16(value, out) (to the nearest whole
+ * number, even ones of two), and for packed weights also multiply_bytes, dot_u7 and dot_u8:
  * per 32-bit lane, acc + the dot product of four unsigned bytes w (below 128; any) with four signed bytes x.
  * dot_u8 takes bytes offset by 128, and U8_BIAS says whether the sum must begin at minus 128 times the sum of x.
  */
@@ -105,6 +106,24 @@ KERNEL(rms_norm)(float *out, const float *in, const float *weight, size_t size, 
 		out[i] = in[i] * factor * weight[i];
 }
 
+/*
+ * To the eleven bits of a half, nearest even; what is too small or too large for one keeps its own exponent. So files
+ * keep the scale of a block of eight-bit values, and so do other engines when they round activations: with the same
+ * scale the next layer's values round alike, and engines differ far less than each does from exact arithmetic.
+ */
+INLINE float
+as_half(float value)
+{
+	uint32_t bits;
+
+	memcpy(&bits, &value, sizeof bits);
+	if (bits < 0x38800000u)
+		return value;
+	bits = (bits + 0xfffu + (bits >> 13 & 1u)) & ~0x1fffu;
+	memcpy(&value, &bits, sizeof value);
+	return value;
+}
+
 static TARGET void
 KERNEL(quantise)(const struct activations *in, size_t token)
 {
@@ -120,14 +139,16 @@ KERNEL(quantise)(const struct activations *in, size_t token)
 
 		top = SELECT(top > other, top, other);
 		most = most_of_lanes(&top);
-		scale = most / 127.0f;
+		scale = as_half(most / 127.0f);
 		inverse = most > 0 && most < 3.0e38f ? 127.0f / most : 0.0f;
-		low = low * inverse + 12582912.0f;
-		high = high * inverse + 12582912.0f;
+		low *= inverse;
+		high *= inverse;
 		for (unsigned half = 0; half < 2; half++) {
-			v16i whole = (half == 0 ? (v16i)low : (v16i)high) - 0x4b400000;
-			v16s bytes = __builtin_convertvector(whole, v16s);
+			v16i whole;
+			v16s bytes;
 
+			round16(half == 0 ? &low : &high, &whole);
+			bytes = __builtin_convertvector(whole, v16s);
 			memcpy(quants + 16 * half, &bytes, 16);
 			sum[half] = sum_whole(&whole);
 		}

@@ -84,6 +84,15 @@ block_sum(float value, float *parts)
 
 /* ---- rounding --------------------------------------------------------------------------------------------------- */
 
+/* To the eleven bits of a half, as in kernel_body.h. */
+__device__ static inline float
+as_half(float value)
+{
+	unsigned bits = __float_as_uint(value);
+
+	return bits < 0x38800000u ? value : __uint_as_float((bits + 0xfffu + (bits >> 13 & 1u)) & ~0x1fffu);
+}
+
 /* A warp rounds 32 values, one a lane; `block` counts over all tokens. The twin of quantise() in kernel_body.h. */
 __device__ static inline void
 round_block(float value, struct rounded_out out, size_t block)
@@ -100,7 +109,7 @@ round_block(float value, struct rounded_out out, size_t block)
 	if (lane % 16 == 0)
 		out.sums[block * 2 + lane / 16] = sum;
 	if (lane == 0)
-		out.scales[block] = most / 127.0f;
+		out.scales[block] = as_half(most / 127.0f);
 }
 
 /* Grid: blocks of 32 values, blockDim.x / 32 at a time. */

@@ -6,6 +6,7 @@
 #define TILE_ROWS    2
 #define TILE_TOKENS  2
 
+#include <math.h>
 #include <string.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -38,6 +39,16 @@ store_half16(void *to, const v16 *value)
 
 		memcpy((uint8_t *)to + 2 * i, &half, 2);
 	}
+}
+
+INLINE void
+round16(const v16 *value, v16i *out)
+{
+	int32_t lane[16];
+
+	for (unsigned i = 0; i < 16; i++)
+		lane[i] = (int32_t)lrintf((*value)[i]);
+	memcpy(out, lane, sizeof *out);
 }
 
 #include "inference/kernel_body.h"

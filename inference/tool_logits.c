@@ -32,7 +32,7 @@ usage(FILE *to)
 	        "    --steps N       탐욕 생성 N개                 then N greedy tokens\n"
 	        "    --force LIST    생성 대신 이 토큰을 넣음      feed these instead of the greedy ones\n"
 	        "    --batch N       한 번에 계산할 토큰 수        tokens computed together (512)\n"
-	        "    --cache 16|32   KV 캐시의 비트                bits of the cache\n"
+	        "    --cache 16|32   KV 캐시의 비트                bits of the cache (32)\n"
 	        "    --device NAME   cpu 또는 cuda                 cpu or cuda\n"
 	        "    --threads N     스레드 수                     threads\n"
 	        "    --plain         순수 C 커널만 사용            kernels in plain C only\n",
@@ -156,7 +156,8 @@ out:
 int
 tool_logits(int count, char **arguments)
 {
-	struct job job = {.top = 10, .batch = 512};
+	/* A comparison wants nothing rounded that need not be. */
+	struct job job = {.top = 10, .batch = 512, .runner.cache_bits = 32};
 	struct fault why = {0};
 	long number;
 	int option, result = 0;

@@ -170,6 +170,50 @@ products_agree_and_do_not_depend_on_company(void **state)
 	}
 }
 
+/*
+ * To the nearest, even ones of two, with the scale of a half, in every kernel: 0.5 times 127 is such a tie, which values
+ * that came from blocks of four bits meet all the time.
+ */
+static void
+activations_round_alike_everywhere(void **state)
+{
+	static const float most[] = {1.0f, 127.0f, 0.003f, 3.1e5f, 0};
+	float values[64];
+
+	(void)state;
+	for (size_t k = 0; k < 4; k++)
+		for (size_t i = 0; i < 5; i++) {
+			const struct kernels *kernels = k < 3 ? others(k) : &kernels_plain;
+			int8_t quants[64];
+			float scales[2], offsets[2], scale = most[i] / 127.0f;
+			int32_t minus32[2], minus16[4];
+			struct activations in = {.count = 1,
+			                         .columns = 64,
+			                         .values = values,
+			                         .quants = quants,
+			                         .scales = scales,
+			                         .offsets = offsets,
+			                         .minus32 = minus32,
+			                         .minus16 = minus16};
+
+			if (kernels == NULL)
+				continue;
+			for (unsigned j = 0; j < 64; j++)
+				values[j] = most[i] * (float)(16 - (int)(j % 32)) / 16;
+			kernels->quantise(&in, 0);
+			for (unsigned j = 0; j < 64; j++)
+				assert_int_equal(quants[j],
+				                 most[i] > 0 ? lrintf(values[j] * (127.0f / most[i])) : 0);
+			if (most[i] > 0)
+				assert_int_equal(quants[8], 64); /* 63.5 */
+			if (scale >= 0x1p-14f && scale < 65504)
+				scale = half_to_float(float_to_half(scale));
+			assert_true(scales[0] == scale && scales[1] == scale);
+			assert_int_equal(minus32[1], minus16[2] + minus16[3]);
+			assert_true(offsets[1] == scale * (float)minus32[1]);
+		}
+}
+
 /* Attention over pages in any order, with a window, against the sum written out. */
 static void
 attention_agrees_with_its_definition(void **state)
@@ -288,6 +332,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(products_agree_and_do_not_depend_on_company),
+	    cmocka_unit_test(activations_round_alike_everywhere),
 	    cmocka_unit_test(attention_agrees_with_its_definition),
 	    cmocka_unit_test(halves_round_as_the_processor_does),
 	    cmocka_unit_test(a_crew_does_each_chunk_once),
