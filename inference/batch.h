@@ -44,6 +44,7 @@ struct generation {
 	struct speech speech;
 	uint8_t *stop_bytes;
 	bool ignore_end, markers;
+	size_t least; /* tokens of an answer before the model may end it */
 	float *state;                  /* of one that is only embedded: the sum so far */
 	struct constraint *constraint; /* NULL mostly */
 	struct constraint_state *said; /* what of it has been said */

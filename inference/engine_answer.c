@@ -32,15 +32,17 @@ write_head(const struct answer *answer, struct buffer *out)
 static void
 write_usage(const struct answer *answer, struct buffer *out)
 {
-	size_t completion = 0;
+	size_t completion = 0, cached = 0;
 
-	for (unsigned i = 0; i < answer->count; i++)
+	for (unsigned i = 0; i < answer->count; i++) {
 		completion += answer->choices[i].tokens;
+		if (i % answer->each == 0) /* a prompt of several answers counts once */
+			cached += answer->choices[i].cached;
+	}
 	buffer_printf(out,
 	              "\"usage\":{\"prompt_tokens\":%zu,\"completion_tokens\":%zu,\"total_tokens\":%zu,"
 	              "\"prompt_tokens_details\":{\"cached_tokens\":%zu}}",
-	              answer->prompt_tokens, completion, answer->prompt_tokens + completion,
-	              answer->cached_tokens);
+	              answer->prompt_tokens, completion, answer->prompt_tokens + completion, cached);
 }
 
 static void
@@ -75,6 +77,16 @@ answer_write_logprobs(struct answer *answer, struct buffer *out, const struct to
 	}
 }
 
+static size_t
+characters(struct slice bytes)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < bytes.size; i++)
+		count += (bytes.data[i] & 0xc0) != 0x80;
+	return count;
+}
+
 /* Completions: four arrays side by side, kept one behind the other and woven at the end. */
 static void
 write_text_logprobs(struct answer *answer, struct choice *choice, struct buffer *out,
@@ -104,7 +116,7 @@ write_text_logprobs(struct answer *answer, struct choice *choice, struct buffer 
 	buffer_string(out, "],\"text_offset\":[");
 	for (size_t i = 0; i < count; i++) {
 		buffer_printf(out, "%s%zu", i == 0 ? "" : ",", offset);
-		offset += tokenizer_bytes(tokenizer, reports[i].token).size;
+		offset += characters(tokenizer_bytes(tokenizer, reports[i].token));
 	}
 	buffer_string(out, "]}");
 	choice->offset = offset;
@@ -144,7 +156,7 @@ answer_write_event(struct answer *answer, struct choice *choice, struct slice te
 			buffer_string(out, "{\"content\":[");
 			answer_write_logprobs(answer, out, news->reports, news->report_count);
 			drop_comma(out);
-			buffer_string(out, "]}");
+			buffer_string(out, "],\"refusal\":null}");
 		} else {
 			write_text_logprobs(answer, choice, out, news->reports, news->report_count);
 		}
@@ -282,7 +294,7 @@ answer_write_whole(struct answer *answer, struct buffer *out)
 			drop_comma(&choice->logprobs);
 			buffer_string(out, ",\"logprobs\":{\"content\":[");
 			buffer_slice(out, buffer_view(&choice->logprobs));
-			buffer_string(out, "]}");
+			buffer_string(out, "],\"refusal\":null}");
 		} else if (answer->with_logprobs) {
 			/* The reports were kept whole: their arrays lie side by side. */
 			buffer_string(out, ",\"logprobs\":");

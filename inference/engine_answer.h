@@ -20,9 +20,10 @@ struct choice {
 	struct generation *generation; /* NULL once it has ended */
 	struct buffer text;            /* of a whole answer */
 	struct buffer logprobs;        /* JSON of its tokens, comma behind each */
-	size_t tokens, offset;         /* offset in the text, for completions' logprobs */
-	struct tool_calls *tools;      /* NULL: text is text */
-	size_t called;                 /* calls that the stream has told */
+	size_t tokens, cached;
+	size_t offset;            /* characters of the text so far, for completions' logprobs */
+	struct tool_calls *tools; /* NULL: text is text */
+	size_t called;            /* calls that the stream has told */
 	enum generation_end end;
 };
 
@@ -33,10 +34,11 @@ struct answer {
 	struct http_call *call; /* NULL: the client has left */
 	struct answer *next;    /* in the list of those with news */
 	bool listed;
-	bool chat, embed, base64, stream, include_usage, began, with_logprobs;
+	bool chat, embed, base64, stream, include_usage, with_logprobs;
 	char id[48];
 	int64_t created;
-	size_t prompt_tokens, cached_tokens;
+	size_t prompt_tokens;
+	unsigned each;     /* answers of each prompt */
 	size_t dimensions; /* of embeddings */
 	unsigned count, ended;
 	struct choice choices[];

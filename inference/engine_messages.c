@@ -194,7 +194,7 @@ engine_messages_read(struct engine_request *request, const struct tokenizer *tok
 		goto out;
 	}
 	engine_tools_prefix(request, &prompt);
-	result = tokenizer_encode_prompt(tokenizer, &prompt, &request->prompt, why);
+	result = tokenizer_encode_prompt(tokenizer, &prompt, &request->prompts.lists[0], why);
 out:
 	json_decref(conversation);
 	prompt_free(&prompt);

@@ -111,6 +111,7 @@ engine_tools_read(struct engine_request *request, const struct chat_template *ch
 {
 	json_t *tools = json_object_get(request->json, "tools"),
 	       *choice = json_object_get(request->json, "tool_choice");
+	const json_t *parallel = json_object_get(request->json, "parallel_tool_calls");
 	const char *word = json_is_string(choice) ? json_string_value(choice) : NULL;
 	const json_t *function = NULL;
 
@@ -122,6 +123,9 @@ engine_tools_read(struct engine_request *request, const struct chat_template *ch
 	}
 	if (check_tools(request, tools, why) == -1)
 		return -1;
+	if (parallel != NULL && !json_is_null(parallel) && !json_is_boolean(parallel))
+		return engine_request_wrong(request, "parallel_tool_calls", why);
+	request->one_call = json_is_false(parallel);
 	if (word != NULL && strcmp(word, "none") == 0)
 		return 0;
 	if ((request->tools = template_tools(chat_template)) == TOOL_STYLE_NONE) {

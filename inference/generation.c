@@ -71,6 +71,7 @@ generation_new(struct engine *engine, const struct generation_request *request, 
 	buffer_init(&generation->text, TEXT_LIMIT);
 	generation->ignore_end = request->ignore_end;
 	generation->markers = request->markers;
+	generation->least = request->min_tokens;
 	generation->logprobs = request->logprobs;
 	generation->news = request->news;
 	generation->owner = request->owner;
@@ -233,7 +234,7 @@ report(struct generation *generation, uint32_t token, const float *logits, size_
 	slot->logprob = sampler_logprobs(logits, vocabulary, token, slot->best, slot->best_count);
 }
 
-/* Whether a token may come next in an answer that is kept to a schema. */
+/* Whether a token may come next in an answer that is kept to a schema, or to a least length. */
 static bool
 fits(void *context, uint32_t token)
 {
@@ -242,6 +243,9 @@ fits(void *context, uint32_t token)
 	struct constraint_state copy;
 	struct slice bytes = tokenizer_bytes(tokenizer, token);
 
+	if (generation->constraint == NULL)
+		return !tokenizer_ends(tokenizer, token) ||
+		       generation->count - generation->prompt_count >= generation->least;
 	if (tokenizer_ends(tokenizer, token))
 		return constraint_complete(generation->said);
 	if (tokenizer_kind(tokenizer, token) == TOKEN_CONTROL || bytes.size == 0)
@@ -256,7 +260,10 @@ generation_say(struct generation *generation, float *logits)
 	struct engine *engine = generation->engine;
 	const size_t vocabulary = engine->model->shape.vocabulary;
 	enum generation_end end = GENERATION_RUNNING;
-	sampler_allowed *allowed = generation->constraint != NULL ? fits : NULL;
+	sampler_allowed *allowed =
+	    generation->constraint != NULL || generation->count - generation->prompt_count < generation->least
+	        ? fits
+	        : NULL;
 	uint32_t token;
 
 	if (generation->logprobs >= 0) {
@@ -279,8 +286,10 @@ generation_say(struct generation *generation, float *logits)
 		token = sampler_pick(generation->sampler, logits, vocabulary, allowed, generation);
 	}
 	if (token == UINT32_MAX) { /* nothing that the vocabulary holds may come next */
-		generation_finish(generation, constraint_complete(generation->said) ? GENERATION_STOP
-		                                                                    : GENERATION_FAILED);
+		generation_finish(generation,
+		                  generation->constraint != NULL && constraint_complete(generation->said)
+		                      ? GENERATION_STOP
+		                      : GENERATION_FAILED);
 		return true;
 	}
 	sampler_accept(generation->sampler, token);

@@ -51,6 +51,7 @@ struct generation_request {
 	const uint32_t *prompt; /* copied */
 	size_t prompt_count;
 	uint32_t max_tokens; /* 0: as many as the context holds */
+	uint32_t min_tokens; /* the model may not end its turn before */
 	struct sampling sampling;
 	struct slice stops[16]; /* copied */
 	size_t stop_count;

@@ -87,6 +87,8 @@ add_call(struct tool_calls *calls, const char *name, const json_t *arguments)
 	json_t *parsed = NULL;
 	uint8_t random[12] = {0};
 
+	if (calls->one && calls->count == 1)
+		return true;
 	if (calls->count == TOOL_CALLS_LIMIT || name == NULL || json_object_get(calls->names, name) == NULL)
 		return false;
 	if (json_is_string(arguments))

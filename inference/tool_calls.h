@@ -22,6 +22,7 @@ struct tool_calls {
 	json_t *names; /* object: the tools that may be called */
 	bool whole;    /* the answer is the JSON of one call and nothing else */
 	char *forced;  /* whole: of this tool, the JSON being its arguments; NULL: the JSON names it */
+	bool one;      /* calls after the first are dropped */
 	struct buffer held;
 	bool inside, begun; /* within a call; anything but white space was said */
 	size_t lead;        /* white space before the mark of the call that is held */

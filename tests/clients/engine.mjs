@@ -134,8 +134,48 @@ const tests = {
 		assert.ok(Math.abs(Math.hypot(...short.data[0].embedding) - 1) < 1e-5);
 		await refused(client.embeddings.create({ model, input, dimensions: 100000 }), 400, "dimensions");
 	},
+	async "several prompts, texts or tokens, each with its answers; a prompt said again before its answer"() {
+		const say = (more) => client.completions.create({ model, max_tokens: 4, temperature: 0, ...more });
+		const alone = await Promise.all(["고영향", "보건의료"].map((prompt) => say({ prompt })));
+		const both = await say({ prompt: ["고영향", "보건의료"], n: 2 });
+		assert.deepEqual(both.choices.map((c) => [c.index, c.text]), [0, 0, 1, 1].map((at, i) => [i, alone[at].choices[0].text]));
+		assert.equal(both.usage.prompt_tokens, alone[0].usage.prompt_tokens + alone[1].usage.prompt_tokens);
+		const echoed = await say({ prompt: "고영향", echo: true });
+		assert.equal(echoed.choices[0].text, "고영향" + alone[0].choices[0].text);
+		let streamed = "";
+		for await (const chunk of await say({ prompt: "고영향", echo: true, stream: true })) streamed += chunk.choices[0].text;
+		assert.equal(streamed, echoed.choices[0].text);
+		assert.equal((await say({ prompt: [[1, 2, 3], [4]] })).choices.length, 2);
+		const places = (await say({ prompt: "고영향", logprobs: 1, max_tokens: 12 })).choices[0];
+		places.logprobs.tokens.forEach((token, i) => token.includes("\uFFFD") || assert.equal(places.text.substr(places.logprobs.text_offset[i], token.length), token));
+		await refused(say({ prompt: [] }), 400, "prompt");
+		await refused(say({ prompt: ["a", 1] }), 400, "prompt");
+	},
+	async "an end that comes too early is not let"() {
+		const { usage } = await ask({ min_tokens: 40, max_tokens: 40 });
+		assert.equal(usage.completion_tokens, 40);
+		await refused(ask({ min_tokens: 9, max_tokens: 8 }), 400, "min_tokens");
+	},
+	async "what is not there, and what nobody knows, is told by its name"() {
+		assert.equal((await refused(ask({ model: "nope" }), 404, "model")).code, "model_not_found");
+		assert.equal((await refused(client.models.retrieve("no/pe 가"), 404, "model")).code, "model_not_found");
+		assert.equal((await client.models.retrieve(model)).id, model);
+		assert.equal((await refused(ask({ mystery: 1 }), 400, "mystery")).code, "unknown_parameter");
+		assert.equal((await refused(client.embeddings.create({ model, input: "a", mystery: 1 }), 400, "mystery")).code, "unknown_parameter");
+		assert.equal((await refused(ask({ messages: [{ role: "user", content: "가나다 ".repeat(20000) }] }), 400, "messages")).code, "context_length_exceeded");
+		await refused(ask({ max_tokens: 0 }), 400, "max_tokens");
+		await refused(ask({ temperature: 3 }), 400, "temperature");
+		await refused(ask({ modalities: ["audio"] }), 400, "modalities");
+		await refused(client.embeddings.create({ model, input: ["a", ""] }), 400, "input");
+		await refused(client.responses.create({ model, input: "a" }), 404);
+		const method = await fetch(process.env.BASE_URL + "/v1/chat/completions");
+		assert.deepEqual([method.status, method.headers.get("allow")], [405, "POST"]);
+		// all that OpenAI knows and that changes nothing here
+		await ask({ user: "u", store: false, metadata: { a: "b" }, service_tier: "auto", safety_identifier: "s", prompt_cache_key: "k", verbosity: "low",
+			reasoning_effort: "low", modalities: ["text"], parallel_tool_calls: true });
+	},
 	async "a client that leaves is let go; a full queue says so, and when to come again"() {
-		const stream = await ask({ stream: true, max_tokens: 400, extra_body: {}, ignore_eos: true });
+		const stream = await ask({ stream: true, max_tokens: 400, ignore_eos: true });
 		for await (const _ of stream) break; // aborts
 		const many = await Promise.allSettled([...Array(40)].map(() => ask({ max_tokens: 40, ignore_eos: true })));
 		const busy = many.filter((r) => r.status === "rejected").map((r) => r.reason);

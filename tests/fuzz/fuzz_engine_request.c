@@ -45,9 +45,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		constraint_free(constraint);
 	}
 	for (int chat = 0; chat < 2; chat++) {
-		if (engine_request_read(&request, slice_of(data, size), chat, tokenizer, chat_template, 4096,
-		                        &why) == 0 &&
-		    request.prompt.count > 4096)
+		if (engine_request_read(&request, slice_of(data, size), chat, "m", tokenizer, chat_template,
+		                        4096, &why) == 0 &&
+		    request.prompts.tokens > 4096 * (size_t)REQUEST_PROMPTS_LIMIT)
 			abort();
 		if (request.constrained && request.schema != NULL) {
 			struct constraint *constraint = NULL;
@@ -65,8 +65,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	{
 		struct embedding_request inputs;
 
-		if (embedding_request_read(&inputs, slice_of(data, size), tokenizer, 4096, 64, &why) == 0 &&
-		    inputs.count == 0)
+		if (embedding_request_read(&inputs, slice_of(data, size), "m", tokenizer, 4096, 64, &why) ==
+		        0 &&
+		    inputs.inputs.count == 0)
 			abort();
 		embedding_request_free(&inputs);
 	}

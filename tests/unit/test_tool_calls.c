@@ -127,12 +127,12 @@ static int
 ask(struct fixture *fixture, const char *body, struct engine_request *request, char *prompt,
     struct fault *why)
 {
-	int result = engine_request_read(request, slice_string(body), true, fixture->tokenizer,
+	int result = engine_request_read(request, slice_string(body), true, NULL, fixture->tokenizer,
 	                                 fixture->chat_template, 4096, why);
 
 	prompt[0] = '\0';
-	for (size_t i = 0; result == 0 && i < request->prompt.count; i++) {
-		struct slice bytes = tokenizer_bytes(fixture->tokenizer, request->prompt.ids[i]);
+	for (size_t i = 0; result == 0 && i < request->prompts.lists[0].count; i++) {
+		struct slice bytes = tokenizer_bytes(fixture->tokenizer, request->prompts.lists[0].ids[i]);
 
 		strncat(prompt, (const char *)bytes.data, bytes.size);
 	}
