@@ -441,8 +441,11 @@ enum phase {
 	PHASE_TENS, /* its second digit, the last: 1e99 is a number for every reader, 1e999 for none */
 };
 
-/* detail of strings: 0 plain; 1 behind '\'; 2-5 digits of \u due; 16 | n: n more bytes of a character */
+/* detail of strings: 0 plain; 1 behind '\'; 2-5 digits of \u due; DETAIL_MORE | n: n more bytes of a character */
 #define DETAIL_ESCAPE 1
+#define DETAIL_MORE   16
+#define DETAIL_LOW    32 /* ... the next below the bound: no surrogates, nothing above U+10FFFF */
+#define DETAIL_HIGH   64 /* ... the next from the bound on: nothing longer than need be */
 
 static const struct node *
 node_of(const struct constraint_state *state, const struct constraint_frame *frame)
@@ -471,10 +474,13 @@ constraint_begin(struct constraint_state *state, const struct constraint *constr
 static int
 string_byte(uint8_t *detail, uint8_t byte)
 {
-	if (*detail & 16) {
-		if ((byte & 0xc0) != 0x80)
+	if (*detail & DETAIL_MORE) {
+		uint8_t left = *detail & 3, bound = left == 3 ? 0x90 : 0xa0;
+
+		if ((byte & 0xc0) != 0x80 || ((*detail & DETAIL_LOW) && byte >= bound) ||
+		    ((*detail & DETAIL_HIGH) && byte < bound))
 			return 0;
-		*detail = (*detail & 3) == 1 ? 0 : (uint8_t)(*detail - 1);
+		*detail = left == 1 ? 0 : (uint8_t)(DETAIL_MORE | (left - 1));
 		return 1;
 	}
 	if (*detail == DETAIL_ESCAPE) {
@@ -502,11 +508,11 @@ string_byte(uint8_t *detail, uint8_t byte)
 	if (byte == '\\')
 		*detail = DETAIL_ESCAPE;
 	else if (byte >= 0xc2 && byte <= 0xdf)
-		*detail = 16 | 1;
+		*detail = DETAIL_MORE | 1;
 	else if (byte >= 0xe0 && byte <= 0xef)
-		*detail = 16 | 2;
+		*detail = DETAIL_MORE | 2 | (byte == 0xe0 ? DETAIL_HIGH : byte == 0xed ? DETAIL_LOW : 0);
 	else if (byte >= 0xf0 && byte <= 0xf4)
-		*detail = 16 | 3;
+		*detail = DETAIL_MORE | 3 | (byte == 0xf0 ? DETAIL_HIGH : byte == 0xf4 ? DETAIL_LOW : 0);
 	else if (byte >= 0x80)
 		return 0;
 	return 1;

@@ -34,7 +34,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (constraint_complete(&state) && at > start) {
 			/* A number may end with what was let through so far; everything else has its end. */
 			json_t *answer =
-			    json_loadb((const char *)data + start, at - start, JSON_DECODE_ANY, NULL);
+			    json_loadb((const char *)data + start, at - start, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
 
 			if (answer == NULL && at - start < 300)
 				abort();

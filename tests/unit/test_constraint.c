@@ -41,6 +41,7 @@ any_object_is_json(void **state)
 	    "{ \"a\" : 1 }",
 	    "{\"a\":[1,-2.5e+3,{\"b\":null}],\"한글\":\"가\\n\\u00e9\",\"c\":true}",
 	    "{\"a\":[]}",
+	    "{\"a\":\"\xe0\xa0\x80\xed\x9f\xbf\xee\x80\x80\xf0\x90\x80\x80\xf4\x8f\xbf\xbf\"}",
 	    "{\"a\":{}}",
 	    "{\n\"a\": false\n}"};
 	static const char *const bad[] = {"[",
@@ -53,6 +54,10 @@ any_object_is_json(void **state)
 	                                  "{\"a\":[1,]",
 	                                  "{\"a\":\"\x01",
 	                                  "{\"a\":\"\xff",
+	                                  "{\"a\":\"\xed\xb8", /* a surrogate */
+	                                  "{\"a\":\"\xe0\x80", /* longer than need be */
+	                                  "{\"a\":\"\xf0\x8f", /* likewise */
+	                                  "{\"a\":\"\xf4\x90", /* above U+10FFFF */
 	                                  "{\"a\":\"\\x",
 	                                  "{} {",
 	                                  "{\"a\":1]",
