@@ -60,8 +60,9 @@ deploy/prepare.sh "$state" "$socket" "$listen" "$name" >"$state/prepare.log" 2>&
 	cat "$state/prepare.log" >&2
 	exit 2
 }
-# Another model or address than last time: the configuration is kept, these two lines follow.
-sed -i -e "s|^      - name: .*|      - name: $name|" -e "/^listen:/{n;s|^  - .*|  - $listen|}" "$state/haechi.yaml"
+# Another model or address than last time: the configuration is kept, these two lines follow; other engines are not ours.
+sed -i -e "/^  - name: local/,/^      - name: /s|^      - name: .*|      - name: $name|" \
+	-e "/^listen:/{n;s|^  - .*|  - $listen|}" "$state/haechi.yaml"
 "$BUILD/haechid" -c "$state/haechi.yaml" >>"$state/haechid.log" 2>&1 9>&- &
 gateway=$!
 wait_for "$gateway" haechid "$state/haechid.log" curl -fsS "http://$listen/readyz"
