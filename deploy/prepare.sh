@@ -12,6 +12,9 @@ admin="host=$socket user=haechi_admin dbname=haechi"
 "$build/haechi" db login haechi_auditor_login --role auditor --agency '*' --database "$admin"
 "$build/haechi" db login haechi_regulator_login --role regulator --database "$admin"
 
+# Where `haechi audit` and its like look when nobody names a database.
+echo "host=$socket user=haechi_auditor_login dbname=haechi" >"$state/database"
+
 # A key to sign policy bundles with; agencies keep the secret half elsewhere.
 mkdir -p "$state/policy-keys"
 [ -f "$state/policy-keys/operator.pub" ] || "$build/haechi" policy bundle keygen operator --out "$state/policy-keys" >/dev/null

@@ -48,7 +48,7 @@ state_keep(const struct verified *reached, const char *path, struct fault *why)
 int
 audit_verify(const struct audit_options *options, struct fault *why)
 {
-	const char *conninfo = options->database != NULL ? options->database : getenv("HAECHI_DATABASE");
+	const char *const conninfo = command_conninfo(options->database);
 	int64_t began = clock_monotonic_ns();
 	struct verify_options how = {.keyring = options->keyring,
 	                             .witnesses = options->witnesses,

@@ -82,18 +82,49 @@ content_read(struct content *content, json_t *line, struct fault *why)
 	return 0;
 }
 
-/* "start", "end" within the part a place lies in, and which part when there are several. */
-static void
-write_place(struct buffer *out, const struct content *content, size_t start, size_t end)
+/* The part a place begins in. */
+static size_t
+part_of(const struct content *content, size_t start)
 {
 	size_t part = content->count > 0 ? content->count - 1 : 0;
 
 	while (part > 0 && content->start[part] > start)
 		part--;
+	return part;
+}
+
+/* "start", "end" within the part a place lies in, and which part when there are several. */
+static void
+write_place(struct buffer *out, const struct content *content, size_t start, size_t end)
+{
+	const size_t part = part_of(content, start);
+
 	buffer_printf(out, "\"start\":%zu,\"end\":%zu", start - content->start[part],
 	              end - content->start[part]);
 	if (content->messages)
 		buffer_printf(out, ",\"part\":%zu", part);
+}
+
+/* What supports a domain may reach over several parts: a place in each of them. */
+static void
+write_evidence(struct buffer *out, const struct content *content, const struct signal *signal, bool *more)
+{
+	size_t start = signal->start;
+
+	for (size_t part = part_of(content, start); start < signal->end; part++) {
+		const bool last = part + 1 >= content->count;
+		const size_t next = last ? signal->end : content->start[part + 1];
+		const size_t rest = last ? next : next - 1; /* without the line feed that joins parts */
+		const size_t end = rest < signal->end ? rest : signal->end;
+
+		if (end > start) {
+			buffer_string(out, *more ? ",{" : "{");
+			write_place(out, content, start, end);
+			buffer_printf(out, ",\"rule\":\"%s\"}", signal->rule);
+			*more = true;
+		}
+		start = next;
+	}
 }
 
 static void
@@ -114,10 +145,7 @@ write_domains(struct buffer *out, const struct content *content, const struct de
 		for (size_t k = i; k < detection->signal_count; k++) {
 			if (detection->signals[k].domain != signal->domain)
 				continue;
-			buffer_string(out, more ? ",{" : "{");
-			write_place(out, content, detection->signals[k].start, detection->signals[k].end);
-			buffer_printf(out, ",\"rule\":\"%s\"}", detection->signals[k].rule);
-			more = true;
+			write_evidence(out, content, &detection->signals[k], &more);
 		}
 		buffer_string(out, "]}");
 	}
@@ -206,30 +234,31 @@ static void
 write_id(struct buffer *out, const json_t *id)
 {
 	buffer_string(out, "{\"id\":");
-	if (json_is_string(id))
-		json_quote(out, slice_of(json_string_value(id), json_string_length(id)));
-	else if (json_is_integer(id))
-		buffer_printf(out, "%lld", (long long)json_integer_value(id));
-	else
+	if (id == NULL)
 		buffer_string(out, "null");
+	else
+		json_write(out, id);
 }
 
 int
-classifier_answer(struct classifier *classifier, struct slice text, size_t number, struct slice *answer,
-                  struct fault *why)
+classifier_answer(struct classifier *classifier, struct slice text, bool too_long, size_t number,
+                  struct slice *answer, struct fault *why)
 {
 	struct detection detection;
 	struct buffer *out = &classifier->out;
-	json_t *line = json_read(text, CLASSIFY_LINE_LIMIT, JSON_DEPTH_LIMIT, why);
+	json_t *line = too_long ? NULL : json_read(text, CLASSIFY_LINE_LIMIT, JSON_DEPTH_LIMIT, why);
 	const json_t *id = json_object_get(line, "id");
 	int result = -1;
+
+	if (too_long)
+		fault_set(why, FAULT_TOO_LARGE, "줄이 8MiB를 넘습니다", "the line is longer than 8 MiB");
 
 	buffer_reset(out);
 	arena_reset(classifier->arena);
 	write_id(out, id);
 	if (line == NULL)
 		goto out;
-	if (!json_is_object(line) || (!json_is_string(id) && !json_is_integer(id))) {
+	if (id == NULL) {
 		fault_set(why, FAULT_INVALID, "\"id\"가 있는 JSON 객체여야 합니다",
 		          "must be a JSON object with an \"id\"");
 		goto out;

@@ -25,9 +25,9 @@ void classifier_close(struct classifier *classifier); /* NULL is fine */
 bool classifier_read(struct classifier *classifier, FILE *from, struct slice *line, bool *too_long);
 /*
  * The answer to line `number`, with its line feed; the classifier's own until the next call. -1: the answer is an error
- * line and *why says why, too.
+ * line and *why says why, too. The id is given back as it came, whatever JSON it is.
  */
-MUST_CHECK int classifier_answer(struct classifier *classifier, struct slice line, size_t number,
-                                 struct slice *answer, struct fault *why);
+MUST_CHECK int classifier_answer(struct classifier *classifier, struct slice line, bool too_long,
+                                 size_t number, struct slice *answer, struct fault *why);
 
 #endif

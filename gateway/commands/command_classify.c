@@ -8,6 +8,7 @@
 
 #include "gateway/commands/classify_lines.h"
 #include "gateway/commands/commands.h"
+#include "gateway/commands/common.h"
 
 /* Every line answered; *bad: some by an error. -1: standard output is gone. */
 static int
@@ -20,12 +21,13 @@ classify_file(struct classifier *classifier, FILE *from, bool stream, bool *bad)
 	while (classifier_read(classifier, from, &line, &too_long)) {
 		struct fault why = {0};
 
-		number++;
+		if (++number == 1)
+			line = slice_unmarked(line);
 		while (line.size > 0 && (line.data[line.size - 1] == '\r' || line.data[line.size - 1] == ' '))
 			line.size--;
 		if (line.size == 0 && !too_long)
 			continue;
-		if (classifier_answer(classifier, line, number, &answer, &why) == -1) {
+		if (classifier_answer(classifier, line, too_long, number, &answer, &why) == -1) {
 			fault_print(stderr, "haechi classify", &why);
 			*bad = true;
 		}
@@ -52,7 +54,7 @@ command_classify(int argc, char **argv)
 {
 	struct classifier *classifier = NULL;
 	struct fault why = {0};
-	const char *path = "-";
+	const char *path = NULL;
 	FILE *from = NULL;
 	bool stream = false, bad = false;
 	int status = EXIT_USAGE;
@@ -65,22 +67,26 @@ command_classify(int argc, char **argv)
 		} else if (strcmp(argv[i], "--help") == 0) {
 			usage(stdout);
 			return EXIT_GOOD;
-		} else if (argv[i][0] == '-' && argv[i][1] != '\0') {
-			usage(stderr);
-			return EXIT_USAGE;
+		} else if (path != NULL || (argv[i][0] == '-' && argv[i][1] != '\0')) {
+			return command_unknown(argv[i]);
 		} else {
 			path = argv[i];
 		}
 	}
 	if (classifier_open(&classifier, &why) == -1)
 		goto failed;
-	from = strcmp(path, "-") == 0 ? stdin : fopen(path, "r");
-	if (from == NULL) {
-		fault_errno(&why, "%s", "%s", path);
+	if (path == NULL || strcmp(path, "-") == 0)
+		from = stdin;
+	else if ((from = fopen(path, "r")) == NULL) {
+		fault_errno(&why, "파일을 열 수 없습니다: %s", "cannot open %s", path);
 		goto failed;
 	}
 	if (classify_file(classifier, from, stream, &bad) == -1 || fflush(stdout) != 0) {
 		fault_errno(&why, "표준 출력", "standard output");
+		goto failed;
+	}
+	if (ferror(from)) {
+		fault_errno(&why, "파일을 읽을 수 없습니다: %s", "cannot read %s", path == NULL ? "-" : path);
 		goto failed;
 	}
 	status = bad ? EXIT_USAGE : EXIT_GOOD;

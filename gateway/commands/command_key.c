@@ -92,7 +92,7 @@ create(const struct options *options)
 		return command_fail(&why);
 	}
 	if (options->expires != NULL &&
-	    command_parse_time(&expires_ms, "--expires", options->expires, &why) == -1)
+	    command_parse_time(&expires_ms, "expires", options->expires, &why) == -1)
 		return command_fail(&why);
 	request = json_pack("{s:s, s:s, s:s, s:O, s:O, s:I}", "op", "key.create", "agency", options->agency,
 	                    "service", options->service, "usecases", options->usecases, "roles",

@@ -7,6 +7,7 @@
 
 #include "gateway/commands/asking.h"
 #include "gateway/commands/commands.h"
+#include "gateway/commands/common.h"
 #include "gateway/commands/forms.h"
 #include "gateway/commands/rules.h"
 #include "schema/base/clock.h"
@@ -241,8 +242,7 @@ usecase_assess(int argc, char **argv)
 			usage(stdout);
 			return EXIT_GOOD;
 		} else if (argv[i][0] == '-' && argv[i][1] != '\0') {
-			usage(stderr);
-			return EXIT_USAGE;
+			return command_unknown(argv[i]);
 		} else {
 			argv[files++] = argv[i];
 		}
@@ -403,8 +403,7 @@ usecase_form(int argc, char **argv)
 		} else if (which == NULL && (argv[i][0] != '-' || argv[i][1] == '\0')) {
 			which = argv[i];
 		} else {
-			usage(stderr);
-			return EXIT_USAGE;
+			return command_unknown(argv[i]);
 		}
 	}
 	if (which == NULL) {
@@ -414,9 +413,7 @@ usecase_form(int argc, char **argv)
 	document = document_of(which, socket, agency, &why);
 	result = document == NULL ? -1 : form_print(argv[0], document, &options, &why);
 	json_decref(document);
-	if (result == -1)
-		fault_print(stderr, "haechi usecase", &why);
-	return result == -1 ? EXIT_USAGE : EXIT_GOOD;
+	return result == -1 ? command_fail(&why) : EXIT_GOOD;
 }
 
 int

@@ -36,12 +36,30 @@ command_config_database(char **out, const char *path, struct fault *why)
 	return *out == NULL ? fault_memory(why) : 0;
 }
 
+const char *
+command_conninfo(const char *option)
+{
+	static char line[4096];
+	const char *const named = option != NULL ? option : getenv("HAECHI_DATABASE");
+	FILE *file;
+
+	if (option != NULL || (named != NULL && named[0] != '\0'))
+		return named[0] == '\0' ? NULL : named;
+	if ((file = fopen("var/database", "re")) == NULL)
+		return NULL;
+	if (fgets(line, sizeof line, file) == NULL)
+		line[0] = '\0';
+	fclose(file);
+	line[strcspn(line, "\n")] = '\0';
+	return line[0] == '\0' ? NULL : line;
+}
+
 int
 command_open_database(struct database **out, const char *option, struct fault *why)
 {
-	const char *conninfo = option != NULL ? option : getenv("HAECHI_DATABASE");
+	const char *const conninfo = command_conninfo(option);
 
-	if (conninfo == NULL || conninfo[0] == '\0')
+	if (conninfo == NULL)
 		return fault_set(why, FAULT_USAGE,
 		                 "데이터베이스를 알려 주십시오: --database 'host=… dbname=…', -c haechi.yaml "
 		                 "또는 환경 변수 "
@@ -60,6 +78,16 @@ command_fail(const struct fault *why)
 }
 
 int
+command_unknown(const char *option)
+{
+	struct fault why;
+
+	fault_set(&why, FAULT_USAGE, "모르는 선택이거나 값이 맞지 않습니다: %s",
+	          "an unknown option, or a value where none belongs: %s", option);
+	return command_fail(&why);
+}
+
+int
 command_option(int argc, char **argv, const char *letters, const struct option *known)
 {
 	const int at = optind == 0 ? 1 : optind;
@@ -72,14 +100,13 @@ command_option(int argc, char **argv, const char *letters, const struct option *
 		return option;
 	for (; known->name != NULL; known++)
 		lacks_value |= known->val == optopt && known->has_arg == required_argument;
-	if (lacks_value)
+	if (lacks_value) {
 		fault_set(&why, FAULT_USAGE, "선택에 값이 없습니다: %s", "an option lacks its value: %s",
 		          argv[optind - 1]);
-	else
-		fault_set(&why, FAULT_USAGE, "모르는 선택이거나 값이 맞지 않습니다: %s",
-		          "an unknown option, or a value where none belongs: %s",
-		          argv[optind > at ? optind - 1 : at]);
-	(void)command_fail(&why);
+		(void)command_fail(&why);
+	} else {
+		(void)command_unknown(argv[optind > at ? optind - 1 : at]);
+	}
 	return option;
 }
 

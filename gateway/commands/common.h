@@ -8,7 +8,12 @@
 
 /* -c FILE: the connection that haechi.yaml names, into *out, the caller's to free(). */
 MUST_CHECK int command_config_database(char **out, const char *path, struct fault *why);
-/* --database or what -c gave, else the environment's HAECHI_DATABASE; FAULT_USAGE when neither is there. */
+/*
+ * The connection: --database or what -c gave, else the environment's HAECHI_DATABASE, else the line in var/database, which
+ * `make run` writes. NULL when there is none. Borrowed; a later call may overwrite it.
+ */
+const char *command_conninfo(const char *option);
+/* The database there; FAULT_USAGE when nothing names one. */
 MUST_CHECK int command_open_database(struct database **out, const char *option, struct fault *why);
 
 /* Print the fault for `haechi`, and the exit status that goes with its kind: 1 for evidence that does not hold, else 2. */
@@ -17,6 +22,8 @@ int command_fail(const struct fault *why);
 /* getopt_long() that says what is wrong in both languages; '?' after that. */
 struct option;
 int command_option(int argc, char **argv, const char *letters, const struct option *known);
+/* The same words for one that is unknown, or stands alone where it needs a value; the exit status is 2. */
+int command_unknown(const char *option);
 
 /*
  * In place: what could steer a terminal or turn the reading order around becomes '?' (control characters, also the C1 ones;

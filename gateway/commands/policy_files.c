@@ -44,7 +44,7 @@ add_file(struct policy_texts *texts, const char *path, struct fault *why)
 		return -1;
 	}
 	texts->items[texts->count].name = texts->names[texts->count];
-	texts->items[texts->count].text = buffer_view(&texts->contents[texts->count]);
+	texts->items[texts->count].text = slice_unmarked(buffer_view(&texts->contents[texts->count]));
 	texts->count++;
 	return 0;
 }
@@ -168,7 +168,8 @@ policy_files_load_schema(struct cedar_schema **out, const char *path, struct ced
 	*out = NULL;
 	buffer_init(&text, FILE_LIMIT);
 	if (file_read(&text, path, FILE_LIMIT, why) == 0)
-		result = cedar_schema_parse(out, (struct cedar_source){path, buffer_view(&text)}, notes, why);
+		result = cedar_schema_parse(
+		    out, (struct cedar_source){path, slice_unmarked(buffer_view(&text))}, notes, why);
 	buffer_free(&text);
 	return result;
 }
@@ -183,11 +184,12 @@ policy_files_request(struct cedar_request *request, const char *path, const stru
 
 	buffer_init(&text, CEDAR_JSON_LIMIT);
 	if (file_read(&text, path, CEDAR_JSON_LIMIT, why) == 0 &&
-	    cedar_json_read(&json, arena, buffer_view(&text), CEDAR_JSON_DEPTH, why) == 0) {
+	    cedar_json_read(&json, arena, slice_unmarked(buffer_view(&text)), CEDAR_JSON_DEPTH, why) == 0) {
 		flag = cedar_json_get(json, "validateRequest");
 		if (flag != NULL && flag->kind == CEDAR_JSON_BOOL && !flag->as.boolean)
 			check = false;
-		result = cedar_request_read(request, arena, buffer_view(&text), schema, check, why);
+		result = cedar_request_read(request, arena, slice_unmarked(buffer_view(&text)), schema, check,
+		                            why);
 	}
 	buffer_free(&text);
 	return result == 0 ? 0 : fault_prefix(why, "%s", "%s", path);
@@ -202,7 +204,8 @@ policy_files_entities(struct cedar_entities **entities, const char *path, const 
 
 	buffer_init(&text, CEDAR_JSON_LIMIT);
 	if (file_read(&text, path, CEDAR_JSON_LIMIT, why) == 0)
-		result = cedar_entities_read(entities, arena, buffer_view(&text), schema, why);
+		result =
+		    cedar_entities_read(entities, arena, slice_unmarked(buffer_view(&text)), schema, why);
 	buffer_free(&text);
 	return result == 0 ? 0 : fault_prefix(why, "%s", "%s", path);
 }

@@ -27,6 +27,7 @@ struct stamp {
 	struct timespec changed;
 	off_t size;
 	ino_t inode;
+	bool folder; /* says nothing of the files in it: read every time */
 };
 
 struct served {
@@ -52,20 +53,20 @@ take_stamp(struct stamp *stamp, const char *path, struct fault *why)
 	stamp->changed = about.st_mtim;
 	stamp->size = about.st_size;
 	stamp->inode = about.st_ino;
+	stamp->folder = S_ISDIR(about.st_mode);
 	return 0;
 }
 
 static bool
 same_stamp(const struct stamp *a, const struct stamp *b)
 {
-	return strcmp(a->path, b->path) == 0 && a->changed.tv_sec == b->changed.tv_sec &&
+	return !a->folder && strcmp(a->path, b->path) == 0 && a->changed.tv_sec == b->changed.tv_sec &&
 	       a->changed.tv_nsec == b->changed.tv_nsec && a->size == b->size && a->inode == b->inode;
 }
 
 static int
-want_policies(struct served *served, const char *path, struct fault *why)
+want_policies(struct served *served, const char *path, struct cedar_notes *notes, struct fault *why)
 {
-	struct cedar_notes notes = {.arena = served->notes_arena};
 	struct stamp stamp;
 
 	if (take_stamp(&stamp, path, why) == -1)
@@ -74,7 +75,7 @@ want_policies(struct served *served, const char *path, struct fault *why)
 		return 0;
 	cedar_policies_free(served->policies);
 	served->policies = NULL;
-	if (policy_files_load(&served->policies, &path, 1, false, &notes, why) == -1)
+	if (policy_files_load(&served->policies, &path, 1, false, notes, why) == -1)
 		return -1;
 	served->policies_stamp = stamp;
 	return 0;
@@ -89,9 +90,8 @@ forget_entities(struct served *served)
 }
 
 static int
-want_schema(struct served *served, const char *path, struct fault *why)
+want_schema(struct served *served, const char *path, struct cedar_notes *notes, struct fault *why)
 {
-	struct cedar_notes notes = {.arena = served->notes_arena};
 	struct stamp stamp = {.path = ""};
 
 	if (path != NULL && take_stamp(&stamp, path, why) == -1)
@@ -102,7 +102,7 @@ want_schema(struct served *served, const char *path, struct fault *why)
 	cedar_schema_free(served->schema);
 	served->schema = NULL;
 	memset(&served->schema_stamp, 0, sizeof served->schema_stamp);
-	if (path != NULL && policy_files_load_schema(&served->schema, path, &notes, why) == -1)
+	if (path != NULL && policy_files_load_schema(&served->schema, path, notes, why) == -1)
 		return -1;
 	served->schema_stamp = stamp;
 	return 0;
@@ -124,8 +124,8 @@ want_entities(struct served *served, const char *path, struct fault *why)
 	if ((served->entities_arena = arena_new(ARENA_LIMIT)) == NULL)
 		fault_memory(why);
 	else if (file_read(&text, path, CEDAR_JSON_LIMIT, why) == 0)
-		result = cedar_entities_read(&served->entities, served->entities_arena, buffer_view(&text),
-		                             served->schema, why);
+		result = cedar_entities_read(&served->entities, served->entities_arena,
+		                             slice_unmarked(buffer_view(&text)), served->schema, why);
 	buffer_free(&text);
 	if (result == -1) {
 		forget_entities(served);
@@ -155,14 +155,16 @@ answer_authorize(struct served *served, const struct cedar_json *question, struc
 	const struct cedar_json *request_json = cedar_json_get(question, "request"),
 	                        *check_json = cedar_json_get(request_json, "validateRequest");
 	bool check = check_json == NULL || check_json->kind != CEDAR_JSON_BOOL || check_json->as.boolean;
+	struct cedar_notes notes = {.arena = served->notes_arena};
 	struct cedar_request request;
 	struct cedar_result result;
 
 	if (policies == NULL || entities == NULL || request_json == NULL)
 		return fault_set(why, FAULT_INVALID, "policies, entities, request가 모두 있어야 합니다",
 		                 "policies, entities and request are needed");
-	if (want_schema(served, text_of(arena, question, "schema"), why) == -1 ||
-	    want_policies(served, policies, why) == -1 || want_entities(served, entities, why) == -1 ||
+	if (want_schema(served, text_of(arena, question, "schema"), &notes, why) == -1 ||
+	    want_policies(served, policies, &notes, why) == -1 ||
+	    want_entities(served, entities, why) == -1 ||
 	    cedar_request_from(&request, arena, request_json, served->schema, check, why) == -1 ||
 	    cedar_authorize(served->policies, &request, served->entities, arena, &result, why) == -1)
 		return -1;
@@ -176,13 +178,16 @@ answer_validate(struct served *served, const struct cedar_json *question, struct
 {
 	const char *policies = text_of(arena, question, "policies"),
 	           *schema = text_of(arena, question, "schema");
-	struct cedar_notes notes = {.arena = arena};
+	struct cedar_notes notes = {.arena = served->notes_arena};
 
 	if (policies == NULL || schema == NULL)
 		return fault_set(why, FAULT_INVALID, "policies와 schema가 있어야 합니다",
 		                 "policies and schema are needed");
-	if (want_schema(served, schema, why) == -1 || want_policies(served, policies, why) == -1 ||
-	    cedar_validate(served->policies, served->schema, &notes, why) == -1)
+	/* A text that is no policy, or no schema, is an answer, too: the set is not valid. */
+	if ((want_schema(served, schema, &notes, why) == -1 ||
+	     want_policies(served, policies, &notes, why) == -1 ||
+	     cedar_validate(served->policies, served->schema, &notes, why) == -1) &&
+	    notes.errors == 0)
 		return -1;
 	buffer_printf(out, "{\"valid\":%s,\"errors\":", notes.errors == 0 ? "true" : "false");
 	policy_write_notes(out, &notes, CEDAR_ERROR);

@@ -274,7 +274,7 @@ run_file(struct testing *testing, const char *path, struct fault *why)
 
 	buffer_init(&text, TRIALS_FILE_LIMIT);
 	if (file_read(&text, path, TRIALS_FILE_LIMIT, why) == 0)
-		result = trials_run(&testing->trials, path, buffer_view(&text), why);
+		result = trials_run(&testing->trials, path, slice_unmarked(buffer_view(&text)), why);
 	buffer_free(&text);
 	testing->files++;
 	return result;

@@ -77,11 +77,12 @@ policy_lint(const struct policy_options *options)
 	if (options->policy_count == 0) {
 		fault_set(&why, FAULT_USAGE, "정책 파일을 적으십시오", "name a file of policies");
 		status = policy_files_fail(NULL, &why);
-	} else if (policy_files_load(&policies, options->policies, options->policy_count, false, &notes,
-	                             &why) == -1 ||
-	           annotations_check(policies, DIALECT_BY_ACTION, &notes, &why) == -1) {
+	} else if ((policy_files_load(&policies, options->policies, options->policy_count, false, &notes,
+	                              &why) == -1 ||
+	            annotations_check(policies, DIALECT_BY_ACTION, &notes, &why) == -1) &&
+	           notes.errors == 0) {
 		status = policy_files_fail(&notes, &why);
-	} else {
+	} else { /* a text that is no policy is not clean either */
 		status = notes.errors == 0 ? EXIT_GOOD : EXIT_NO;
 		if (options->json) {
 			buffer_printf(&out,
@@ -91,10 +92,11 @@ policy_lint(const struct policy_options *options)
 			if (!buffer_ok(&out) || fwrite(out.data, 1, out.size, stdout) != out.size)
 				status = EXIT_USAGE;
 		} else {
+			const size_t count = policies == NULL ? 0 : cedar_policies_count(policies);
+
 			cedar_notes_print(stdout, &notes);
-			printf("%zu개 정책, 잘못 %zu건 / %zu policies, %zu mistakes\n",
-			       cedar_policies_count(policies), notes.errors, cedar_policies_count(policies),
-			       notes.errors);
+			printf("%zu개 정책, 잘못 %zu건 / %zu policies, %zu mistakes\n", count, notes.errors,
+			       count, notes.errors);
 		}
 	}
 	cedar_policies_free(policies);

@@ -145,15 +145,16 @@ static int
 add(const struct options *options, const char *path, bool must_exist)
 {
 	struct buffer document;
+	struct slice text;
 	struct fault why;
 	json_t *request, *result = NULL;
 	int status = EXIT_GOOD;
 
 	if (file_read(&document, path, DOCUMENT_LIMIT, &why) == -1)
 		return command_fail(&why);
+	text = slice_unmarked(buffer_view(&document));
 	request = json_pack("{s:s, s:o, s:b}", "op", "usecase.add", "document",
-	                    json_stringn((const char *)document.data, document.size), "must_exist",
-	                    (int)must_exist);
+	                    json_stringn((const char *)text.data, text.size), "must_exist", (int)must_exist);
 	buffer_free(&document);
 	if (asking_ask(options->socket, request, &result, &why) == -1) {
 		fault_prefix(&why, "%s", "%s", path);

@@ -16,6 +16,16 @@ slice_string(const char *text)
 	return text == NULL ? (struct slice){NULL, 0} : slice_of(text, strlen(text));
 }
 
+struct slice
+slice_unmarked(struct slice text)
+{
+	static const uint8_t mark[] = {0xef, 0xbb, 0xbf};
+
+	if (text.size < sizeof mark || memcmp(text.data, mark, sizeof mark) != 0)
+		return text;
+	return slice_of(text.data + sizeof mark, text.size - sizeof mark);
+}
+
 bool
 slice_equal(struct slice a, struct slice b)
 {

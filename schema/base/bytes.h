@@ -25,6 +25,8 @@ struct slice {
 
 struct slice slice_of(const void *data, size_t size);
 struct slice slice_string(const char *text); /* NULL gives the empty slice */
+/* Without the mark (U+FEFF) that some editors put in front of UTF-8 text. */
+struct slice slice_unmarked(struct slice text);
 bool slice_equal(struct slice a, struct slice b);
 bool slice_is(struct slice a, const char *text);
 int slice_compare(struct slice a, struct slice b); /* bytewise, then by length */

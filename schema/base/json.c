@@ -114,7 +114,7 @@ json_read_file(const char *path, size_t size_limit, struct fault *why)
 
 	if (file_read(&content, path, size_limit, why) == -1)
 		return NULL;
-	value = json_read(buffer_view(&content), size_limit, JSON_DEPTH_LIMIT, why);
+	value = json_read(slice_unmarked(buffer_view(&content)), size_limit, JSON_DEPTH_LIMIT, why);
 	buffer_free(&content);
 	if (value == NULL)
 		fault_prefix(why, "%s", "%s", path);

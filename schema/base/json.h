@@ -16,6 +16,7 @@
 
 /* Parse exactly one value. The caller's, to json_decref(). The fault names line and column, never content. */
 MUST_CHECK json_t *json_read(struct slice text, size_t size_limit, unsigned depth_limit, struct fault *why);
+/* The same of a file, which may begin with a byte order mark. */
 MUST_CHECK json_t *json_read_file(const char *path, size_t size_limit, struct fault *why);
 
 /* RFC 8785 bytes of a tree without reals; false in the buffer (failed) when it holds what JCS-integers cannot. */

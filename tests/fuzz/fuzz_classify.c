@@ -38,7 +38,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size == 0 || (from = fmemopen((void *)(uintptr_t)data, size, "rb")) == NULL)
 		return 0;
 	while (classifier_read(classifier, from, &line, &too_long)) {
-		int result = classifier_answer(classifier, line, ++number, &answer, &why);
+		int result = classifier_answer(classifier, line, too_long, ++number, &answer, &why);
 
 		check(answer, result == 0);
 	}
