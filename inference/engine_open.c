@@ -68,7 +68,7 @@ open_device(struct engine *engine, const struct engine_options *options, struct 
 	                                .rows = STEP_ROWS,
 	                                .context = engine->context,
 	                                .cache_bits = options->cache_bits,
-	                                .plain = options->plain};
+	                                .kernels = options->kernels};
 
 	if (engine->kind != &runner_cpu && engine->model->shape.experts > 0)
 		return fault_set(why, FAULT_UNSUPPORTED,

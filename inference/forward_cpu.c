@@ -692,7 +692,8 @@ cpu_open(struct runner **out, struct model *model, const struct runner_options *
 		goto out;
 	}
 	runner->model = model;
-	runner->kernels = options->plain ? &kernels_plain : kernels_choose();
+	if ((runner->kernels = kernels_named(options->kernels, why)) == NULL)
+		goto out;
 	runner->rows = options->rows;
 	runner->half = runner_cache_bits(model, options) == 16;
 	if (threads == 0)

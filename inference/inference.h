@@ -32,7 +32,7 @@ struct engine_options {
 	size_t queue;        /* answers that may wait; 0: 64 */
 	const struct agency_weight *weights; /* of agencies that do not weigh 1 */
 	size_t weight_count;
-	bool plain; /* only kernels in plain C */
+	const char *kernels; /* "amx-int8", "avx512-vnni", "avx2" or "plain"; NULL: the best that run here */
 	/* While the model is loaded, from any thread, each time that it is more: how far, 0-99. NULL: nobody asks. */
 	void (*progress)(void *context, unsigned percent);
 	void *progress_context;

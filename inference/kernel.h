@@ -57,8 +57,11 @@ extern const struct kernels kernels_avx512;
 extern const struct kernels kernels_amx;
 #endif
 
-/* The best that this processor has and the kernel (who is asked for the matrix unit) lets us use. */
-const struct kernels *kernels_choose(void);
+/*
+ * The kernels of that name, or the best (NULL) that this processor has and the kernel (who is asked for the matrix
+ * unit) lets us use. NULL with the fault: there are none of that name, or not here.
+ */
+const struct kernels *kernels_named(const char *name, struct fault *why);
 
 /* Whether a matrix of this type takes quantised activations. */
 bool kernel_quantised(uint32_t type);

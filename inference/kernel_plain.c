@@ -120,19 +120,43 @@ tiles_granted(void)
 	return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & tile) != 0 && (d & int8) != 0 &&
 	       syscall(SYS_arch_prctl, request, data) == 0;
 }
+
+static bool
+runs_here(const struct kernels *kernels)
+{
+	__builtin_cpu_init();
+	if (kernels == &kernels_avx2)
+		return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+	return kernels == &kernels_plain ||
+	       (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+	        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+	        __builtin_cpu_supports("avx512vnni") && (kernels == &kernels_avx512 || tiles_granted()));
+}
 #endif
 
 const struct kernels *
-kernels_choose(void)
+kernels_named(const char *name, struct fault *why)
 {
 #if defined(__x86_64__)
-	__builtin_cpu_init();
-	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-	    __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-	    __builtin_cpu_supports("avx512vnni"))
-		return tiles_granted() ? &kernels_amx : &kernels_avx512;
-	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-		return &kernels_avx2;
+	static const struct kernels *const best_first[] = {&kernels_amx, &kernels_avx512, &kernels_avx2,
+	                                                   &kernels_plain};
+
+	for (size_t i = 0; i < sizeof best_first / sizeof *best_first; i++) {
+		if (name != NULL && strcmp(name, best_first[i]->name) != 0)
+			continue;
+		if (runs_here(best_first[i]))
+			return best_first[i];
+		if (name == NULL)
+			continue;
+		fault_set(why, FAULT_UNSUPPORTED, "이 프로세서에서는 커널 '%s'을(를) 쓸 수 없습니다",
+		          "kernels '%s' cannot run on this processor", name);
+		return NULL;
+	}
+#else
+	if (name == NULL || strcmp(name, kernels_plain.name) == 0)
+		return &kernels_plain;
 #endif
-	return &kernels_plain;
+	fault_set(why, FAULT_INVALID, "커널 '%s'은(는) 없습니다: amx-int8, avx512-vnni, avx2, plain",
+	          "there are no kernels '%s': amx-int8, avx512-vnni, avx2, plain", name);
+	return NULL;
 }

@@ -103,7 +103,7 @@ struct runner_options {
 	size_t pages;        /* of the cache */
 	size_t context;      /* most positions of one sequence */
 	unsigned cache_bits; /* 16 or 32; 0: 32 for F32 models, else 16 */
-	bool plain;          /* only kernels in plain C */
+	const char *kernels; /* of this name (kernel.h); NULL: the best that run here */
 };
 
 struct runner; /* the device's own: repacked weights, cache, scratch */

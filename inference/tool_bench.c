@@ -21,6 +21,7 @@ static const struct option options[] = {
     {"device",   required_argument, NULL, 'd'},
     {"threads",  required_argument, NULL, 'j'},
     {"cache",    required_argument, NULL, 'b'},
+    {"kernels",  required_argument, NULL, 'K'},
     {"plain",    no_argument,       NULL, 'c'},
     {"memory",   no_argument,       NULL, 'M'},
     {"json",     no_argument,       NULL, 'J'},
@@ -40,7 +41,8 @@ usage(FILE *to)
 	    "    --parallel LIST 함께 계산할 답의 수           answers computed together\n"
 	    "    --memory        메모리를 읽는 속도도 잼        measure how fast memory is read, too\n"
 	    "    --device NAME   cpu 또는 cuda                 cpu or cuda\n"
-	    "    --threads N --cache 16|32 --plain             serve의 것과 같음 (as for serve)\n",
+	    "    --threads N --cache 16|32                     serve의 것과 같음 (as for serve)\n"
+	    "    --kernels NAME  --plain                       logits의 것과 같음 (as for logits)\n",
 	    PROGRAM);
 }
 
@@ -378,8 +380,11 @@ tool_bench(int count, char **arguments)
 			if ((result = tool_number("--cache", optarg, 16, 32, &number, &why)) == 0)
 				job.engine.cache_bits = number > 16 ? 32 : 16;
 			break;
+		case 'K':
+			job.engine.kernels = optarg;
+			break;
 		case 'c':
-			job.engine.plain = true;
+			job.engine.kernels = "plain";
 			break;
 		case 'M':
 			job.memory = true;

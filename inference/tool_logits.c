@@ -16,6 +16,7 @@ static const struct option options[] = {
     {"batch",   required_argument, NULL, 'b'},
     {"device",  required_argument, NULL, 'd'},
     {"cache",   required_argument, NULL, 'c'},
+    {"kernels", required_argument, NULL, 'K'},
     {"plain",   no_argument,       NULL, 'p'},
     {"json",    no_argument,       NULL, 'J'},
     {"help",    no_argument,       NULL, 'h'},
@@ -35,7 +36,9 @@ usage(FILE *to)
 	        "    --cache 16|32   KV 캐시의 비트                bits of the cache (32)\n"
 	        "    --device NAME   cpu 또는 cuda                 cpu or cuda\n"
 	        "    --threads N     스레드 수                     threads\n"
-	        "    --plain         순수 C 커널만 사용            kernels in plain C only\n",
+	        "    --kernels NAME  amx-int8, avx512-vnni, avx2, plain 중에서 (기본: 가장 나은 것)\n"
+	        "                    of these; the best that run here if none is named\n"
+	        "    --plain         --kernels plain\n",
 	        PROGRAM);
 }
 
@@ -195,8 +198,11 @@ tool_logits(int count, char **arguments)
 			if ((result = tool_number("--cache", optarg, 16, 32, &number, &why)) == 0)
 				job.runner.cache_bits = number > 16 ? 32 : 16;
 			break;
+		case 'K':
+			job.runner.kernels = optarg;
+			break;
 		case 'p':
-			job.runner.plain = true;
+			job.runner.kernels = "plain";
 			break;
 		case 'J':
 			break;

@@ -258,7 +258,7 @@ test_recipe(void **state)
 	                                 .pages = PAGES,
 	                                 .context = CONTEXT,
 	                                 .cache_bits = recipe->cache_bits,
-	                                 .plain = true};
+	                                 .kernels = "plain"};
 	struct runner *runners[2] = {NULL, NULL};
 	struct model model;
 	struct fault why;

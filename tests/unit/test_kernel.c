@@ -98,7 +98,7 @@ others(size_t i)
 		return &kernels_avx2;
 	if (i == 1 && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw"))
 		return &kernels_avx512;
-	if (i == 2 && kernels_choose() == &kernels_amx)
+	if (i == 2 && kernels_named(NULL, NULL) == &kernels_amx)
 		return &kernels_amx;
 #endif
 	(void)i;
