@@ -6,7 +6,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "schema/base/clock.h"
 #include "schema/base/log.h"
+#include "schema/entry.h"
 
 #define DOOR_LINGER_MAX ((size_t)4 << 20) /* bytes of a refused request that are read away */
 
@@ -170,17 +172,39 @@ connection_flush(struct door_connection *c)
 	return true;
 }
 
+/* The client's own name for the request, where its head was read that far, else one of ours: he may ask about it. */
+static void
+request_id_of(const struct door_connection *c, char out[HEAD_REQUEST_ID_SIZE])
+{
+	const struct arrival *const arrival = c->arrival;
+	const struct head *const head = &c->door->head; /* just refused, when the arrival has no fields */
+	const struct field *fields = arrival == NULL ? NULL : arrival->fields;
+	size_t count = arrival == NULL ? 0 : arrival->field_count;
+
+	if (arrival != NULL && fields == NULL) {
+		fields = head->fields;
+		count = head->field_count;
+	}
+	for (size_t i = 0; i < count; i++)
+		if (head_name_is(fields[i].name, "x-request-id") && head_request_id(out, fields[i].value))
+			return;
+	entry_id_make(out, clock_wall_ms());
+}
+
 void
 connection_refuse(struct door_connection *c, enum refusal refusal)
 {
 	bool head_only = c->door->head.method == METHOD_HEAD && c->state == DOOR_HEAD;
+	char request_id[HEAD_REQUEST_ID_SIZE];
 
 	atomic_fetch_add_explicit(&c->door->refused, 1, memory_order_relaxed);
-	log_debug("door", "event=refused code=%s peer=%s", refusal_code(refusal), c->peer);
+	request_id_of(c, request_id);
+	log_debug("door", "event=refused code=%s peer=%s request_id=%s", refusal_code(refusal), c->peer,
+	          request_id);
 	arrival_free(c->arrival);
 	c->arrival = NULL;
 	buffer_free(&c->in);
-	refusal_write(&c->out, refusal, head_only);
+	refusal_write(&c->out, refusal, request_id, head_only);
 	if (connection_flush(c))
 		connection_linger(c);
 }

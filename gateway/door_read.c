@@ -60,6 +60,7 @@ connection_head(struct door_connection *c, size_t size)
 	if ((fields = arena_array(arena, head->field_count, sizeof *fields)) != NULL)
 		memcpy(fields, head->fields, head->field_count * sizeof *fields);
 	arrival->method = head->method;
+	arrival->old = head->old;
 	arrival->target = arena_text(arena, head->target);
 	arrival->path = arena_text(arena, slice_of(head->target.data, head->path_size));
 	arrival->query = arrival->target == NULL ? NULL : arrival->target + head->path_size;

@@ -60,18 +60,11 @@ exchange_free(struct exchange *x)
 void
 exchange_request_id(struct exchange *x)
 {
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
 	const struct slice given = arrival_field(x->arrival, "X-Request-ID");
-	bool good = given.size > 0 && given.size < sizeof x->request_id;
+	const bool good = head_request_id(x->request_id, given);
 
-	for (size_t i = 0; good && i < given.size; i++)
-		good = given.data[i] != '\0' && strchr(allowed, given.data[i]) != NULL;
-	if (good) {
-		memcpy(x->request_id, given.data, given.size);
-		x->request_id[given.size] = '\0';
-	} else {
+	if (!good)
 		entry_id_make(x->request_id, clock_wall_ms());
-	}
 	x->request_id_malformed = !good && given.data != NULL;
 }
 

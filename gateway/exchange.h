@@ -9,6 +9,7 @@
 #define HAECHI_GATEWAY_EXCHANGE_H
 
 #include "audit/audit.h"
+#include "gateway/head.h"
 #include "gateway/loop.h"
 #include "gateway/openai.h"
 #include "gateway/server.h"
@@ -33,7 +34,7 @@ struct view;       /* gateway/bench.h: the snapshots this request began with */
 enum step_result { REFUSE = 0, GO_ON, WAIT };
 
 #define ANSWER_HEADERS           16
-#define EXCHANGE_REQUEST_ID_SIZE 129 /* 1-128 of [A-Za-z0-9._-], and a zero */
+#define EXCHANGE_REQUEST_ID_SIZE HEAD_REQUEST_ID_SIZE
 
 /* Nanoseconds of CLOCK_MONOTONIC; 0: did not happen. */
 struct exchange_times {

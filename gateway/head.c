@@ -80,6 +80,21 @@ head_name_is(struct slice name, const char *other)
 	return name.size == strlen(other) && strncasecmp((const char *)name.data, other, name.size) == 0;
 }
 
+bool
+head_request_id(char out[HEAD_REQUEST_ID_SIZE], struct slice given)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+
+	if (given.size == 0 || given.size >= HEAD_REQUEST_ID_SIZE)
+		return false;
+	for (size_t i = 0; i < given.size; i++)
+		if (given.data[i] == '\0' || strchr(allowed, given.data[i]) == NULL)
+			return false;
+	memcpy(out, given.data, given.size);
+	out[given.size] = '\0';
+	return true;
+}
+
 static bool
 all_of(struct slice text, unsigned kind)
 {
@@ -205,7 +220,8 @@ read_request_line(struct head *head, struct slice line)
 	for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
 		if (slice_is(method, methods[i].name))
 			head->method = methods[i].method;
-	if (!slice_is(version, "HTTP/1.1"))
+	head->old = head->close = slice_is(version, "HTTP/1.0");
+	if (!head->old && !slice_is(version, "HTTP/1.1"))
 		return REFUSAL_VERSION;
 	if (head->method == METHOD_NONE)
 		return REFUSAL_METHOD;
@@ -359,12 +375,12 @@ read_framing(struct head *head, const struct slice values[ONCE_COUNT], const str
 	const struct slice length = values[ONCE_CONTENT_LENGTH], transfer = values[ONCE_TRANSFER_ENCODING];
 	enum refusal refusal;
 
-	if (values[ONCE_HOST].data == NULL || !host_valid(values[ONCE_HOST]))
+	if (values[ONCE_HOST].data == NULL ? !head->old : !host_valid(values[ONCE_HOST]))
 		return REFUSAL_HOST;
 	if (length.data != NULL && transfer.data != NULL)
 		return REFUSAL_LENGTH_AND_CHUNKS;
 	if (transfer.data != NULL) {
-		if (!head_name_is(transfer, "chunked"))
+		if (head->old || !head_name_is(transfer, "chunked"))
 			return REFUSAL_TRANSFER_ENCODING;
 		head->body = HEAD_BODY_CHUNKED;
 	}
@@ -379,7 +395,7 @@ read_framing(struct head *head, const struct slice values[ONCE_COUNT], const str
 	if (values[ONCE_EXPECT].data != NULL) {
 		if (!head_name_is(values[ONCE_EXPECT], "100-continue"))
 			return REFUSAL_EXPECT;
-		head->expect = true;
+		head->expect = !head->old; /* which knows no 100 */
 	}
 	return REFUSAL_NONE;
 }
@@ -398,7 +414,7 @@ head_read(struct head *head, struct slice bytes, const struct limits *limits)
 	head->path_size = 0;
 	head->body = HEAD_BODY_NONE;
 	head->length = 0;
-	head->close = head->expect = false;
+	head->old = head->close = head->expect = false;
 	while (at < bytes.size) {
 		const uint8_t *end = memchr(bytes.data + at, '\r', bytes.size - at);
 		struct slice line;

@@ -4,7 +4,8 @@
  *
  * Only lines that end with CRLF, only HTTP/1.1, only the origin form of the target, exactly one Host, at most one
  * Content-Length of plain digits or one Transfer-Encoding "chunked", never both, no folding, no control character
- * anywhere. Pure functions of bytes: no clock, no descriptors.
+ * anywhere. HTTP/1.0, which proxies still speak to what is behind them, is for one request a connection, without chunks
+ * and 100, and need not name a Host. Pure functions of bytes: no clock, no descriptors.
  */
 #ifndef HAECHI_GATEWAY_HEAD_H
 #define HAECHI_GATEWAY_HEAD_H
@@ -23,7 +24,8 @@ struct head {
 	size_t         field_count;
 	enum head_body body;
 	size_t         length; /* HEAD_BODY_LENGTH; within limits */
-	bool           close;  /* Connection: close */
+	bool           old;    /* HTTP/1.0 */
+	bool           close;  /* Connection: close, or old */
 	bool           expect; /* Expect: 100-continue */
 };
 
@@ -41,6 +43,10 @@ size_t head_scan(struct slice bytes, struct head_scan *scan, const struct limits
  * whether the client asked by HEAD.
  */
 enum refusal head_read(struct head *head, struct slice bytes, const struct limits *limits);
+
+#define HEAD_REQUEST_ID_SIZE 129 /* X-Request-ID: 1-128 of [A-Za-z0-9._-], and a zero */
+/* Copy the id a client gave; false, and nothing is written, when it is none. */
+bool head_request_id(char out[HEAD_REQUEST_ID_SIZE], struct slice given);
 
 /* ASCII letters of either case alike. */
 bool head_name_is(struct slice name, const char *other);

@@ -17,7 +17,7 @@ static const struct {
 	[REFUSAL_METHOD]            = { 405, "Method Not Allowed", "method_not_allowed", "지원하지 않는 메서드입니다.", "This method is not supported." },
 	[REFUSAL_TARGET]            = { 400, "Bad Request", "invalid_target", "경로는 '/'로 시작하고 올바르게 이스케이프되어야 합니다.", "The target must begin with '/' and be escaped correctly." },
 	[REFUSAL_TARGET_LONG]       = { 414, "URI Too Long", "target_too_long", "요청 줄이 너무 깁니다.", "The request line is too long." },
-	[REFUSAL_VERSION]           = { 400, "Bad Request", "unsupported_version", "HTTP/1.1만 받습니다.", "Only HTTP/1.1 is spoken here." },
+	[REFUSAL_VERSION]           = { 400, "Bad Request", "unsupported_version", "HTTP/1.1과 HTTP/1.0만 받습니다.", "Only HTTP/1.1 and HTTP/1.0 are spoken here." },
 	[REFUSAL_FIELD]             = { 400, "Bad Request", "invalid_header", "헤더 줄은 '이름: 값' 이어야 합니다.", "A header line must be 'Name: value'." },
 	[REFUSAL_FIELD_NAME]        = { 400, "Bad Request", "invalid_header_name", "헤더 이름이 잘못되었습니다.", "A header name is malformed." },
 	[REFUSAL_FOLD]              = { 400, "Bad Request", "folded_header", "여러 줄로 접은 헤더는 받지 않습니다.", "Folded header lines are not accepted." },
@@ -70,7 +70,7 @@ date_write(char out[DATE_SIZE])
 }
 
 void
-refusal_write(struct buffer *out, enum refusal refusal, bool head_only)
+refusal_write(struct buffer *out, enum refusal refusal, const char *request_id, bool head_only)
 {
 	const char *type = refusals[refusal].status == 429 ? "rate_limit_error" : "invalid_request_error";
 	char date[DATE_SIZE];
@@ -86,10 +86,11 @@ refusal_write(struct buffer *out, enum refusal refusal, bool head_only)
 	              "Content-Type: application/json; charset=utf-8\r\n"
 	              "Content-Length: %zu\r\n"
 	              "Cache-Control: no-store\r\n"
+	              "X-Request-ID: %s\r\n"
 	              "%s"
 	              "Connection: close\r\n"
 	              "\r\n",
-	              refusals[refusal].status, refusals[refusal].reason, date, size,
+	              refusals[refusal].status, refusals[refusal].reason, date, size, request_id,
 	              refusal == REFUSAL_METHOD ? "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
 	                                        : "");
 	if (!head_only)

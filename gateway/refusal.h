@@ -43,6 +43,6 @@ enum refusal {
 int         refusal_status(enum refusal refusal);
 const char *refusal_code(enum refusal refusal); /* "invalid_line_ending", ... */
 /* The whole HTTP/1.1 answer, head and body, Connection: close; the body is left out when `head_only`. */
-void refusal_write(struct buffer *out, enum refusal refusal, bool head_only);
+void refusal_write(struct buffer *out, enum refusal refusal, const char *request_id, bool head_only);
 
 #endif

@@ -485,13 +485,15 @@ server_room(struct door_connection *connection, void *owner)
 void
 server_answer(struct server_call *call, const struct answer *answer)
 {
-	static const char get[] = "GET / HTTP/1.1\r\nHost: haechi\r\n\r\n";
-	static const char head[] = "HEAD / HTTP/1.1\r\nHost: haechi\r\n\r\n";
+	/* As old as the client is: libmicrohttpd then knows what he understands. */
+	static const char *const requests[2][2] = {
+	    {"GET / HTTP/1.1\r\nHost: haechi\r\n\r\n",  "GET / HTTP/1.0\r\nHost: haechi\r\n\r\n" },
+	    {"HEAD / HTTP/1.1\r\nHost: haechi\r\n\r\n", "HEAD / HTTP/1.0\r\nHost: haechi\r\n\r\n"},
+	};
 	struct bay *bay = call->bay;
 	struct lane *lane;
-	bool only_head = call->arrival->method == METHOD_HEAD;
-	const char *request = only_head ? head : get;
-	size_t size = only_head ? sizeof head - 1 : sizeof get - 1;
+	const struct slice request =
+	    slice_string(requests[call->arrival->method == METHOD_HEAD][call->arrival->old]);
 
 	if (call->connection == NULL || call->answered)
 		return;
@@ -504,7 +506,8 @@ server_answer(struct server_call *call, const struct answer *answer)
 		bay->idle_count--;
 	} else
 		lane = lane_new(bay);
-	if (lane == NULL || send(lane->fd, request, size, MSG_NOSIGNAL) != (ssize_t)size) {
+	if (lane == NULL ||
+	    send(lane->fd, request.data, request.size, MSG_NOSIGNAL) != (ssize_t)request.size) {
 		struct door_connection *connection = call->connection;
 
 		if (lane != NULL)

@@ -70,6 +70,7 @@ struct arrival {
 	const char   *certificate;
 	const char   *certificate_subject;
 	bool          tls;
+	bool          old;         /* HTTP/1.0: no chunks, and closed behind the answer */
 	int64_t       head_ns;     /* monotonic: head complete */
 	int64_t       complete_ns; /* monotonic: body complete */
 	struct buffer storage;     /* of the body */

@@ -45,7 +45,8 @@ check(const char *name, const void *bytes, size_t size, int status, size_t step)
 		good = result.count == 1 && result.closed && !result.rest && result.status[0] >= 400 &&
 		       result.status[0] < 500 && (status == 0 || result.status[0] == status) &&
 		       kit_has(result.head[0], "\r\nConnection: close\r\n") &&
-		       kit_has(result.head[0], " GMT\r\n") && kit_is_error(result.body[0]);
+		       kit_has(result.head[0], " GMT\r\n") && kit_has(result.head[0], "\r\nX-Request-ID: ") &&
+		       kit_is_error(result.body[0]);
 	if (!good)
 		fail_msg(
 		    "%s (%zu bytes a time): wanted %d, got %u answers, first %d, closed %d, rest %d:\n%.*s",
@@ -178,8 +179,13 @@ static const struct row rows[] = {
 	ROW("no version", "GET /a\r\nHost: a\r\n\r\n", 400),
 	ROW("0.9", "GET /a\r\n\r\n", 400),
 	ROW("0.9 without an end", "GET /\r\n", 0),
-	ROW("HTTP/1.0", "GET /a HTTP/1.0\r\nHost: a\r\n\r\n", 400),
-	ROW("HTTP/1.0 keep-alive", "GET /a HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n", 400),
+	ROW("HTTP/1.0", "GET /a HTTP/1.0\r\nHost: a\r\n\r\n", 200),
+	ROW("HTTP/1.0 without Host", "GET /a HTTP/1.0\r\n\r\n", 200),
+	ROW("HTTP/1.0 with a wrong Host", "GET /a HTTP/1.0\r\nHost: a b\r\n\r\n", 400),
+	ROW("HTTP/1.0 keep-alive", "GET /a HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n", 200),
+	ROW("HTTP/1.0 post", "POST /a HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc", 200),
+	ROW("HTTP/1.0 with 100-continue", "POST /a HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc", 200),
+	ROW("HTTP/1.0 in chunks", "POST /a HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 400),
 	ROW("HTTP/1.2", "GET /a HTTP/1.2\r\nHost: a\r\n\r\n", 400),
 	ROW("HTTP/2", "GET /a HTTP/2\r\nHost: a\r\n\r\n", 400),
 	ROW("HTTP/2.0", "GET /a HTTP/2.0\r\nHost: a\r\n\r\n", 400),
@@ -630,8 +636,12 @@ test_pipelining(void **state)
 	check_sequence("GET /1 HTTP/1.1\r\nHost: a\r\nConnection: x, Close\r\n\r\n" BEHIND, 1, (int[]){200},
 	               (const char *[]){"GET /1"}, true);
 	/* Behind a refusal neither. */
-	check_sequence("GET /1 HTTP/1.0\r\nHost: a\r\n\r\n" BEHIND, 1, (int[]){400}, (const char *[]){NULL},
+	check_sequence("GET /1 HTTP/2.0\r\nHost: a\r\n\r\n" BEHIND, 1, (int[]){400}, (const char *[]){NULL},
 	               true);
+	/* HTTP/1.0 is one request a connection, whatever it says of keeping it. */
+	check_sequence("GET /1 HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" BEHIND, 1, (int[]){200},
+	               (const char *[]){"GET /1"}, true);
+	check_sequence("POST /a HTTP/1.0\r\n\r\n" BEHIND, 1, (int[]){200}, (const char *[]){""}, true);
 	buffer_init(&bytes, 1 << 16);
 	for (size_t i = 0; i < 40; i++) {
 		snprintf(texts[i], sizeof texts[i], "GET /%zu", i);
@@ -641,6 +651,43 @@ test_pipelining(void **state)
 	}
 	check_sequence(buffer_text(&bytes), 40, statuses, bodies, false);
 	buffer_free(&bytes);
+	kit_alive(server);
+}
+
+/* A refused request is named as its client named it, or by us. */
+static void
+test_request_id(void **state)
+{
+	static const struct {
+		const char *bytes;
+		const char *wanted; /* NULL: another one */
+	} asked[] = {
+	    {GET "X-Request-ID: mine-1\r\nContent-Length: 3\r\n\r\nabc",             "\r\nX-Request-ID: mine-1\r\n"},
+	    {POST "Content-Length: 70000\r\nx-request-id: mine-1\r\n\r\n",           "\r\nX-Request-ID: mine-1\r\n"},
+	    {POST "Content-Encoding: gzip\r\nX-Request-ID: mine-1\r\n\r\n",          "\r\nX-Request-ID: mine-1\r\n"},
+	    {POST "Transfer-Encoding: chunked\r\nX-Request-ID: mine-1\r\n\r\nx\r\n",
+	     "\r\nX-Request-ID: mine-1\r\n"	                                                                },
+	    {GET "X-Request-ID: mine-1\r\nX-Request-ID: mine-1\r\n\r\n",             "\r\nX-Request-ID: mine-1\r\n"},
+	    {GET "X-Request-ID: no id\r\nContent-Length: 3\r\n\r\nabc",              NULL                          },
+	    {"junk\r\nX-Request-ID: mine-1\r\n\r\n",                                 NULL                          },
+	};
+	struct kit_result result;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
+		int fd = kit_connect(server);
+
+		kit_say(fd, asked[i].bytes);
+		kit_read(fd, &result, 0, 3000);
+		assert_int_equal(result.count, 1);
+		assert_in_range(result.status[0], 400, 499);
+		assert_true(kit_has(result.head[0],
+		                    asked[i].wanted != NULL ? asked[i].wanted : "\r\nX-Request-ID: "));
+		if (asked[i].wanted == NULL)
+			assert_false(kit_has(result.head[0], "no id") || kit_has(result.head[0], "mine-1"));
+		kit_free(&result);
+		close(fd);
+	}
 	kit_alive(server);
 }
 
@@ -804,11 +851,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_rows),   cmocka_unit_test(test_bytes),
-	    cmocka_unit_test(test_sizes),  cmocka_unit_test(test_cut_short),
-	    cmocka_unit_test(test_drip),   cmocka_unit_test(test_pipelining),
-	    cmocka_unit_test(test_expect), cmocka_unit_test(test_early_close),
-	    cmocka_unit_test(test_flood),
+	    cmocka_unit_test(test_rows),        cmocka_unit_test(test_bytes),
+	    cmocka_unit_test(test_sizes),       cmocka_unit_test(test_cut_short),
+	    cmocka_unit_test(test_drip),        cmocka_unit_test(test_pipelining),
+	    cmocka_unit_test(test_request_id),  cmocka_unit_test(test_expect),
+	    cmocka_unit_test(test_early_close), cmocka_unit_test(test_flood),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);
