@@ -71,3 +71,17 @@ for path in /nothing /v1/chat/completions /healthz /readyz /metrics /log/checkpo
 	curl -sS -D "$WORK/head" -o "$WORK/answer" "$BASE_URL$path"
 	made "$path"
 done
+
+# ---- every route is described, and every description is a route -----------------------------------------------------------
+described=$(sed -n 's/^  \(\/[^:]*\):$/\1/p' schema/openapi.yaml)
+[ "$(wc -l <<<"$described")" -ge 20 ] || fail "the description has lost its paths"
+for path in $described; do
+	at=$(sed -e 's/{level}/0/' -e 's/tile\/entries\/{number}/tile\/entries\/000/' -e 's/{number}/000/' -e 's/{id}/x/' <<<"$path")
+	curl -sS -o "$WORK/answer" -X OPTIONS -D "$WORK/head" "$BASE_URL$at"
+	[ "$(status_of)" = 405 ] || fail "$path is described and no route: $(status_of)"
+done
+routes=$(sed -n 's/.*{METHOD_[A-Z]*, *"\(\/[^"]*\)".*/\1/p' gateway/governance.c)
+[ "$(wc -l <<<"$routes")" -ge 15 ] || fail "where are the routes?"
+for path in $routes; do
+	grep -qxF -- "$path" <<<"$described" || fail "$path is a route that schema/openapi.yaml lacks"
+done
