@@ -32,6 +32,30 @@ runner_named(const char *name, struct fault *why)
 #endif
 }
 
+int
+runner_refuse(const char *device, const struct model *model, struct fault *why)
+{
+	if (model->shape.latent > 0)
+		return fault_set(why, FAULT_UNSUPPORTED,
+		                 "장치 '%s'은(는) 아키텍처 '%s'의 잠재 어텐션(MLA)을 아직 계산하지 못합니다: "
+		                 "cpu를 쓰십시오",
+		                 "device '%s' does not compute attention in a latent (MLA) of architecture "
+		                 "'%s' yet: use cpu",
+		                 device, model->architecture);
+	if (model->shape.experts > 0)
+		return fault_set(why, FAULT_UNSUPPORTED,
+		                 "장치 '%s'은(는) 전문가 혼합 모델을 아직 계산하지 못합니다: cpu를 쓰십시오",
+		                 "device '%s' does not compute mixtures of experts yet: use cpu", device);
+	return 0;
+}
+
+size_t
+runner_cache_values(const struct shape *shape)
+{
+	return shape->latent > 0 ? (size_t)shape->latent + shape->rotated
+	                         : (size_t)2 * shape->kv_heads * shape->head_size;
+}
+
 unsigned
 runner_cache_bits(const struct model *model, const struct runner_options *options)
 {
@@ -43,9 +67,7 @@ runner_cache_bits(const struct model *model, const struct runner_options *option
 size_t
 runner_page_bytes(const struct model *model, const struct runner_options *options)
 {
-	const struct shape *shape = &model->shape;
-
-	return (size_t)2 * shape->layers * shape->kv_heads * shape->head_size * CACHE_PAGE *
+	return runner_cache_values(&model->shape) * model->shape.layers * CACHE_PAGE *
 	       (runner_cache_bits(model, options) / 8);
 }
 

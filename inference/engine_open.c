@@ -70,11 +70,6 @@ open_device(struct engine *engine, const struct engine_options *options, struct 
 	                                .cache_bits = options->cache_bits,
 	                                .kernels = options->kernels};
 
-	if (engine->kind != &runner_cpu && engine->model->shape.experts > 0)
-		return fault_set(why, FAULT_UNSUPPORTED,
-		                 "장치 '%s'은(는) 전문가 혼합 모델을 아직 계산하지 못합니다: cpu를 쓰십시오",
-		                 "device '%s' does not compute mixtures of experts yet: use cpu",
-		                 engine->kind->name);
 	if (runner.rows < engine->parallel + STEP_PROMPT_ROWS)
 		runner.rows = engine->parallel + STEP_PROMPT_ROWS;
 	runner.pages = engine->page_total = choose_pages(engine, &runner);

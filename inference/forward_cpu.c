@@ -11,54 +11,12 @@
 #include <sys/mman.h>
 
 #include "inference/crew.h"
-#include "inference/kernel.h"
+#include "inference/forward_cpu.h"
 #include "inference/quant.h"
 
 #define TINY_MODEL                                                                                           \
 	((uint64_t)12 << 20) /* weights below this stay in one core's cache: a second one only costs */
-#define TOKENS_CHUNK 4
-#define PACK_GROUPS  64 /* packed at once: a few megabytes at most */
-
-struct runner {
-	struct model *model;
-	const struct kernels *kernels;
-	struct crew *crew;
-	size_t rows; /* most of one step */
-	bool half;   /* the cache is in half precision */
-	char description[64];
-
-	uint8_t *packed; /* all packed matrices, one mapping */
-	size_t packed_size;
-	uint8_t *cache;
-	size_t cache_size, page_bytes, layer_bytes; /* of one page of keys; of one layer's keys */
-
-	float *memory; /* all scratch below, one block */
-	float *x, *normed, *q, *k, *v, *mixed, *branch, *gate, *up;
-	float *routed, *gathered,
-	    *part;     /* of mixtures: scores, then weights; rows of one expert; what it says */
-	float *turns;  /* cosine and sine for each row and pair */
-	float *scores; /* for each member */
-	size_t scores_size;
-	struct activations in;
-};
-
-/* What is being shared out: one at a time, so one struct serves all pieces of a step. */
-struct piece {
-	struct runner *runner;
-	const struct step *step;
-	const struct layer *layer; /* NULL: after the last */
-	size_t index;              /* of the layer */
-	size_t count;              /* tokens */
-	/* products of the same input */
-	const struct matrix *matrices[3];
-	float *out[3];
-	size_t strides[3];
-	size_t matrix_count, chunk;
-	const float *values;
-	bool quantise;
-	size_t columns;
-	size_t ffn; /* of the network that is being gated */
-};
+#define PACK_GROUPS 64       /* packed at once: a few megabytes at most */
 
 static size_t
 groups_of(const struct matrix *matrix)
@@ -102,9 +60,8 @@ quantise_chunk(void *argument, size_t index, size_t member)
 		runner->kernels->quantise(&runner->in, t);
 }
 
-/* out[i] = matrix[i] values, for up to three matrices of the same columns. */
-static void
-multiply(struct piece *piece, const float *values)
+void
+piece_multiply(struct piece *piece, const float *values)
 {
 	struct runner *runner = piece->runner;
 	size_t groups = 0, chunks = 0, members = crew_size(runner->crew);
@@ -130,25 +87,24 @@ multiply(struct piece *piece, const float *values)
 	crew_share(runner->crew, chunks, product_chunk, piece);
 }
 
-static void
-multiply_one(struct piece *piece, const struct matrix *matrix, const float *values, float *out)
+void
+piece_multiply_one(struct piece *piece, const struct matrix *matrix, const float *values, float *out)
 {
 	piece->matrix_count = 1;
 	piece->matrices[0] = matrix;
 	piece->out[0] = out;
 	piece->strides[0] = matrix->rows;
-	multiply(piece, values);
+	piece_multiply(piece, values);
 }
 
 /* ---- between products ------------------------------------------------------------------------------------------- */
 
-/* Turn the leading values of each head by the row's position. */
-static void
-rotate(const struct shape *shape, float *heads, size_t count, const float *turns)
+void
+piece_rotate(const struct shape *shape, float *heads, size_t count, size_t stride, const float *turns)
 {
 	size_t pairs = shape->rotated / 2;
 
-	for (size_t h = 0; h < count; h++, heads += shape->head_size)
+	for (size_t h = 0; h < count; h++, heads += stride)
 		for (size_t i = 0; i < pairs; i++) {
 			float *a = shape->rope_halves ? heads + i : heads + 2 * i;
 			float *b = shape->rope_halves ? heads + pairs + i : a + 1;
@@ -222,8 +178,8 @@ before_attention(void *argument, size_t index, size_t member)
 			runner->kernels->rms_norm(k + h * shape->head_size, k + h * shape->head_size,
 			                          layer->k_norm, shape->head_size, shape->epsilon);
 		if (layer->rope) {
-			rotate(shape, q, shape->heads, turns);
-			rotate(shape, k, shape->kv_heads, turns);
+			piece_rotate(shape, q, shape->heads, shape->head_size, turns);
+			piece_rotate(shape, k, shape->kv_heads, shape->head_size, turns);
 		}
 		store_cache(runner, piece->index, &piece->step->rows[t], k, v);
 	}
@@ -386,16 +342,54 @@ run_network(struct piece *piece, const struct matrix *gate, const struct matrix 
 	piece->out[0] = runner->gate;
 	piece->out[1] = runner->up;
 	piece->strides[0] = piece->strides[1] = piece->ffn = gate->rows;
-	multiply(piece, in);
+	piece_multiply(piece, in);
 	crew_share(runner->crew, (piece->count + TOKENS_CHUNK - 1) / TOKENS_CHUNK, gate_chunk, piece);
-	multiply_one(piece, down, runner->gate, out);
+	piece_multiply_one(piece, down, runner->gate, out);
+}
+
+/* What an expert is chosen by: its score, and what its bias adds to that. */
+static float
+rank_of(const float *values, const float *bias, uint32_t expert)
+{
+	return values[expert] + (bias != NULL ? bias[expert] : 0);
+}
+
+/* The groups that experts may be chosen of: those whose two best experts promise most. Of equals the first is taken. */
+static void
+choose_groups(const struct shape *shape, const float *bias, const float *values, bool *open)
+{
+	const uint32_t size = shape->experts / shape->expert_groups;
+	float promise[2048];
+
+	for (uint32_t g = 0; g < shape->expert_groups; g++) {
+		float best = -INFINITY, second = -INFINITY;
+
+		for (uint32_t i = g * size; i < (g + 1) * size; i++) {
+			const float rank = rank_of(values, bias, i);
+
+			second = rank > best ? best : rank > second ? rank : second;
+			best = rank > best ? rank : best;
+		}
+		promise[g] = best + second;
+		open[g] = false;
+	}
+	for (uint32_t chosen = 0; chosen < shape->expert_groups_used; chosen++) {
+		uint32_t most = UINT32_MAX;
+
+		for (uint32_t g = 0; g < shape->expert_groups; g++)
+			if (!open[g] && (most == UINT32_MAX || promise[g] > promise[most]))
+				most = g;
+		open[most] = true;
+	}
 }
 
 /* Scores of one token's experts become their weights; -1: not chosen. Of equals the first is taken. */
 static void
 choose_experts(const struct shape *shape, const float *bias, float *scores)
 {
+	const uint32_t group = shape->experts / shape->expert_groups;
 	float values[4096], most = scores[0], sum = 0;
+	bool open[2048] = {true};
 
 	for (uint32_t i = 1; i < shape->experts; i++)
 		most = scores[i] > most ? scores[i] : most;
@@ -407,14 +401,15 @@ choose_experts(const struct shape *shape, const float *bias, float *scores)
 		values[i] = shape->expert_sigmoid ? values[i] : values[i] / sum;
 		scores[i] = -1;
 	}
+	if (shape->expert_groups > 1)
+		choose_groups(shape, bias, values, open);
 	sum = 0;
 	for (uint32_t chosen = 0; chosen < shape->experts_used; chosen++) {
 		uint32_t best = UINT32_MAX;
 
 		for (uint32_t i = 0; i < shape->experts; i++)
-			if (scores[i] < 0 &&
-			    (best == UINT32_MAX || values[i] + (bias != NULL ? bias[i] : 0) >
-			                               values[best] + (bias != NULL ? bias[best] : 0)))
+			if (scores[i] < 0 && open[i / group] &&
+			    (best == UINT32_MAX || rank_of(values, bias, i) > rank_of(values, bias, best)))
 				best = i;
 		scores[best] = values[best];
 		sum += values[best];
@@ -437,7 +432,7 @@ run_mixture(struct piece *piece)
 	const struct mixture *mixture = piece->layer->mixture;
 	size_t count = piece->count, width = shape->width, experts = shape->experts;
 
-	multiply_one(piece, &mixture->router, runner->normed, runner->routed);
+	piece_multiply_one(piece, &mixture->router, runner->normed, runner->routed);
 	for (size_t t = 0; t < count; t++)
 		choose_experts(shape, mixture->bias, runner->routed + t * experts);
 	if (mixture->shared_gate.rows > 0)
@@ -470,7 +465,7 @@ run_mixture(struct piece *piece)
 }
 
 static void
-run_layer(struct piece *piece, size_t chunks)
+attend_heads(struct piece *piece, size_t chunks)
 {
 	struct runner *runner = piece->runner;
 	const struct layer *layer = piece->layer;
@@ -484,10 +479,22 @@ run_layer(struct piece *piece, size_t chunks)
 	piece->out[2] = runner->v;
 	for (unsigned i = 0; i < 3; i++)
 		piece->strides[i] = piece->matrices[i]->rows;
-	multiply(piece, runner->normed);
+	piece_multiply(piece, runner->normed);
 	crew_share(runner->crew, chunks, before_attention, piece);
 	attend_all(piece);
-	multiply_one(piece, &layer->output, runner->mixed, runner->branch);
+}
+
+static void
+run_layer(struct piece *piece, size_t chunks)
+{
+	struct runner *runner = piece->runner;
+	const struct layer *layer = piece->layer;
+
+	if (layer->latent != NULL)
+		latent_attend(piece);
+	else
+		attend_heads(piece, chunks);
+	piece_multiply_one(piece, &layer->output, runner->mixed, runner->branch);
 	crew_share(runner->crew, chunks, after_attention, piece);
 	if (layer->mixture != NULL)
 		run_mixture(piece);
@@ -518,7 +525,7 @@ finish(struct piece *piece, const struct step *step)
 	if (step->logits == NULL)
 		return;
 	piece->count = wanted;
-	multiply_one(piece, &model->head, runner->normed, step->logits);
+	piece_multiply_one(piece, &model->head, runner->normed, step->logits);
 	if (shape->logit_scale != 1.0f)
 		for (size_t i = 0; i < wanted * shape->vocabulary; i++)
 			step->logits[i] *= shape->logit_scale;
@@ -617,23 +624,35 @@ take_scratch(struct runner *runner, const struct runner_options *options, struct
 	size_t rows = runner->rows, width = shape->width, experts = shape->experts;
 	size_t ffn = shape->ffn > shape->expert_ffn ? shape->ffn : shape->expert_ffn;
 	size_t q = (size_t)shape->heads * shape->head_size, k = (size_t)shape->kv_heads * shape->head_size;
-	size_t widest = width > q ? width : q, members = crew_size(runner->crew), total = 0;
-	float **parts[] = {&runner->x,      &runner->normed, &runner->q,        &runner->k,   &runner->v,
-	                   &runner->mixed,  &runner->branch, &runner->gate,     &runner->up,  &runner->turns,
-	                   &runner->scores, &runner->routed, &runner->gathered, &runner->part};
+	size_t v = k, mixed = (size_t)shape->heads * shape->value_size;
+	size_t widest = width > mixed ? width : mixed, members = crew_size(runner->crew), total = 0;
+	float **parts[] = {&runner->x,        &runner->normed, &runner->q,      &runner->k,
+	                   &runner->v,        &runner->mixed,  &runner->branch, &runner->gate,
+	                   &runner->up,       &runner->turns,  &runner->scores, &runner->routed,
+	                   &runner->gathered, &runner->part,   &runner->benches};
 	size_t blocks;
 
+	if (shape->latent > 0) {
+		k = runner_cache_values(shape);
+		v = 0;
+	}
+	for (uint32_t i = 0; shape->latent > 0 && i < shape->layers; i++)
+		v = runner->model->layers[i].latent->query.rows > v
+		        ? runner->model->layers[i].latent->query.rows
+		        : v;
+	widest = widest > v ? widest : v;
 	ffn = ffn > shape->shared_ffn ? ffn : shape->shared_ffn;
 	widest = widest > ffn ? widest : ffn;
 	blocks = (widest + 31) / 32;
-	runner->scores_size = 2 * ((options->context + 2 * CACHE_PAGE) / CACHE_PAGE * CACHE_PAGE);
+	runner->scores_size = (shape->latent > 0 ? LATENT_HEADS : 2) *
+	                      ((options->context + 2 * CACHE_PAGE) / CACHE_PAGE * CACHE_PAGE);
 	{
 		size_t sizes[] = {rows * width,
 		                  rows * width,
 		                  rows * q,
 		                  rows * k,
-		                  rows * k,
-		                  rows * q,
+		                  rows * v,
+		                  rows * mixed,
 		                  rows * width,
 		                  rows * ffn,
 		                  rows * ffn,
@@ -641,7 +660,8 @@ take_scratch(struct runner *runner, const struct runner_options *options, struct
 		                  members * runner->scores_size,
 		                  rows * experts,
 		                  experts > 0 ? rows * width : 0,
-		                  experts > 0 ? rows * width : 0};
+		                  experts > 0 ? rows * width : 0,
+		                  members * latent_scratch(shape)};
 
 		for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
 			total += (sizes[i] + 15) / 16 * 16;
@@ -680,12 +700,12 @@ static int
 cpu_open(struct runner **out, struct model *model, const struct runner_options *options, struct fault *why)
 {
 	struct runner *runner = calloc(1, sizeof *runner);
-	size_t threads = options->threads;
+	size_t threads = options->threads, kinds; /* of what is cached: keys and values, or one latent */
 	int result = -1;
 
 	if (runner == NULL)
 		return fault_memory(why);
-	if (model->shape.head_size > 512) {
+	if (model->shape.latent == 0 && model->shape.head_size > 512) {
 		fault_set(why, FAULT_UNSUPPORTED, "어텐션 헤드 크기 %u은(는) 512를 넘어 지원하지 않습니다",
 		          "attention heads of %u values are not supported (at most 512)",
 		          model->shape.head_size);
@@ -704,10 +724,10 @@ cpu_open(struct runner **out, struct model *model, const struct runner_options *
 	         crew_size(runner->crew), crew_size(runner->crew) == 1 ? "" : "s");
 	if (runner->kernels->packs && pack_all(runner, why) == -1)
 		goto out;
-	runner->page_bytes =
-	    (size_t)model->shape.kv_heads * model->shape.head_size * CACHE_PAGE * (runner->half ? 2 : 4);
+	kinds = model->shape.latent > 0 ? 1 : 2;
+	runner->page_bytes = runner_cache_values(&model->shape) / kinds * CACHE_PAGE * (runner->half ? 2 : 4);
 	runner->layer_bytes = runner->page_bytes * options->pages;
-	runner->cache_size = runner->layer_bytes * 2 * model->shape.layers;
+	runner->cache_size = runner->layer_bytes * kinds * model->shape.layers;
 	/* Untouched pages cost nothing: the cache grows as it is used, up to what was configured. */
 	runner->cache = mmap(NULL, runner->cache_size, PROT_READ | PROT_WRITE,
 	                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

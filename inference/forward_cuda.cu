@@ -666,6 +666,8 @@ check_shape(const struct model *model, struct fault *why)
 {
 	const struct shape *shape = &model->shape;
 
+	if (runner_refuse("cuda", model, why) == -1)
+		return -1;
 	if (shape->head_size > 2 * SPLIT_THREADS || shape->head_size % 8 != 0)
 		return fault_set(why, FAULT_UNSUPPORTED,
 		                 "어텐션 헤드 크기 %u은(는) GPU에서 지원하지 않습니다(8의 배수, 최대 %d)",

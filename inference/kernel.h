@@ -34,6 +34,22 @@ struct attention {
 	float scale;
 };
 
+#define LATENT_HEADS 4 /* heads that are computed together, at most */
+
+/* Of one token, heads that share what is cached: `size` values a position, the leading `values` of which are gathered. */
+struct latent_attention {
+	const float *query; /* heads x size */
+	float *out;         /* values of each head, one head's `stride` behind the one before */
+	size_t stride;
+	float *scores;     /* scratch: LATENT_HEADS x (context rounded up to pages, and one page) */
+	const void *cache; /* one layer's pages, in strips as keys are */
+	const uint32_t *pages;
+	size_t page_bytes;
+	uint32_t heads, size, values;
+	uint32_t last; /* positions seen: 0 ... last */
+	float scale;
+};
+
 struct kernels {
 	const char *name;
 	bool packs; /* quantised matrices are multiplied in packed form */
@@ -48,6 +64,8 @@ struct kernels {
 	void (*halve)(uint16_t *out, const float *in, size_t size);
 	void (*attend16)(const struct attention *attention); /* cache in half precision */
 	void (*attend32)(const struct attention *attention);
+	void (*attend_latent16)(const struct latent_attention *attention);
+	void (*attend_latent32)(const struct latent_attention *attention);
 };
 
 extern const struct kernels kernels_plain;

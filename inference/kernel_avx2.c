@@ -103,6 +103,7 @@ round16(const v16 *value, v16i *out)
 }
 
 #include "inference/kernel_body.h"
+#include "inference/kernel_latent.h"
 #include "inference/kernel_packed.h"
 
 const struct kernels kernels_avx2 = {
@@ -115,5 +116,7 @@ const struct kernels kernels_avx2 = {
     .halve = halve_avx2,
     .attend16 = attend16_avx2,
     .attend32 = attend32_avx2,
+    .attend_latent16 = attend_latent16_avx2,
+    .attend_latent32 = attend_latent32_avx2,
 };
 #endif

@@ -52,6 +52,7 @@ round16(const v16 *value, v16i *out)
 }
 
 #include "inference/kernel_body.h"
+#include "inference/kernel_latent.h"
 #include "inference/kernel_packed.h"
 #include "inference/kernel_tiles.h"
 
@@ -65,6 +66,8 @@ const struct kernels kernels_avx512 = {
     .halve = halve_avx512,
     .attend16 = attend16_avx512,
     .attend32 = attend32_avx512,
+    .attend_latent16 = attend_latent16_avx512,
+    .attend_latent32 = attend_latent32_avx512,
 };
 
 const struct kernels kernels_amx = {
@@ -77,5 +80,7 @@ const struct kernels kernels_amx = {
     .halve = halve_avx512,
     .attend16 = attend16_avx512,
     .attend32 = attend32_avx512,
+    .attend_latent16 = attend_latent16_avx512,
+    .attend_latent32 = attend_latent32_avx512,
 };
 #endif

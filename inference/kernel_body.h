@@ -380,7 +380,7 @@ score_page(bool half, const struct attention *a, const void *keys, size_t head, 
 {
 	const size_t size = a->head_size;
 	const float *query = a->query + head * size;
-	v16 sums[2][4];
+	v16 sums[LATENT_HEADS][4];
 
 	UNROLL
 	for (size_t h = 0; h < H; h++)

@@ -52,6 +52,7 @@ round16(const v16 *value, v16i *out)
 }
 
 #include "inference/kernel_body.h"
+#include "inference/kernel_latent.h"
 
 /* Weights as quant.h defines them, times activations of 8 bits. */
 static void
@@ -106,6 +107,8 @@ const struct kernels kernels_plain = {
     .halve = halve_plain,
     .attend16 = attend16_plain,
     .attend32 = attend32_plain,
+    .attend_latent16 = attend_latent16_plain,
+    .attend_latent32 = attend_latent32_plain,
 };
 
 #if defined(__x86_64__)

@@ -35,12 +35,27 @@ struct mixture {
 	struct matrix shared_gate, shared_up, shared_down; /* of all tokens beside; rows 0: none */
 };
 
+/*
+ * Attention in a latent (MLA): keys and values of all heads are made of one short vector a position, and only that is
+ * cached. A query is brought into the latent's space, attends there, and what it gathered is brought back.
+ */
+struct latent {
+	struct matrix
+	    query; /* width -> what queries are made of; rows 0: they are made of the width itself */
+	const float *query_norm;
+	struct matrix both;   /* width -> the latent, then the part of the key that is turned by positions */
+	const float *norm;    /* of the latent */
+	struct matrix *enter; /* for each head: its query -> the latent */
+	struct matrix *leave; /* for each head: the latent -> its value */
+};
+
 struct layer {
 	const float *attention_norm, *ffn_norm;           /* before; NULL in a post-norm graph */
 	const float *attention_post_norm, *ffn_post_norm; /* after, before the residual; NULL mostly */
 	const float *q_norm, *k_norm;                     /* per head; NULL mostly */
 	const float *q_bias, *k_bias, *v_bias;            /* NULL mostly */
 	struct matrix q, k, v, output;
+	struct latent *latent; /* instead of k and v; NULL mostly */
 	struct matrix gate, up, down;
 	struct mixture *mixture; /* instead of these three; NULL mostly */
 	bool local;              /* sees only the last shape.window positions */
@@ -49,14 +64,17 @@ struct layer {
 
 struct shape {
 	uint32_t width, ffn, layers, heads, kv_heads, head_size, vocabulary;
-	uint32_t context; /* what the model was trained for */
-	uint32_t window;  /* of local layers */
-	uint32_t rotated; /* leading values of each head that rope turns */
-	bool pool_last;   /* embeddings are the last token's state, not the mean of all */
-	bool rope_halves; /* pairs are (i, i + rotated / 2), else (2i, 2i + 1) */
+	uint32_t latent;     /* values of the latent that is cached; 0: keys and values are */
+	uint32_t value_size; /* of a head's value: other than head_size only with a latent */
+	uint32_t context;    /* what the model was trained for */
+	uint32_t window;     /* of local layers */
+	uint32_t rotated;    /* leading values of each head that rope turns; the last ones with a latent */
+	bool pool_last;      /* embeddings are the last token's state, not the mean of all */
+	bool rope_halves;    /* pairs are (i, i + rotated / 2), else (2i, 2i + 1) */
 	uint32_t experts, experts_used, expert_ffn, shared_ffn; /* 0 where there is no mixture */
-	bool expert_sigmoid;    /* the router's scores are sigmoids, else one softmax */
-	bool expert_normalised; /* weights of the chosen are divided by their sum */
+	uint32_t expert_groups, expert_groups_used; /* experts are chosen of the best groups; 1 of 1 mostly */
+	bool expert_sigmoid;                        /* the router's scores are sigmoids, else one softmax */
+	bool expert_normalised;                     /* weights of the chosen are divided by their sum */
 	float expert_scale;
 	float epsilon;
 	float attention_scale, embedding_scale, residual_scale, logit_scale;
@@ -125,7 +143,10 @@ extern const struct runner_kind runner_cpu;
 /* "cpu" (or NULL), "cuda" where the program was built with nvcc. NULL with the fault: no such device here. */
 MUST_CHECK const struct runner_kind *runner_named(const char *name, struct fault *why);
 
-/* What devices share. Bits of a cached value; bytes of one page of the cache in all layers, keys and values. */
+/* For devices that compute only heads of keys and values and one network a layer: anything else is refused by name. */
+MUST_CHECK int runner_refuse(const char *device, const struct model *model, struct fault *why);
+/* What devices share. Values that are cached of one position in one layer; bits of each; bytes of one page in all. */
+size_t runner_cache_values(const struct shape *shape);
 unsigned runner_cache_bits(const struct model *model, const struct runner_options *options);
 size_t runner_page_bytes(const struct model *model, const struct runner_options *options);
 /* How a row begins: its token's embedding, width values; cosine and sine of its position, rotated values. */

@@ -16,7 +16,7 @@ struct weights_part {
 struct weights {
 	struct weights_part *parts;
 	size_t count;
-	float **copies; /* small vectors as floats */
+	void **copies; /* small vectors as floats, and what was turned over */
 	size_t copy_count;
 	bool *bound; /* for each tensor of all parts: it has its place in the model */
 };

@@ -16,6 +16,7 @@ struct architecture {
 	bool experts;
 	unsigned
 	    hybrid; /* sliding windows: in three of four layers, with rope only there; at 64 layers, or always */
+	bool latent; /* keys and values are made of a latent (MLA) */
 };
 
 #define HYBRID_64     1

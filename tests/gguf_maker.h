@@ -91,21 +91,23 @@ maker_align(struct buffer *out)
 		buffer_byte(out, 0);
 }
 
-/* Values around `middle`, plus or minus `amplitude`; F32 or Q8_0. */
+/* `count` matrices, or one (0), or a vector (rows 0): values around `middle`, plus or minus `amplitude`; F32 or Q8_0. */
 static inline void
-maker_tensor(struct gguf_maker *maker, const char *name, uint32_t type, uint64_t columns, uint64_t rows,
-             float middle, float amplitude)
+maker_stack(struct gguf_maker *maker, const char *name, uint32_t type, uint64_t columns, uint64_t rows,
+            uint64_t count, float middle, float amplitude)
 {
 	maker->tensor_count++;
 	maker_string(&maker->tensors, name);
-	maker_u32(&maker->tensors, rows == 0 ? 1 : 2);
+	maker_u32(&maker->tensors, count != 0 ? 3 : rows != 0 ? 2 : 1);
 	maker_u64(&maker->tensors, columns);
 	if (rows != 0)
 		maker_u64(&maker->tensors, rows);
+	if (count != 0)
+		maker_u64(&maker->tensors, count);
 	maker_u32(&maker->tensors, type);
 	maker_align(&maker->data);
 	maker_u64(&maker->tensors, maker->data.size);
-	for (uint64_t i = 0; i < columns * (rows == 0 ? 1 : rows); i++) {
+	for (uint64_t i = 0; i < columns * (rows == 0 ? 1 : rows) * (count == 0 ? 1 : count); i++) {
 		if (type == QUANT_F32) {
 			float value = middle + amplitude * maker_random(maker);
 			uint32_t bits;
@@ -122,6 +124,13 @@ maker_tensor(struct gguf_maker *maker, const char *name, uint32_t type, uint64_t
 			buffer_byte(&maker->data, (uint8_t)(int8_t)(maker_random(maker) * 127.0f));
 		}
 	}
+}
+
+static inline void
+maker_tensor(struct gguf_maker *maker, const char *name, uint32_t type, uint64_t columns, uint64_t rows,
+             float middle, float amplitude)
+{
+	maker_stack(maker, name, type, columns, rows, 0, middle, amplitude);
 }
 
 static inline void
@@ -268,6 +277,90 @@ maker_model(uint32_t type, uint64_t seed)
 		maker_tensor(&maker, MAKER_NAME("ffn_gate"), type, 64, 96, 0, 0.3f);
 		maker_tensor(&maker, MAKER_NAME("ffn_up"), type, 64, 96, 0, 0.3f);
 		maker_tensor(&maker, MAKER_NAME("ffn_down"), type, 96, 64, 0, 0.2f);
+#undef MAKER_NAME
+	}
+	return maker_finish(&maker);
+}
+
+/*
+ * A whole model of DeepSeek's architecture, as A.X K1 is one: queries by way of a short vector, a latent of 64 values, a
+ * layer with one network and one with eight experts in four groups. The older layout has attn_kv_b.
+ */
+static inline struct buffer
+maker_latent(uint32_t type, uint64_t seed, bool older)
+{
+	static const struct {
+		const char *name;
+		uint32_t value;
+	} keys[] = {
+	    {"block_count",                2  },
+	    {"context_length",             512},
+	    {"embedding_length",           64 },
+	    {"feed_forward_length",        96 },
+	    {"attention.head_count",       4  },
+	    {"attention.q_lora_rank",      32 },
+	    {"attention.kv_lora_rank",     64 },
+	    {"rope.dimension_count",       16 },
+	    {"leading_dense_block_count",  1  },
+	    {"expert_count",               8  },
+	    {"expert_used_count",          2  },
+	    {"expert_group_count",         4  },
+	    {"expert_group_used_count",    2  },
+	    {"expert_feed_forward_length", 32 },
+	    {"expert_shared_count",        1  },
+	    {"expert_gating_func",         2  },
+	};
+	struct gguf_maker maker;
+	char name[64];
+
+	maker_init(&maker, seed);
+	maker_key_string(&maker, "general.architecture", "deepseek2");
+	maker_key_string(&maker, "general.name", "Test Latent");
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+		snprintf(name, sizeof name, "deepseek2.%s", keys[i].name);
+		maker_key_u32(&maker, name, keys[i].value);
+	}
+	maker_key_u32(&maker, "deepseek2.attention.key_length", older ? 48 : 80);
+	maker_key_u32(&maker, "deepseek2.attention.value_length", older ? 32 : 64);
+	if (!older) {
+		maker_key_u32(&maker, "deepseek2.attention.key_length_mla", 48);
+		maker_key_u32(&maker, "deepseek2.attention.value_length_mla", 32);
+	}
+	maker_key_f32(&maker, "deepseek2.attention.layer_norm_rms_epsilon", 1e-6f);
+	maker_key_bool(&maker, "deepseek2.expert_weights_norm", true);
+	maker_vocabulary(&maker, "deepseek-v3");
+	maker_tensor(&maker, "token_embd.weight", type, 64, MAKER_TOKENS, 0, 1);
+	maker_tensor(&maker, "output_norm.weight", QUANT_F32, 64, 0, 0, 1);
+	for (unsigned i = 0; i < 2; i++) {
+#define MAKER_NAME(rest) (snprintf(name, sizeof name, "blk.%u." rest ".weight", i), name)
+		maker_tensor(&maker, MAKER_NAME("attn_norm"), QUANT_F32, 64, 0, 1, 0.2f);
+		maker_tensor(&maker, MAKER_NAME("attn_q_a"), type, 64, 32, 0, 0.3f);
+		maker_tensor(&maker, MAKER_NAME("attn_q_a_norm"), QUANT_F32, 32, 0, 1, 0.2f);
+		maker_tensor(&maker, MAKER_NAME("attn_q_b"), type, 32, 192, 0, 0.4f);
+		maker_tensor(&maker, MAKER_NAME("attn_kv_a_mqa"), type, 64, 80, 0, 0.3f);
+		maker_tensor(&maker, MAKER_NAME("attn_kv_a_norm"), QUANT_F32, 64, 0, 1, 0.2f);
+		if (older) {
+			maker_tensor(&maker, MAKER_NAME("attn_kv_b"), type, 64, 256, 0, 0.3f);
+		} else {
+			maker_stack(&maker, MAKER_NAME("attn_k_b"), type, 32, 64, 4, 0, 0.3f);
+			maker_stack(&maker, MAKER_NAME("attn_v_b"), type, 64, 32, 4, 0, 0.3f);
+		}
+		maker_tensor(&maker, MAKER_NAME("attn_output"), type, 128, 64, 0, 0.2f);
+		maker_tensor(&maker, MAKER_NAME("ffn_norm"), QUANT_F32, 64, 0, 1, 0.2f);
+		if (i == 0) {
+			maker_tensor(&maker, MAKER_NAME("ffn_gate"), type, 64, 96, 0, 0.3f);
+			maker_tensor(&maker, MAKER_NAME("ffn_up"), type, 64, 96, 0, 0.3f);
+			maker_tensor(&maker, MAKER_NAME("ffn_down"), type, 96, 64, 0, 0.2f);
+			continue;
+		}
+		maker_tensor(&maker, MAKER_NAME("ffn_gate_inp"), QUANT_F32, 64, 8, 0, 0.5f);
+		maker_tensor(&maker, "blk.1.exp_probs_b.bias", QUANT_F32, 8, 0, 0, 0.3f);
+		maker_stack(&maker, MAKER_NAME("ffn_gate_exps"), type, 64, 32, 8, 0, 0.3f);
+		maker_stack(&maker, MAKER_NAME("ffn_up_exps"), type, 64, 32, 8, 0, 0.3f);
+		maker_stack(&maker, MAKER_NAME("ffn_down_exps"), type, 32, 64, 8, 0, 0.3f);
+		maker_tensor(&maker, MAKER_NAME("ffn_gate_shexp"), type, 64, 32, 0, 0.3f);
+		maker_tensor(&maker, MAKER_NAME("ffn_up_shexp"), type, 64, 32, 0, 0.3f);
+		maker_tensor(&maker, MAKER_NAME("ffn_down_shexp"), type, 32, 64, 0, 0.3f);
 #undef MAKER_NAME
 	}
 	return maker_finish(&maker);

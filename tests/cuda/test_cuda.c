@@ -124,6 +124,7 @@ make_model(const struct recipe *recipe, struct model *out)
 	                        .heads = recipe->heads,
 	                        .kv_heads = recipe->kv_heads,
 	                        .head_size = recipe->head_size,
+	                        .value_size = recipe->head_size,
 	                        .vocabulary = VOCABULARY,
 	                        .context = CONTEXT,
 	                        .window = recipe->window,

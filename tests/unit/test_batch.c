@@ -17,7 +17,7 @@
 #include "inference/model.h"
 #include "tests/gguf_maker.h"
 
-static char path[] = "/tmp/haechi-test-XXXXXX";
+static char path[64];
 
 static struct engine *
 open_engine(size_t parallel, size_t queue)
@@ -315,18 +315,32 @@ heads_are_read_strictly(void **state)
 }
 
 static int
-make_model(void **state)
+write_model(struct buffer file)
 {
-	struct buffer file = maker_model(QUANT_Q8_0, 11);
-	int out = mkstemp(path);
 	bool good;
+	int out;
 
-	(void)state;
+	snprintf(path, sizeof path, "/tmp/haechi-test-XXXXXX");
+	out = mkstemp(path);
 	setenv("HAECHI_CACHE_DIR", "/nonexistent/haechi", 1);
 	good = out != -1 && write(out, file.data, file.size) == (ssize_t)file.size;
 	close(out);
 	buffer_free(&file);
 	return good ? 0 : -1;
+}
+
+static int
+make_model(void **state)
+{
+	(void)state;
+	return write_model(maker_model(QUANT_Q8_0, 11));
+}
+
+static int
+make_latent(void **state)
+{
+	(void)state;
+	return write_model(maker_latent(QUANT_Q8_0, 11, false));
 }
 
 static int
@@ -350,5 +364,14 @@ main(void)
 	    cmocka_unit_test(heads_are_read_strictly),
 	};
 
-	return cmocka_run_group_tests(tests, make_model, remove_model);
+	/* What holds of keys and values must hold of a latent. */
+	const struct CMUnitTest latent[] = {
+	    cmocka_unit_test(answers_are_the_same_alone_and_in_a_crowd),
+	    cmocka_unit_test(a_known_beginning_is_not_computed_again),
+	    cmocka_unit_test(cancelled_answers_end_and_give_back_their_pages),
+	    cmocka_unit_test(embeddings_have_length_one_and_do_not_depend_on_company),
+	};
+
+	return cmocka_run_group_tests(tests, make_model, remove_model) +
+	       cmocka_run_group_tests(latent, make_latent, remove_model);
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "inference/gguf.h"
@@ -118,23 +119,20 @@ keys_are_read_whatever_their_width(void **state)
 
 /* The loader refuses by name: flips of the file's head must never crash it, and a good file must load. */
 static void
-a_model_is_bound_whole_or_refused(void **state)
+flip_everywhere(struct buffer *file, const char *name, size_t step)
 {
-	struct buffer file = maker_model(QUANT_F32, 7);
 	char path[] = "/tmp/haechi-test-XXXXXX";
 	int out = mkstemp(path);
 	struct model *model = NULL;
 	struct fault why = {0};
 
-	(void)state;
-	assert_int_equal(write(out, file.data, file.size), (ssize_t)file.size);
+	assert_int_equal(write(out, file->data, file->size), (ssize_t)file->size);
 	assert_int_equal(model_open(&model, path, &why), 0);
-	assert_string_equal(model->name, "test-llama");
-	assert_string_equal(model->license, "apache-2.0");
+	assert_string_equal(model->name, name);
 	assert_int_equal(model->shape.vocabulary, MAKER_TOKENS);
 	model_close(model);
-	for (size_t at = 0; at < 4096; at += 3) {
-		uint8_t byte = file.data[at] ^ (uint8_t)(1u << at % 8);
+	for (size_t at = 0; at < file->size && at < 20000; at += step) {
+		uint8_t byte = file->data[at] ^ (uint8_t)(1u << at % 8);
 
 		assert_int_equal(pwrite(out, &byte, 1, (off_t)at), 1);
 		model = NULL;
@@ -143,11 +141,51 @@ a_model_is_bound_whole_or_refused(void **state)
 			assert_true(why.ko[0] != '\0' && why.en[0] != '\0');
 		else
 			model_close(model);
-		assert_int_equal(pwrite(out, file.data + at, 1, (off_t)at), 1);
+		assert_int_equal(pwrite(out, file->data + at, 1, (off_t)at), 1);
 	}
 	close(out);
 	unlink(path);
-	buffer_free(&file);
+	buffer_free(file);
+}
+
+static void
+a_model_is_bound_whole_or_refused(void **state)
+{
+	struct buffer file = maker_model(QUANT_F32, 7);
+
+	(void)state;
+	flip_everywhere(&file, "test-llama", 3);
+	file = maker_latent(QUANT_Q8_0, 7, false);
+	flip_everywhere(&file, "test-latent", 3);
+	file = maker_latent(QUANT_Q8_0, 7, true);
+	flip_everywhere(&file, "test-latent", 5);
+}
+
+/* A latent of 64 values and 16 that turn is all that is cached of a position, whatever the heads. */
+static void
+a_latent_is_all_that_is_cached(void **state)
+{
+	char path[] = "/tmp/haechi-test-XXXXXX";
+	struct runner_options options = {.rows = 1, .pages = 1, .context = 64, .cache_bits = 16};
+	struct fault why = {0};
+
+	(void)state;
+	for (int older = 0; older < 2; older++) {
+		struct buffer file = maker_latent(QUANT_F32, 7, older == 1);
+		struct model *model = NULL;
+		int out = older == 0 ? mkstemp(path) : open(path, O_WRONLY | O_TRUNC);
+
+		assert_int_equal(write(out, file.data, file.size), (ssize_t)file.size);
+		close(out);
+		buffer_free(&file);
+		assert_int_equal(model_open(&model, path, &why), 0);
+		assert_int_equal(runner_page_bytes(model, &options), 2 * 64 * (64 + 16) * 2);
+		assert_int_equal(runner_refuse("cuda", model, &why), -1);
+		assert_non_null(strstr(why.en, "deepseek2"));
+		assert_non_null(strstr(why.ko, "deepseek2"));
+		model_close(model);
+	}
+	unlink(path);
 }
 
 int
@@ -158,6 +196,7 @@ main(void)
 	    cmocka_unit_test(what_lies_is_refused),
 	    cmocka_unit_test(keys_are_read_whatever_their_width),
 	    cmocka_unit_test(a_model_is_bound_whole_or_refused),
+	    cmocka_unit_test(a_latent_is_all_that_is_cached),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

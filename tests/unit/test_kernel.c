@@ -284,6 +284,90 @@ attention_agrees_with_its_definition(void **state)
 	}
 }
 
+/* Attention in a latent, over pages in any order, whatever lies behind the last position, against the sum written out. */
+static void
+latent_attention_agrees_with_its_definition(void **state)
+{
+	const uint32_t sizes[][2] = {
+	    {40,  32 },
+            {83,  67 },
+            {576, 512}
+        };
+
+	(void)state;
+	for (size_t i = 0; i < 3 * 3 * 2; i++) {
+		const uint32_t size = sizes[i / 6][0], values = sizes[i / 6][1], heads = 7;
+		const struct kernels *kernels = i % 3 == 2 ? &kernels_plain : others(i % 3);
+		const size_t page = (size_t)CACHE_PAGE * size;
+		float *cache = malloc(4 * page * sizeof *cache),
+		      *query = malloc(heads * size * sizeof *query);
+		float *out = malloc(heads * (values + 3) * sizeof *out), scores[LATENT_HEADS * 256];
+		uint16_t *cache16 = malloc(4 * page * 2);
+		uint32_t pages[] = {2, 0, 3};
+		struct latent_attention a = {.query = query,
+		                             .out = out,
+		                             .stride = values + 3,
+		                             .scores = scores,
+		                             .pages = pages,
+		                             .heads = heads,
+		                             .size = size,
+		                             .values = values,
+		                             .last = i / 3 % 2 == 0 ? 150 : 127,
+		                             .scale = 0.2f};
+
+		for (size_t j = 0; j < 4 * page; j++) {
+			cache16[j] = float_to_half(uniform());
+			cache[j] = half_to_float(cache16[j]);
+		}
+		for (uint32_t p = a.last + 1; p < 192; p++)
+			for (uint32_t e = 0; e < size; e++) {
+				size_t at = pages[p / CACHE_PAGE] * page +
+				            cache_key_index(0, size, p % CACHE_PAGE, e);
+
+				cache[at] = NAN;
+				cache16[at] = 0x7e00;
+			}
+		for (size_t j = 0; j < heads * size; j++)
+			query[j] = uniform();
+		for (int half = 0; kernels != NULL && half < 2; half++) {
+			a.cache = half ? (void *)cache16 : (void *)cache;
+			a.page_bytes = page * (half ? 2 : 4);
+			(half ? kernels->attend_latent16 : kernels->attend_latent32)(&a);
+			for (uint32_t h = 0; h < heads; h++) {
+				double weights[192], sum = 0;
+
+				for (uint32_t p = 0; p <= a.last; p++) {
+					weights[p] = 0;
+					for (uint32_t e = 0; e < size; e++)
+						weights[p] +=
+						    (double)query[h * size + e] *
+						    (double)
+						        cache[pages[p / CACHE_PAGE] * page +
+						              cache_key_index(0, size, p % CACHE_PAGE, e)];
+					weights[p] = exp(weights[p] * 0.2);
+					sum += weights[p];
+				}
+				for (uint32_t d = 0; d < values; d++) {
+					double gathered = 0;
+
+					for (uint32_t p = 0; p <= a.last; p++)
+						gathered +=
+						    weights[p] *
+						    (double)
+						        cache[pages[p / CACHE_PAGE] * page +
+						              cache_key_index(0, size, p % CACHE_PAGE, d)];
+					assert_true(fabs(gathered / sum - (double)out[h * a.stride + d]) <
+					            1e-5);
+				}
+			}
+		}
+		free(cache);
+		free(cache16);
+		free(query);
+		free(out);
+	}
+}
+
 static void
 halves_round_as_the_processor_does(void **state)
 {
@@ -334,6 +418,7 @@ main(void)
 	    cmocka_unit_test(products_agree_and_do_not_depend_on_company),
 	    cmocka_unit_test(activations_round_alike_everywhere),
 	    cmocka_unit_test(attention_agrees_with_its_definition),
+	    cmocka_unit_test(latent_attention_agrees_with_its_definition),
 	    cmocka_unit_test(halves_round_as_the_processor_does),
 	    cmocka_unit_test(a_crew_does_each_chunk_once),
 	};

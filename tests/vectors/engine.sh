@@ -10,4 +10,5 @@ $python tests/vectors/engine.py "$engine"
 $python tests/vectors/engine.py "$engine" --plain
 $python tests/vectors/engine_seeds.py "$engine" "${SEED:-$(date +%Y%m%d)}" "${MODELS:-12}"
 $python tests/vectors/engine_experts.py "$engine"
+$python tests/vectors/engine_latent.py "$engine"
 $python tests/vectors/engine_rope.py "$engine"
