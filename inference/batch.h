@@ -47,7 +47,7 @@ struct generation {
 	size_t least; /* tokens of an answer before the model may end it */
 	float *state;                  /* of one that is only embedded: the sum so far */
 	struct constraint *constraint; /* NULL mostly */
-	struct constraint_state *said; /* what of it has been said */
+	struct constraint_state *said, *tried; /* what of it has been said; with a token that is tried */
 	int logprobs;
 
 	/* both sides, under the lock */

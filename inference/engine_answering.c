@@ -278,13 +278,9 @@ begin_choice(struct answer *answer, struct engine_request *request, const struct
 	generation->owner = choice;
 	generation->prompt = prompt->ids;
 	generation->prompt_count = prompt->count;
-	generation->constraint = NULL;
+	generation->constraint = request->constraint != NULL ? constraint_hold(request->constraint) : NULL;
 	if (request->echo)
 		echo(choice, prompt, answer->model->tokenizer);
-	if (request->constrained && constraint_compile(&generation->constraint, request->schema, why) == -1) {
-		snprintf(request->param, sizeof request->param, "response_format");
-		return -1;
-	}
 	if (request->tools != TOOL_STYLE_NONE &&
 	    (choice->tools = tool_calls_new(request->tools, request->tool_list, request->whole_call,
 	                                    request->forced)) == NULL) {
@@ -339,6 +335,10 @@ engine_answer_completion(struct engine_api *api, struct http_call *call, bool ch
 	                        engine_context(api->engine), &why) == -1 ||
 	    (answer = answer_new(api, call, request.choices * request.prompts.count, &why)) == NULL)
 		goto fail;
+	if (request.constrained && constraint_compile(&request.constraint, request.schema, &why) == -1) {
+		snprintf(request.param, sizeof request.param, "response_format");
+		goto fail;
+	}
 	answer->chat = chat;
 	answer->stream = request.stream;
 	answer->include_usage = request.include_usage;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "inference/constraint.h"
+
 #define BODY_DEPTH 64
 
 int
@@ -345,6 +347,7 @@ engine_request_free(struct engine_request *request)
 	json_decref(request->json);
 	engine_prompts_free(&request->prompts);
 	json_decref(request->made);
+	constraint_free(request->constraint);
 	free(request->generation.sampling.bias);
 	memset(request, 0, sizeof *request);
 }

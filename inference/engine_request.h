@@ -29,6 +29,7 @@ struct engine_request {
 	unsigned choices;                     /* of each prompt */
 	bool constrained;                     /* to a JSON object, or to `schema` */
 	const json_t *schema;                 /* of the json; NULL: any object */
+	struct constraint *constraint;        /* made of it by whoever answers; freed with the request */
 	struct generation_request generation; /* but for the prompt */
 	struct engine_prompts prompts;        /* one, for a chat */
 	enum tool_style tools;                /* how calls are written, where the client offers tools */

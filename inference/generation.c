@@ -25,6 +25,7 @@ generation_unhold(struct generation *generation)
 	free(generation->state);
 	constraint_free(generation->constraint);
 	free(generation->said);
+	free(generation->tried);
 	free(generation);
 }
 
@@ -50,11 +51,13 @@ generation_new(struct engine *engine, const struct generation_request *request, 
 	for (size_t i = 0; i < count; i++)
 		bytes += request->stops[i].size;
 	generation->stop_bytes = malloc(bytes + 1);
-	if (request->constraint != NULL)
+	if (request->constraint != NULL) {
 		generation->said = calloc(1, sizeof *generation->said);
+		generation->tried = calloc(1, sizeof *generation->tried);
+	}
 	if (request->embed)
 		generation->state = calloc(engine->model->shape.width, sizeof *generation->state);
-	if ((request->constraint != NULL && generation->said == NULL) ||
+	if ((request->constraint != NULL && (generation->said == NULL || generation->tried == NULL)) ||
 	    (request->embed && generation->state == NULL) || generation->tokens == NULL ||
 	    generation->pages == NULL || generation->sampler == NULL || generation->stop_bytes == NULL) {
 		generation_unhold(generation);
@@ -240,7 +243,6 @@ fits(void *context, uint32_t token)
 {
 	const struct generation *generation = context;
 	const struct tokenizer *tokenizer = generation->engine->model->tokenizer;
-	struct constraint_state copy;
 	struct slice bytes = tokenizer_bytes(tokenizer, token);
 
 	if (generation->constraint == NULL)
@@ -250,8 +252,8 @@ fits(void *context, uint32_t token)
 		return constraint_complete(generation->said);
 	if (tokenizer_kind(tokenizer, token) == TOKEN_CONTROL || bytes.size == 0)
 		return false;
-	copy = *generation->said;
-	return constraint_feed(&copy, bytes);
+	constraint_copy(generation->tried, generation->said);
+	return constraint_feed(generation->tried, bytes);
 }
 
 bool
@@ -309,7 +311,7 @@ generation_say(struct generation *generation, float *logits)
 		else if (generation->constraint != NULL && !tokenizer_ends(engine->model->tokenizer, token) &&
 		         (!constraint_feed(generation->said,
 		                           tokenizer_bytes(engine->model->tokenizer, token)) ||
-		          generation->said->depth == 0))
+		          constraint_ended(generation->said)))
 			end = GENERATION_STOP; /* the closing brace */
 		else if (generation->count >= generation->most)
 			end = GENERATION_LENGTH;

@@ -87,7 +87,28 @@ const tests = {
 		assert.ok(typeof made.high === "boolean" && ["보건", "교육"].includes(made.area) && Number.isInteger(made.n));
 		const object = await ask({ max_tokens: 300, response_format: { type: "json_object" } });
 		if (object.choices[0].finish_reason === "stop") assert.equal(typeof JSON.parse(object.choices[0].message.content), "object");
-		await refused(ask({ response_format: { type: "json_schema", json_schema: { name: "a", schema: { type: "string", pattern: "^a" } } } }), 400, "response_format");
+		const beyond = { type: "object", properties: { 나이: { not: {} } } };
+		assert.match((await refused(ask({ response_format: { type: "json_schema", json_schema: { name: "a", schema: beyond } } }), 400, "response_format")).message, /'not'.*\$\.properties\.나이/);
+	},
+	async "an agency's schema: patterns, dates, bounds, alternatives; each answer fits, or says that it was cut"() {
+		const schema = { type: "object", additionalProperties: false, required: ["성명", "접수일", "등급", "결과", "영역"], properties: {
+			성명: { type: "string", pattern: "^[가-힣]{2,5}$" }, 접수일: { type: "string", format: "date" }, 등급: { type: "integer", minimum: 1, maximum: 5 },
+			비고: { type: ["string", "null"], maxLength: 8 }, 영역: { type: "array", items: { enum: ["에너지", "교육", "채용"] }, uniqueItems: true, minItems: 2 },
+			결과: { oneOf: [{ type: "object", properties: { 종류: { const: "승인" }, 금액: { type: "integer", minimum: 1, maximum: 9999 } }, required: ["종류", "금액"], additionalProperties: false },
+				{ type: "object", properties: { 종류: { const: "거부" }, 사유: { type: "string", minLength: 1, maxLength: 9 } }, required: ["종류", "사유"], additionalProperties: false }] } } };
+		for (let seed = 0; seed < 8; seed++) {
+			const { choices: [choice] } = await ask({ temperature: 1.2, seed, max_tokens: 400, response_format: { type: "json_schema", json_schema: { name: "a", strict: true, schema } } });
+			if (choice.finish_reason === "length") continue;
+			const { 성명, 접수일, 등급, 비고, 결과, 영역, ...more } = JSON.parse(choice.message.content);
+			assert.deepEqual(more, {});
+			assert.match(성명, /^[가-힣]{2,5}$/);
+			assert.equal(new Date(접수일 + "T00:00:00Z").toISOString().slice(0, 10), 접수일);
+			assert.ok(Number.isInteger(등급) && 등급 >= 1 && 등급 <= 5 && (비고 == null || [...비고].length <= 8));
+			assert.ok(new Set(영역).size === 영역.length && 영역.length >= 2);
+			assert.ok(결과.종류 === "승인" ? 결과.금액 >= 1 && 결과.금액 <= 9999 : 결과.종류 === "거부" && 결과.사유.length >= 1);
+		}
+		const cut = await ask({ max_tokens: 3, response_format: { type: "json_schema", json_schema: { name: "a", schema } } });
+		assert.equal(cut.choices[0].finish_reason, "length");
 	},
 	async "logprobs of what was said and of what else might have been"() {
 		const { choices } = await ask({ logprobs: true, top_logprobs: 3, max_tokens: 5 });

@@ -12,7 +12,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const uint8_t *zero = size > 0 ? memchr(data, 0, size) : NULL;
 	size_t schema_size = zero != NULL ? (size_t)(zero - data) : size;
 	struct constraint *constraint = NULL;
-	struct constraint_state state, copy;
+	static struct constraint_state state, copy;
 	struct fault why = {0};
 	json_t *schema;
 
@@ -26,10 +26,22 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		constraint_begin(&state, constraint);
 		for (; at < size; at++) { /* byte by byte, as far as it is let */
-			copy = state;
+			constraint_copy(&copy, &state);
 			if (!constraint_feed(&copy, slice_of(data + at, 1)))
 				break;
-			state = copy;
+			constraint_copy(&state, &copy);
+		}
+		if (!constraint_ended(&state)) { /* something may come, or what is there is enough */
+			bool open = constraint_complete(&state);
+
+			for (unsigned byte = 0; byte < 256 && !open; byte++) {
+				const uint8_t one = (uint8_t)byte;
+
+				constraint_copy(&copy, &state);
+				open = constraint_feed(&copy, slice_of(&one, 1));
+			}
+			if (!open)
+				abort();
 		}
 		if (constraint_complete(&state) && at > start) {
 			/* A number may end with what was let through so far; everything else has its end. */

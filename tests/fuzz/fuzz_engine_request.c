@@ -36,7 +36,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	engine_http_head(slice_of(data, size), &head);
 	{
 		struct constraint *constraint = NULL;
-		struct constraint_state state;
+		static struct constraint_state state;
 
 		if (constraint_compile(&constraint, NULL, &why) == 0) {
 			constraint_begin(&state, constraint);
@@ -51,7 +51,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		if (request.constrained && request.schema != NULL) {
 			struct constraint *constraint = NULL;
-			struct constraint_state state;
+			static struct constraint_state state;
 
 			if (constraint_compile(&constraint, request.schema, &why) == 0) {
 				constraint_begin(&state, constraint);
