@@ -114,8 +114,8 @@ same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
 	              sizeof(struct in6_addr)) == 0;
 }
 
-static bool
-declared(const struct sandbox_plan *plan, const struct sockaddr_storage *address)
+bool
+attempts_declared(const struct sandbox_plan *plan, const struct sockaddr_storage *address)
 {
 	const uint16_t port = address_port(address);
 
@@ -158,7 +158,7 @@ watch(void *owner)
 		    (struct seccomp_notif_resp){.id = asked->id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};
 		/* What cannot be looked at the kernel refuses: EFAULT, EINVAL. */
 		if (look(attempts, asked->data.args[1], asked->data.args[2], &attempt.address) &&
-		    !declared(attempts->plan, &attempt.address)) {
+		    !attempts_declared(attempts->plan, &attempt.address)) {
 			answer->flags = 0;
 			answer->error = -EACCES;
 			attempt.call = asked->data.nr;

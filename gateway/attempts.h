@@ -23,6 +23,8 @@ MUST_CHECK int attempts_open(struct attempts **attempts, struct fault *why);
 /* At once after it: whoever connects waits for this. `listener`: of the sandbox's state, taken over; -1 none. */
 MUST_CHECK int attempts_watch(struct attempts *attempts, int listener, const struct sandbox_plan *plan,
                               struct fault *why);
+/* Does the plan let out to this address? Unix sockets are files: always. */
+bool attempts_declared(const struct sandbox_plan *plan, const struct sockaddr_storage *address);
 /* What was tried before, by the sandbox itself, is forgotten. */
 MUST_CHECK int attempts_record(struct attempts *attempts, struct gateway *gateway, struct fault *why);
 /* What was seen is recorded; while the ledger is there. NULL is fine. */

@@ -219,6 +219,15 @@ server_stop(struct server *server, unsigned deadline_ms)
 	free(server);
 }
 
+void
+server_renew(struct server *server, struct tls *fresh)
+{
+	if (server->tls == NULL)
+		tls_close(fresh);
+	else
+		tls_renew(server->tls, fresh);
+}
+
 const char *
 server_address(const struct server *server, size_t index)
 {

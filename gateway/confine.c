@@ -17,6 +17,43 @@ may_read(struct sandbox_plan *plan, const char *path)
 }
 
 static void
+may_read_folder(struct confine *confine, const char *path)
+{
+	const char *const slash = strrchr(path, '/');
+	char *folder;
+
+	if (confine->renewed_count == CONFINE_FOLDERS)
+		return;
+	folder = slash == NULL   ? strdup(".")
+	         : slash == path ? strdup("/")
+	                         : strndup(path, (size_t)(slash - path));
+	for (size_t i = 0; folder != NULL && i < confine->renewed_count; i++)
+		if (strcmp(confine->renewed[i], folder) == 0) {
+			free(folder);
+			return;
+		}
+	if (folder == NULL)
+		return;
+	confine->renewed[confine->renewed_count++] = folder;
+	may_read(&confine->plan, folder);
+}
+
+/* Whoever renews a file puts another one in its place, or lets a link lead to another: the folder must be readable, too. */
+static void
+may_read_renewed(struct confine *confine, const char *path)
+{
+	char *target;
+
+	if (path == NULL)
+		return;
+	may_read(&confine->plan, path);
+	may_read_folder(confine, path);
+	if ((target = realpath(path, NULL)) != NULL)
+		may_read_folder(confine, target);
+	free(target);
+}
+
+static void
 may_write(struct sandbox_plan *plan, const char *path)
 {
 	if (path != NULL && plan->write_count < SANDBOX_PATHS)
@@ -126,9 +163,9 @@ confine_begin(struct confine *confine, const struct config *config, const char *
 	may_read(plan, config->policy.act);
 	may_read(plan, config->policy.schema);
 	if (config->tls != NULL) {
-		may_read(plan, config->tls->certificate);
-		may_read(plan, config->tls->key);
-		may_read(plan, config->tls->clients);
+		may_read_renewed(confine, config->tls->certificate);
+		may_read_renewed(confine, config->tls->key);
+		may_read_renewed(confine, config->tls->clients);
 	}
 	/* Names of the accounts behind the operator's socket. */
 	may_read(plan, "/etc/passwd");
@@ -140,7 +177,7 @@ confine_begin(struct confine *confine, const struct config *config, const char *
 	for (uint32_t i = 0; i < config->listen_count; i++)
 		may_listen(plan, config->listen[i]);
 	for (uint32_t i = 0; i < config->engines_count; i++) {
-		may_read(plan, config->engines[i].token_file);
+		may_read_renewed(confine, config->engines[i].token_file);
 		may_ask(plan, config->engines[i].target);
 	}
 	may_ask_database(plan, config->database.conninfo);
@@ -163,6 +200,65 @@ confine_begin(struct confine *confine, const struct config *config, const char *
 		return -1;
 	measure(confine);
 	return 0;
+}
+
+/* Is all that `wanted` lets out to let out to by what is on? */
+static bool
+reached(const struct confine *confine, const struct sandbox_plan *wanted)
+{
+	const struct sandbox_plan *const on = &confine->plan;
+	bool all = !wanted->resolve || on->resolve;
+
+	if (!confine->state.ports && !confine->state.calls)
+		return true; /* this kernel confines nothing */
+	for (size_t i = 0; all && i < wanted->connect_count; i++) {
+		const struct sandbox_target *const target = &wanted->connect[i];
+
+		all = target->host != NULL && attempts_declared(on, target->host);
+		for (size_t k = 0; !all && target->host == NULL && k < on->connect_count; k++)
+			all = on->connect[k].host == NULL && on->connect[k].port == target->port;
+	}
+	return all;
+}
+
+static void
+tell_unreached(const struct confine *confine, const struct sandbox_plan *wanted, json_t *names,
+               const char *name)
+{
+	if (!reached(confine, wanted))
+		(void)json_array_append_new(names, json_string(name));
+}
+
+void
+confine_unreached(const struct confine *confine, const struct config *config, json_t *names)
+{
+	for (uint32_t i = 0; i < config->engines_count; i++) {
+		struct sandbox_plan wanted = {0};
+		char name[256];
+
+		may_ask(&wanted, config->engines[i].target);
+		snprintf(name, sizeof name, "engines.%s", config->engines[i].name);
+		tell_unreached(confine, &wanted, names, name);
+	}
+	if (config->witness != NULL) {
+		struct sandbox_plan wanted = {0};
+
+		for (size_t i = 0; i < config->witness->quorum->witness_count; i++)
+			may_ask_url(&wanted, config->witness->quorum->witnesses[i].url);
+		tell_unreached(confine, &wanted, names, "witness");
+	}
+	if (config->timestamp != NULL) {
+		struct sandbox_plan wanted = {0};
+
+		may_ask_url(&wanted, config->timestamp->url);
+		tell_unreached(confine, &wanted, names, "timestamp");
+	}
+	if (config->policy.bundles.pull != NULL) {
+		struct sandbox_plan wanted = {0};
+
+		may_pull(&wanted, &config->policy.bundles);
+		tell_unreached(confine, &wanted, names, "policy.bundles.pull");
+	}
 }
 
 int

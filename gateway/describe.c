@@ -9,6 +9,7 @@
 #include "gateway/oversight.h"
 #include "gateway/registrar.h"
 #include "gateway/registry.h"
+#include "gateway/restart.h"
 #include "gateway/shadow.h"
 #include "gateway/server.h"
 #include "gateway/watch.h"
@@ -137,6 +138,9 @@ describe_gateway(struct gateway *gateway)
 	    describe_engines(snapshots->config), "confinement", gateway->confinement, "attention",
 	    oversight_attention(snapshots->registry));
 	describe_bundles(gateway, snapshots, json_object_get(result, "policy"));
+	if (result != NULL && gateway->begun != NULL)
+		json_object_set_new(result, "restart_needed",
+		                    restart_list(gateway->begun, snapshots->config, gateway->confine));
 	snapshots_release(snapshots);
 	if (result != NULL && gateway->watch != NULL)
 		json_object_set_new(result, "changed_files", watch_describe(gateway->watch));

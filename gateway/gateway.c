@@ -6,7 +6,10 @@
 #include "gateway/bundles.h"
 #include "gateway/registrar.h"
 #include "gateway/registry.h"
+#include "gateway/restart.h"
+#include "gateway/server.h"
 #include "gateway/shadow.h"
+#include "gateway/tls.h"
 #include "schema/base/clock.h"
 #include "schema/base/log.h"
 
@@ -27,6 +30,7 @@ gateway_end(struct gateway *gateway)
 {
 	snapshots_release(gateway->current);
 	gateway->current = NULL;
+	config_release(gateway->begun);
 	metrics_end(&gateway->metrics);
 	pthread_mutex_destroy(&gateway->reload);
 	pthread_mutex_destroy(&gateway->lock);
@@ -140,6 +144,8 @@ check_unchanged(const struct config *old, const struct config *new, struct fault
 		member = "policy.bundles.directory";
 	else if (old->listen_count != new->listen_count)
 		member = "listen";
+	else if ((old->tls == NULL) != (new->tls == NULL))
+		member = "tls";
 	for (uint32_t i = 0; member == NULL && i < new->listen_count; i++)
 		if (strcmp(old->listen[i], new->listen[i]) != 0)
 			member = "listen";
@@ -149,11 +155,34 @@ check_unchanged(const struct config *old, const struct config *new, struct fault
 	                 "%s: cannot change while running (restart)", member);
 }
 
+/* The certificate as it is on the disk now; *out stays NULL where none is served. */
+static int
+renewed_tls(struct tls **out, const struct gateway *gateway, const struct config_tls *tls, struct fault *why)
+{
+	if (tls == NULL || gateway->server == NULL)
+		return 0;
+	return tls_open(out, tls->certificate, tls->key, tls->clients, tls->require, why);
+}
+
+/* What was asked for and has to wait is said where the operator looks: here, and in `haechi status`. */
+static void
+tell_restart(const struct gateway *gateway, const struct config *config)
+{
+	json_t *const names =
+	    gateway->begun == NULL ? NULL : restart_list(gateway->begun, config, gateway->confine);
+
+	for (size_t i = 0; i < json_array_size(names); i++)
+		log_warn("gateway", "event=restart-needed member=%s",
+		         json_string_value(json_array_get(names, i)));
+	json_decref(names);
+}
+
 int
 gateway_reload(struct gateway *gateway, const char *who, struct fault *why)
 {
 	struct snapshots *old = NULL;
 	struct config *config = NULL;
+	struct tls *tls = NULL;
 	struct policy *policy = NULL;
 	struct registry *registry = NULL;
 	struct entry_note note = {.action = "activate"};
@@ -167,6 +196,7 @@ gateway_reload(struct gateway *gateway, const char *who, struct fault *why)
 	}
 	if (config_load(&config, gateway->config_path, gateway->state, why) == -1 ||
 	    check_unchanged(old->config, config, why) == -1 ||
+	    renewed_tls(&tls, gateway, config->tls, why) == -1 ||
 	    bundles_load(gateway->bundles, config, false, &policy, why) == -1 ||
 	    (policy == NULL && policy_load(&policy, config->policy.agency, config->policy.act,
 	                                   config->policy.schema, why) == -1) ||
@@ -184,11 +214,18 @@ gateway_reload(struct gateway *gateway, const char *who, struct fault *why)
 	if (gateway_note(gateway, ENTRY_POLICY, &note, config->agency, who, id, why) == -1)
 		goto out;
 	log_info("gateway", "event=reloaded bundle=%s entry=%s", policy_bundle(policy), id);
+	log_level_named(config->log.level);
+	tell_restart(gateway, config);
+	if (tls != NULL) {
+		server_renew(gateway->server, tls);
+		tls = NULL;
+	}
 	result = gateway_publish(gateway, config, policy, registry, why);
 	config = NULL;
 	policy = NULL;
 	registry = NULL;
 out:
+	tls_close(tls);
 	registry_release(registry);
 	policy_release(policy);
 	config_release(config);

@@ -17,6 +17,7 @@
 #include "schema/entry.h"
 
 struct control;
+struct confine;     /* gateway/confine.h */
 struct bundle_pull; /* gateway/bundle_pull.h */
 struct bundles;     /* gateway/bundles.h */
 struct ledger;
@@ -58,6 +59,8 @@ struct gateway {
 	struct metrics_all metrics;
 	int64_t started_ms;      /* wall */
 	const char *confinement; /* measured state, for status and the lifecycle entry */
+	const struct confine *confine; /* NULL: nothing is confined */
+	struct config *begun; /* what the process was started with; held. NULL before the first publication */
 	atomic_bool draining;
 
 	pthread_mutex_t lock;             /* guards `current` */

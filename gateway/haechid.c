@@ -86,16 +86,6 @@ read_arguments(struct arguments *arguments, int argc, char **argv)
 	return arguments->config == NULL || optind != argc ? -1 : 0;
 }
 
-static void
-set_log_level(const char *name)
-{
-	static const char *const names[] = {"debug", "info", "warn", "error"};
-
-	for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
-		if (strcmp(name, names[i]) == 0)
-			log_level_set((enum log_level)i);
-}
-
 /* The folder of what outlives us: ours alone, made when absent. Deeper ones are made by who owns them. */
 static int
 make_state(const struct config *config, struct fault *why)
@@ -295,7 +285,7 @@ main(int argc, char **argv)
 		config_release(config);
 		return 0;
 	}
-	set_log_level(config->log.level);
+	log_level_named(config->log.level);
 	umask(077);
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&signals);
@@ -323,6 +313,8 @@ main(int argc, char **argv)
 	if (confine_begin(&confine, config, arguments.config, &why) == -1)
 		goto fail;
 	gateway.confinement = confine.text;
+	gateway.confine = &confine;
+	gateway.begun = config_hold(config);
 
 	/* 6 policy: the bundle in force, or else the folders */
 	if (bundles_open(&gateway.bundles, config, &why) == -1 ||

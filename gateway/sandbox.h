@@ -20,7 +20,7 @@
 #include "schema/base/bytes.h"
 #include "schema/base/fault.h"
 
-#define SANDBOX_PATHS 32
+#define SANDBOX_PATHS 64
 #define SANDBOX_PORTS 16
 
 struct sockaddr_storage;

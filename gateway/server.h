@@ -28,6 +28,7 @@
 struct server;
 struct server_call; /* server.c: one request, as the server holds it */
 struct stream;
+struct tls;         /* gateway/tls.h */
 
 #define SERVER_ADDRESSES 8
 
@@ -128,6 +129,8 @@ struct server_options {
 
 /* Listens and starts the loops. Signals must be blocked by the caller first. *out is the caller's, to server_stop(). */
 MUST_CHECK int server_start(struct server **out, const struct server_options *options, struct fault *why);
+/* TLS only: connections from now on have this certificate. Takes `fresh` (gateway/tls.h) over. Any thread. */
+void server_renew(struct server *server, struct tls *fresh);
 /* The address in fact bound, as in options.listen: for port 0. Lives as long as the server. */
 const char  *server_address(const struct server *server, size_t index);
 unsigned     server_loop_count(const struct server *server);

@@ -4,12 +4,14 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "schema/base/bytes.h"
 
 struct tls {
+	pthread_mutex_t lock; /* guards which context it is; sessions count it */
 	SSL_CTX *context;
 };
 
@@ -64,6 +66,7 @@ tls_open(struct tls **out, const char *certificate, const char *key, const char 
 
 	if (tls == NULL)
 		return fault_memory(why);
+	pthread_mutex_init(&tls->lock, NULL);
 	if ((tls->context = SSL_CTX_new(TLS_server_method())) == NULL) {
 		fault_memory(why);
 		goto out;
@@ -118,7 +121,20 @@ tls_close(struct tls *tls)
 	if (tls == NULL)
 		return;
 	SSL_CTX_free(tls->context);
+	pthread_mutex_destroy(&tls->lock);
 	free(tls);
+}
+
+void
+tls_renew(struct tls *tls, struct tls *fresh)
+{
+	SSL_CTX *const old = tls->context;
+
+	pthread_mutex_lock(&tls->lock);
+	tls->context = fresh->context;
+	pthread_mutex_unlock(&tls->lock);
+	fresh->context = old;
+	tls_close(fresh);
 }
 
 struct tls_session *
@@ -128,7 +144,10 @@ tls_session_new(struct tls *tls, int fd)
 
 	if (session == NULL)
 		return NULL;
-	if ((session->ssl = SSL_new(tls->context)) == NULL || SSL_set_fd(session->ssl, fd) != 1) {
+	pthread_mutex_lock(&tls->lock);
+	session->ssl = SSL_new(tls->context);
+	pthread_mutex_unlock(&tls->lock);
+	if (session->ssl == NULL || SSL_set_fd(session->ssl, fd) != 1) {
 		ERR_clear_error();
 		tls_session_free(session);
 		return NULL;

@@ -2,7 +2,7 @@
  * tls -- the one door to OpenSSL's libssl: TLS 1.2 and 1.3 for clients of the gateway, with client certificates when asked for.
  *
  * Descriptors are non-blocking; a session does what it can and says what it waits for. A context serves all loops, a
- * session one. SIGPIPE must be ignored.
+ * session one. SIGPIPE must be ignored. A context may be renewed while it serves: certificates end.
  */
 #ifndef HAECHI_GATEWAY_TLS_H
 #define HAECHI_GATEWAY_TLS_H
@@ -23,6 +23,8 @@ struct tls_session;
 MUST_CHECK int tls_open(struct tls **out, const char *certificate, const char *key, const char *client_ca,
     bool client_required, struct fault *why);
 void tls_close(struct tls *tls); /* NULL is fine */
+/* Sessions that begin from now on have `fresh`'s certificate, those there are keep theirs. Takes `fresh` over. Any thread. */
+void tls_renew(struct tls *tls, struct tls *fresh);
 
 struct tls_session *tls_session_new(struct tls *tls, int fd); /* NULL: no memory. The descriptor stays the caller's */
 void                tls_session_free(struct tls_session *session); /* NULL is fine */

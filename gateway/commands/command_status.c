@@ -186,6 +186,9 @@ print(const json_t *status)
 		putchar('\n');
 	}
 	print_changed(json_object_get(status, "changed_files"));
+	for (size_t i = 0; i < json_array_size(json_object_get(status, "restart_needed")); i++)
+		printf("주의 (attention): 다시 시작해야 적용됨 (applied by a restart only): %s\n",
+		       json_string_value(json_array_get(json_object_get(status, "restart_needed"), i)));
 	line("가둠", "confinement", json_get_string(status, "confinement"));
 	for (size_t i = 0; i < json_array_size(json_object_get(status, "attention")); i++) {
 		const json_t *each = json_array_get(json_object_get(status, "attention"), i);

@@ -16,6 +16,16 @@ log_level_set(enum log_level least)
 	atomic_store_explicit(&least_level, (int)least, memory_order_relaxed);
 }
 
+void
+log_level_named(const char *name)
+{
+	static const char *const names[] = {"debug", "info", "warn", "error"};
+
+	for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+		if (strcmp(name, names[i]) == 0)
+			log_level_set((enum log_level)i);
+}
+
 /* A line must stay a line, and a terminal must not be told to do anything. */
 static void
 disarm(char *text)

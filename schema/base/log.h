@@ -14,6 +14,7 @@
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
 
 void log_level_set(enum log_level least);
+void log_level_named(const char *name); /* "debug" "info" "warn" "error"; another one changes nothing */
 /* `format` is key=value pairs; values with spaces are the caller's to quote. Control bytes are written as '?'. */
 void log_line(enum log_level level, const char *area, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
