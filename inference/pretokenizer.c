@@ -75,6 +75,17 @@ is_space(uint32_t c)
 	       c == 0x3000;
 }
 
+/* utf8proc may be of Unicode 15.0; 15.1 added one block of ideographs and five signs that describe such. */
+static utf8proc_category_t
+category_of(uint32_t c)
+{
+	if (c >= 0x2ebf0 && c <= 0x2ee5d)
+		return UTF8PROC_CATEGORY_LO;
+	if ((c >= 0x2ffc && c <= 0x2fff) || c == 0x31ef)
+		return UTF8PROC_CATEGORY_SO;
+	return utf8proc_category((utf8proc_int32_t)c);
+}
+
 static bool
 is_letter(uint32_t c)
 {
@@ -82,7 +93,7 @@ is_letter(uint32_t c)
 		return (c | 32) >= 'a' && (c | 32) <= 'z';
 	if (c >= 0xac00 && c <= 0xd7a3)
 		return true;
-	switch (utf8proc_category((utf8proc_int32_t)c)) {
+	switch (category_of(c)) {
 	case UTF8PROC_CATEGORY_LU:
 	case UTF8PROC_CATEGORY_LL:
 	case UTF8PROC_CATEGORY_LT:
@@ -101,7 +112,7 @@ is_number(uint32_t c)
 
 	if (c < 128)
 		return c >= '0' && c <= '9';
-	category = utf8proc_category((utf8proc_int32_t)c);
+	category = category_of(c);
 	return category == UTF8PROC_CATEGORY_ND || category == UTF8PROC_CATEGORY_NL ||
 	       category == UTF8PROC_CATEGORY_NO;
 }
@@ -113,7 +124,7 @@ is_mark(uint32_t c)
 
 	if (c < 128)
 		return false;
-	category = utf8proc_category((utf8proc_int32_t)c);
+	category = category_of(c);
 	return category == UTF8PROC_CATEGORY_MN || category == UTF8PROC_CATEGORY_MC ||
 	       category == UTF8PROC_CATEGORY_ME;
 }
@@ -121,7 +132,7 @@ is_mark(uint32_t c)
 static bool
 is_punctuation(uint32_t c)
 {
-	utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)c);
+	utf8proc_category_t category = category_of(c);
 
 	return category >= UTF8PROC_CATEGORY_PC && category <= UTF8PROC_CATEGORY_PO;
 }
@@ -129,7 +140,7 @@ is_punctuation(uint32_t c)
 static bool
 is_symbol(uint32_t c)
 {
-	utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)c);
+	utf8proc_category_t category = category_of(c);
 
 	return category >= UTF8PROC_CATEGORY_SM && category <= UTF8PROC_CATEGORY_SO;
 }
@@ -395,7 +406,8 @@ deepseek(const struct scan *scan, size_t at)
 	uint32_t c = code_at(scan, at);
 	size_t end, from;
 
-	if (((c >= '!' && c <= '/') || (c >= ':' && c <= '~')) && ascii_letter_at(scan, at + 1))
+	if (c > ' ' && c < 127 && !letter_at(scan, at) && !number_at(scan, at) &&
+	    ascii_letter_at(scan, at + 1))
 		return run(scan, at + 1, ascii_letter_at);
 	from = at + (!break_at(scan, at) && !letter_at(scan, at) && !sign_at(scan, at) ? 1 : 0);
 	if (marked_letter_at(scan, from))

@@ -145,6 +145,35 @@ every_text_comes_back(void **state)
 	close_fixture(&fixture);
 }
 
+/* Where each piece of a text ends, in bytes, as the rule cuts it. */
+static void
+assert_cut(enum pretokenizer rule, const char *text, const char *want)
+{
+	struct letter letters[64];
+	size_t count = pretokenizer_letters(slice_string(text), letters), ends[64], scratch[64], start = 0;
+	char got[128] = "";
+	size_t pieces = pretokenizer_cut(rule, letters, count, ends, scratch);
+
+	for (size_t i = 0; i < pieces; i++) {
+		snprintf(got + strlen(got), sizeof got - strlen(got), "%s%.*s", i == 0 ? "" : "|",
+		         (int)(letters[ends[i]].offset - start), text + start);
+		start = letters[ends[i]].offset;
+	}
+	assert_string_equal(got, want);
+}
+
+/* DeepSeek: Latin letters right behind a sign are a piece with it. Else letters of any kind behind one another are one. */
+static void
+letters_stay_together(void **state)
+{
+	(void)state;
+	assert_cut(PRETOKENIZER_DEEPSEEK_V3, "AI를 sDé\n_ab가", "AI를| sDé|\n|_ab|가");
+	assert_cut(PRETOKENIZER_QWEN2, "AI를 sDé _ab가", "AI를| sDé| _|ab가");
+	assert_cut(PRETOKENIZER_GPT2, "AI를 sDé _ab가", "AI를| sDé| _|ab가");
+	assert_cut(PRETOKENIZER_GPT2, "가\U0002ebf0나\u2ffc.",
+	           "가\U0002ebf0나|\u2ffc."); /* new in Unicode 15.1 */
+}
+
 /* Texts without any break, for every rule: a quadratic way would take minutes. */
 static void
 hostile_text_takes_linear_time(void **state)
@@ -286,6 +315,7 @@ main(void)
 	    cmocka_unit_test(merges_go_by_rank),
 	    cmocka_unit_test(people_cannot_write_control_tokens),
 	    cmocka_unit_test(every_text_comes_back),
+	    cmocka_unit_test(letters_stay_together),
 	    cmocka_unit_test(hostile_text_takes_linear_time),
 	    cmocka_unit_test(unknown_rules_are_refused_by_name),
 	    cmocka_unit_test(syllables_are_never_split),
