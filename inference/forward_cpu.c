@@ -67,9 +67,15 @@ piece_multiply(struct piece *piece, const float *values)
 	size_t groups = 0, chunks = 0, members = crew_size(runner->crew);
 	bool quantised = false;
 
+	/* As other engines do: what differs less from theirs can be compared with them. */
+	runner->in.wide = !runner->narrow;
 	for (size_t i = 0; i < piece->matrix_count; i++) {
+		const uint32_t type = piece->matrices[i]->type;
+
 		groups += groups_of(piece->matrices[i]);
-		quantised = quantised || kernel_quantised(piece->matrices[i]->type);
+		quantised = quantised || kernel_quantised(type);
+		if (kernel_quantised(type) && quant_kind(type)->block != 256)
+			runner->in.wide = false;
 	}
 	runner->in.count = piece->count;
 	runner->in.columns = piece->matrices[0]->columns;
@@ -716,6 +722,7 @@ cpu_open(struct runner **out, struct model *model, const struct runner_options *
 		goto out;
 	runner->rows = options->rows;
 	runner->half = runner_cache_bits(model, options) == 16;
+	runner->narrow = options->narrow;
 	if (threads == 0)
 		threads = model->weight_bytes < TINY_MODEL ? 1 : crew_processors();
 	if (crew_start(&runner->crew, threads, why) == -1)

@@ -16,6 +16,7 @@ struct runner {
 	struct crew *crew;
 	size_t rows; /* most of one step */
 	bool half;   /* the cache is in half precision */
+	bool narrow; /* see model.h */
 	char description[64];
 
 	uint8_t *packed; /* all packed matrices, one mapping */

@@ -2,7 +2,7 @@
  * kernel -- the inner loops: plain C, AVX2, AVX-512 with VNNI, AMX; which one is decided once, at run time.
  *
  * Each result depends on its own row and token only, never on how many were computed together: an answer is the
- * same alone and in a crowd. Quantised weights meet activations rounded to 8 bits in blocks of 32.
+ * same alone and in a crowd. Quantised weights meet activations rounded to 8 bits, in blocks as large as their own.
  */
 #ifndef HAECHI_INFERENCE_KERNEL_H
 #define HAECHI_INFERENCE_KERNEL_H
@@ -14,6 +14,8 @@
 /* Activations of `count` tokens, `columns` each. Quantised only where a matrix needs it. */
 struct activations {
 	size_t count, columns;
+	bool
+	    wide; /* one scale for 256 columns, where all that they meet are weights in blocks of 256; else for 32 */
 	const float *values;
 	int8_t *quants;
 	float *scales;    /* per block of 32 */

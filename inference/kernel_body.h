@@ -124,40 +124,58 @@ as_half(float value)
 	return value;
 }
 
-static TARGET void
-KERNEL(quantise)(const struct activations *in, size_t token)
+/* `together` blocks of 32 from block `first` of a token, to one scale. */
+INLINE void
+quantise_blocks(const struct activations *in, size_t token, size_t first, const size_t together)
 {
-	const float *values = in->values + token * in->columns;
-	int8_t *quants = in->quants + token * in->columns;
-	size_t blocks = in->columns / 32;
+	const size_t at = token * (in->columns / 32) + first;
+	const float *values = in->values + token * in->columns + first * 32;
+	int8_t *quants = in->quants + token * in->columns + first * 32;
+	v16 top = {0};
+	float most, scale, inverse;
 
-	for (size_t b = 0; b < blocks; b++, values += 32, quants += 32) {
-		v16 low = LOAD(v16, values), high = LOAD(v16, values + 16);
-		v16 top = SELECT(low < 0, -low, low), other = SELECT(high < 0, -high, high);
-		float most, scale, inverse;
-		int32_t sum[2] = {0, 0};
+	for (size_t i = 0; i < together * 32; i += 16) {
+		v16 x = LOAD(v16, values + i);
 
-		top = SELECT(top > other, top, other);
-		most = most_of_lanes(&top);
+		x = SELECT(x < 0, -x, x);
+		top = SELECT(top > x, top, x);
+	}
+	most = most_of_lanes(&top);
+	inverse = most > 0 && most < 3.0e38f ? 127.0f / most : 0.0f;
+	if (together == 1)
 		scale = as_half(most / 127.0f);
-		inverse = most > 0 && most < 3.0e38f ? 127.0f / most : 0.0f;
-		low *= inverse;
-		high *= inverse;
+	else
+		scale = inverse > 0 ? 1.0f / inverse : 0.0f;
+	for (size_t b = 0; b < together; b++) {
+		int32_t sum[2];
+
 		for (unsigned half = 0; half < 2; half++) {
+			v16 x = LOAD(v16, values + b * 32 + 16 * half) * inverse;
 			v16i whole;
 			v16s bytes;
 
-			round16(half == 0 ? &low : &high, &whole);
+			round16(&x, &whole);
 			bytes = __builtin_convertvector(whole, v16s);
-			memcpy(quants + 16 * half, &bytes, 16);
+			memcpy(quants + b * 32 + 16 * half, &bytes, 16);
 			sum[half] = sum_whole(&whole);
 		}
-		in->scales[token * blocks + b] = scale;
-		in->offsets[token * blocks + b] = -scale * (float)(sum[0] + sum[1]);
-		in->minus32[token * blocks + b] = -(sum[0] + sum[1]);
-		in->minus16[(token * blocks + b) * 2] = -sum[0];
-		in->minus16[(token * blocks + b) * 2 + 1] = -sum[1];
+		in->scales[at + b] = scale;
+		in->offsets[at + b] = -scale * (float)(sum[0] + sum[1]);
+		in->minus32[at + b] = -(sum[0] + sum[1]);
+		in->minus16[(at + b) * 2] = -sum[0];
+		in->minus16[(at + b) * 2 + 1] = -sum[1];
 	}
+}
+
+static TARGET void
+KERNEL(quantise)(const struct activations *in, size_t token)
+{
+	const size_t blocks = in->columns / 32;
+
+	for (size_t b = 0; in->wide && b < blocks; b += 8)
+		quantise_blocks(in, token, b, 8);
+	for (size_t b = 0; !in->wide && b < blocks; b++)
+		quantise_blocks(in, token, b, 1);
 }
 
 static TARGET void

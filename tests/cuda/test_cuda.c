@@ -259,7 +259,8 @@ test_recipe(void **state)
 	                                 .pages = PAGES,
 	                                 .context = CONTEXT,
 	                                 .cache_bits = recipe->cache_bits,
-	                                 .kernels = "plain"};
+	                                 .kernels = "plain",
+	                                 .narrow = true};
 	struct runner *runners[2] = {NULL, NULL};
 	struct model model;
 	struct fault why;

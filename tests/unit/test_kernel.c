@@ -59,9 +59,9 @@ random_matrix(struct matrix *matrix, uint32_t type, uint32_t rows, uint32_t colu
 }
 
 static struct activations
-random_activations(size_t count, size_t columns, const struct kernels *kernels)
+random_activations(size_t count, size_t columns, bool wide, const struct kernels *kernels)
 {
-	struct activations in = {.count = count, .columns = columns};
+	struct activations in = {.count = count, .columns = columns, .wide = wide};
 	float *values = malloc(count * columns * sizeof *values);
 	size_t blocks = columns / 32;
 
@@ -122,7 +122,8 @@ products_agree_and_do_not_depend_on_company(void **state)
 		                                                   : 1037;
 		struct matrix matrix;
 		uint8_t *data = random_matrix(&matrix, type, count, columns);
-		struct activations in = random_activations(TOKENS, columns, &kernels_plain);
+		struct activations in =
+		    random_activations(TOKENS, columns, quant_kind(type)->block == 256, &kernels_plain);
 		float *want = calloc((size_t)TOKENS * count, sizeof *want),
 		      *got = calloc((size_t)TOKENS * count, sizeof *got);
 		size_t groups = (count + 15) / 16;
@@ -171,47 +172,51 @@ products_agree_and_do_not_depend_on_company(void **state)
 }
 
 /*
- * To the nearest, even ones of two, with the scale of a half, in every kernel: 0.5 times 127 is such a tie, which values
- * that came from blocks of four bits meet all the time.
+ * To the nearest, even ones of two, in every kernel: 0.5 times 127 is such a tie, which values that came from blocks of
+ * four bits meet all the time. The scale is a half's, or one for 256.
  */
 static void
 activations_round_alike_everywhere(void **state)
 {
 	static const float most[] = {1.0f, 127.0f, 0.003f, 3.1e5f, 0};
-	float values[64];
+	float values[512];
 
 	(void)state;
-	for (size_t k = 0; k < 4; k++)
-		for (size_t i = 0; i < 5; i++) {
-			const struct kernels *kernels = k < 3 ? others(k) : &kernels_plain;
-			int8_t quants[64];
-			float scales[2], offsets[2], scale = most[i] / 127.0f;
-			int32_t minus32[2], minus16[4];
-			struct activations in = {.count = 1,
-			                         .columns = 64,
-			                         .values = values,
-			                         .quants = quants,
-			                         .scales = scales,
-			                         .offsets = offsets,
-			                         .minus32 = minus32,
-			                         .minus16 = minus16};
+	for (size_t i = 0; i < 4 * 2 * 5; i++) {
+		const struct kernels *kernels = i % 4 < 3 ? others(i % 4) : &kernels_plain;
+		const float top = most[i / 8];
+		const bool wide = i / 4 % 2 == 1;
+		int8_t quants[512];
+		float scales[16], offsets[16], scale = top / 127.0f;
+		int32_t minus32[16], minus16[32];
+		struct activations in = {.count = 1,
+		                         .columns = 512,
+		                         .wide = wide,
+		                         .values = values,
+		                         .quants = quants,
+		                         .scales = scales,
+		                         .offsets = offsets,
+		                         .minus32 = minus32,
+		                         .minus16 = minus16};
 
-			if (kernels == NULL)
-				continue;
-			for (unsigned j = 0; j < 64; j++)
-				values[j] = most[i] * (float)(16 - (int)(j % 32)) / 16;
-			kernels->quantise(&in, 0);
-			for (unsigned j = 0; j < 64; j++)
-				assert_int_equal(quants[j],
-				                 most[i] > 0 ? lrintf(values[j] * (127.0f / most[i])) : 0);
-			if (most[i] > 0)
-				assert_int_equal(quants[8], 64); /* 63.5 */
-			if (scale >= 0x1p-14f && scale < 65504)
-				scale = half_to_float(float_to_half(scale));
-			assert_true(scales[0] == scale && scales[1] == scale);
-			assert_int_equal(minus32[1], minus16[2] + minus16[3]);
-			assert_true(offsets[1] == scale * (float)minus32[1]);
+		if (kernels == NULL)
+			continue;
+		/* Blocks of 32 with the same greatest value; with `wide`, only the first of eight has it. */
+		for (size_t j = 0; j < 512; j++)
+			values[j] = top * (float)(16 - (int)(j % 32)) / (wide && j % 256 >= 32 ? 64 : 16);
+		kernels->quantise(&in, 0);
+		for (unsigned j = 0; j < 512; j++)
+			assert_int_equal(quants[j], top > 0 ? lrintf(values[j] * (127.0f / top)) : 0);
+		if (top > 0)
+			assert_int_equal(quants[256 + 8], 64); /* 63.5 */
+		if (!wide && scale >= 0x1p-14f && scale < 65504)
+			scale = half_to_float(float_to_half(scale));
+		for (unsigned b = 0; b < 16; b++) {
+			assert_true(fabsf(scales[b] - scale) <= (wide ? scale * 2e-7f : 0));
+			assert_int_equal(minus32[b], minus16[2 * b] + minus16[2 * b + 1]);
+			assert_true(offsets[b] == scales[b] * (float)minus32[b]);
 		}
+	}
 }
 
 /* Attention over pages in any order, with a window, against the sum written out. */
