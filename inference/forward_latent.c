@@ -127,6 +127,7 @@ multiply_head(const struct runner *runner, struct workbench *bench, const struct
 {
 	bench->in.count = count;
 	bench->in.columns = matrix->columns;
+	bench->in.wide = !runner->narrow && quant_kind(matrix->type)->block == 256;
 	bench->in.values = values;
 	for (size_t t = 0; kernel_quantised(matrix->type) && t < count; t++)
 		runner->kernels->quantise(&bench->in, t);
