@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "inference/forward_cpu.h"
+#include "inference/quant.h"
 
 #define LATENT_TOKENS 16 /* that share a head's matrices */
 
