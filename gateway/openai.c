@@ -303,17 +303,31 @@ member_find(const char *name, unsigned in)
 	return NULL;
 }
 
+/* OpenAI has a code for it, llama.cpp a type, vLLM and SGLang only say it. */
+static bool
+says_too_long(const json_t *error)
+{
+	const char *const code = json_get_string(error, "code"), *const type = json_get_string(error, "type"),
+	           *const message = json_get_string(error, "message");
+
+	return (code != NULL && strcmp(code, "context_length_exceeded") == 0) ||
+	       (type != NULL && strcmp(type, "exceed_context_size_error") == 0) ||
+	       (message != NULL && (strstr(message, "maximum context length") != NULL ||
+	                            strstr(message, "longer than the model's context length") != NULL));
+}
+
 const char *
 openai_blamed(enum openai_kind kind, struct slice body, bool *too_long)
 {
 	struct fault why;
-	json_t *document = json_read(body, 65536, 8, &why), *error = json_object_get(document, "error");
+	json_t *document = json_read(body, 65536, 8, &why);
+	const json_t *const inner = json_object_get(document, "error"),
+	                    *const error = json_is_object(inner) ? inner : document; /* older vLLM has none inside */
 	const char *const param = json_string_value(json_object_get(error, "param"));
-	const char *const code = json_string_value(json_object_get(error, "code"));
 	const size_t size = param == NULL ? 0 : strcspn(param, ".[");
 	const char *found = NULL;
 
-	*too_long = code != NULL && strcmp(code, "context_length_exceeded") == 0;
+	*too_long = says_too_long(error);
 	for (size_t i = 0; param != NULL && found == NULL && i < sizeof members / sizeof *members; i++)
 		if ((members[i].in & 1u << kind) != 0 && strlen(members[i].name) == size &&
 		    memcmp(members[i].name, param, size) == 0)

@@ -256,8 +256,10 @@ engine_failed(struct exchange *x)
 
 	metrics_add(&x->bench->metrics->engine_failures, 1);
 	x->outcome.status = OUTCOME_FAILED;
-	if (x->engine_done && x->engine_ok && x->engine_status >= 400 && x->engine_status < 500 &&
-	    x->engine_status != 408 && x->engine_status != 429) {
+	if (x->engine_done && x->engine_ok &&
+	    ((x->engine_status >= 400 && x->engine_status < 500 && x->engine_status != 408 &&
+	      x->engine_status != 429) ||
+	     x->engine_status == 501)) { /* 501: an engine without embeddings; asking again will not help */
 		status = x->engine_status == 404 ? 404 : x->engine_status == 413 ? 413 : 400;
 		code = "engine_rejected";
 		param = openai_blamed(x->kind, buffer_view(&x->body), &too_long);
@@ -284,12 +286,20 @@ engine_failed(struct exchange *x)
 		fault_set(&words, FAULT_UNAVAILABLE, "엔진이 답하지 못했습니다 (%d)",
 		          "the engine could not answer (%d)", x->engine_status);
 	} else {
-		words = x->engine_fault;
-		if (words.kind == FAULT_TIMEOUT) {
+		/* Where an engine is, and what the system said of it, is for the operator. */
+		const char *const name = x->last_route == NULL ? "-" : x->last_route->engine->name;
+
+		log_fault(LOG_LEVEL_WARN, "forward", "engine-failed", &x->engine_fault);
+		if (x->engine_fault.kind == FAULT_TIMEOUT) {
 			status = 504;
 			code = "engine_timeout";
+			fault_set(&words, FAULT_TIMEOUT, "엔진이 제때 답하지 않았습니다: %s",
+			          "the engine did not answer in time: %s", name);
+		} else {
+			fault_set(
+			    &words, FAULT_UNAVAILABLE, "엔진에 닿지 못했거나 답이 올바르지 않습니다: %s",
+			    "the engine cannot be reached, or its answer was not a right one: %s", name);
 		}
-		log_fault(LOG_LEVEL_WARN, "forward", "engine-failed", &words);
 	}
 	x->outcome.reason = code;
 	exchange_error(x, status, exchange_error_type(status), code, param, &words);

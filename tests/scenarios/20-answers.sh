@@ -12,9 +12,10 @@ until_true 10 test -S "$STATE/parts.sock"
 python3 - "$WORK/haechi.yaml" <<'PY'
 import sys
 text = open(sys.argv[1]).read()
-models = "".join(f"      - name: {name}\n" for name in "says calls busy fails rejects babbles breaks-off ends-early long".split())
+models = "".join(f"      - name: {name}\n" for name in "says calls busy lacks overflows fails rejects babbles breaks-off ends-early long".split())
 models += "      - name: other-weights\n        weights: " + "cd" * 32 + "\n      - name: right-weights\n        weights: " + "cd" * 32 + "\n"
 engine = "  - name: parts\n    address: unix:parts.sock\n    zone: kr-gov\n    grade: S\n    models:\n" + models
+engine += "  - name: nobody\n    address: http://127.0.0.1:1\n    zone: kr-gov\n    grade: S\n    models:\n      - name: nobody-there\n"
 at = text.index("engines:")
 end = text.index("\n", at) + 1
 open(sys.argv[1], "w").write(text[:end] + engine + text[end:])
@@ -71,11 +72,13 @@ assert name == "find_person" and made["ok"] is True, made
 assert all("주민등록번호" in json.dumps(made[key], ensure_ascii=False) for key in ("who", "also", "number")), made
 PY
 
-for part in fails rejects babbles other-weights; do
+for part in fails rejects lacks overflows nobody-there babbles other-weights; do
 	body=$(say $part false)
-	case $part in rejects) want=400 ;; *) want=503 ;; esac
+	case $part in rejects | lacks | overflows) want=400 ;; *) want=503 ;; esac
 	[ "$(status_of)" = $want ] || fail "$part: $(status_of): $body"
 	! grep -q "$canary\|html" <<<"$body" || fail "$part: the engine's words came through: $body"
+	! grep -q '127\.0\.0\.1\|\.sock' <<<"$body" || fail "$part: where the engine is came through: $body"
+	[ $part != overflows ] || grep -q context_length_exceeded <<<"$body" || fail "$part: $body"
 	[ "$(head_of X-Haechi-AI-Generated)" = "" ] || fail "$part: an error is no machine's answer"
 done
 body=$(say busy false)

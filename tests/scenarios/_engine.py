@@ -42,6 +42,11 @@ class Engine(http.server.BaseHTTPRequestHandler):
             return self.send(500, "application/json", json.dumps({"error": {"message": "the prompt was " + seen}}).encode())
         if part == "rejects":
             return self.send(400, "application/json", json.dumps({"error": {"message": "the prompt was " + seen}}).encode())
+        if part == "lacks":
+            return self.send(501, "application/json", json.dumps({"error": {"code": 501, "message": "not here: " + seen}}).encode())
+        if part == "overflows":
+            error = {"code": 400, "type": "exceed_context_size_error", "message": "too much: " + seen}
+            return self.send(400, "application/json", json.dumps({"error": error}).encode())
         if part == "busy":
             error = {"message": "the prompt was " + seen, "code": "busy", "queue_position": 64, "retry_after": 7}
             return self.send(429, "application/json", json.dumps({"error": error}).encode())

@@ -364,16 +364,19 @@ engine_blames(void **state)
 		const char *body, *param;
 		bool too_long;
 	} cases[] = {
-	    {"{\"error\":{\"param\":\"tools\",\"code\":\"unsupported\"}}",                "tools",    false},
-	    {"{\"error\":{\"param\":\"messages[3].content\"}}",                           "messages", false},
-	    {"{\"error\":{\"param\":\"messages\",\"code\":\"context_length_exceeded\"}}", "messages", true },
-	    {"{\"error\":{\"param\":\"900101-1990006\",\"code\":\"900101\"}}",            NULL,       false},
-	    {"{\"error\":{\"param\":\"\"}}",	                                      NULL,       false},
-	    {"{\"error\":{\"param\":5,\"code\":[]}}",                                     NULL,       false},
-	    {"{\"error\":\"tools\"}",	                                             NULL,       false},
-	    {"[]",	                                                                NULL,       false},
-	    {"<html>",	                                                            NULL,       false},
-	    {"",	                                                                  NULL,       false},
+	    {"{\"error\":{\"param\":\"tools\",\"code\":\"unsupported\"}}",                "tools",    false                                                    },
+	    {"{\"error\":{\"param\":\"messages[3].content\"}}",                           "messages", false                                                    },
+	    {"{\"error\":{\"param\":\"messages\",\"code\":\"context_length_exceeded\"}}", "messages", true                                                     },
+	    {"{\"error\":{\"code\":400,\"type\":\"exceed_context_size_error\"}}",         NULL,       true                                                     },
+	    {"{\"object\":\"error\",\"code\":400,\"message\":\"This model's maximum context length is 64 "
+	     "tokens.\"}",	                                                                    NULL,	                                                                    true	                                             },
+	    {"{\"error\":{\"param\":\"900101-1990006\",\"code\":\"900101\"}}",                                                                           NULL,                      false},
+	    {"{\"error\":{\"param\":\"\"}}",	                                                                   NULL,	                                                false	                                                                               },
+	    {"{\"error\":{\"param\":5,\"code\":[]}}",	                                                                   NULL,                                               false},
+	    {"{\"error\":\"tools\"}",	                                                                   NULL,	                                                       false	                                                                                               },
+	    {"[]",	                                                                   NULL,	                                                                          false},
+	    {"<html>",	                                                                   NULL,	                                                                      false	                                                                                           },
+	    {"",	                                                                   NULL,	                                                                            false},
 	};
 
 	(void)state;
