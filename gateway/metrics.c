@@ -271,6 +271,6 @@ metrics_write(struct buffer *out, struct gateway *gateway)
 	}
 	one(out, "uptime_seconds", "gauge", "Seconds since start.",
 	    (uint64_t)(clock_wall_ms() - gateway->started_ms) / 1000);
-	one(out, "snapshot_generation", "counter", "Configuration, policy and registry publications.",
+	one(out, "snapshot_generation", "gauge", "Configuration, policy and registry publications.",
 	    atomic_load_explicit(&gateway->generation, memory_order_relaxed));
 }

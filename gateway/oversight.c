@@ -415,14 +415,14 @@ oversight_metrics(struct buffer *out, const struct registry *registry)
 	static const struct {
 		const char *name, *help;
 	} gauges[] = {
-	    {"reviews",           "Reviewed decisions measured (law T12), within the window."},
-	    {"reviews_changed",   "Of these, changed or refused."                            },
-	    {"reviews_hasty",     "Of these, approved within seconds of being shown."        },
-	    {"reviews_median_ms", "Median time between seeing and deciding."                 },
-	    {"oversight_failed",  "1: measured review tells against it, high-impact by T12." },
-	    {"drift_suspected",   "Requests suspected to leave the use, within the window."  },
-	    {"drift_certain",     "Requests that certainly leave the use, within the window."},
-	    {"drift_often",       "1: it drifts often and should be assessed anew."          },
+	    {"reviews",                "Reviewed decisions measured (law T12), within the window."},
+	    {"reviews_changed",        "Of these, changed or refused."                            },
+	    {"reviews_hasty",          "Of these, approved within seconds of being shown."        },
+	    {"reviews_median_seconds", "Median time between seeing and deciding."                 },
+	    {"oversight_failed",       "1: measured review tells against it, high-impact by T12." },
+	    {"drift_suspected",        "Requests suspected to leave the use, within the window."  },
+	    {"drift_certain",          "Requests that certainly leave the use, within the window."},
+	    {"drift_often",            "1: it drifts often and should be assessed anew."          },
 	};
 
 	for (size_t g = 0; g < sizeof gauges / sizeof *gauges; g++) {
@@ -445,7 +445,10 @@ oversight_metrics(struct buffer *out, const struct registry *registry)
 			    (g < 5 ? registered->review.decisions == 0 : registered->drift.decisions == 0))
 				continue;
 			labels(out, gauges[g].name, registered);
-			buffer_printf(out, "} %lld\n", (long long)values[g]);
+			if (g == 3)
+				buffer_printf(out, "} %.3f\n", (double)values[g] / 1000);
+			else
+				buffer_printf(out, "} %lld\n", (long long)values[g]);
 			shown++;
 		}
 	}

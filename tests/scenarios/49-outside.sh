@@ -72,6 +72,37 @@ for path in /nothing /v1/chat/completions /healthz /readyz /metrics /log/checkpo
 	made "$path"
 done
 
+# ---- metrics, as strictly as promtool reads them ---------------------------------------------------------------------------
+curl -fsS "$BASE_URL/metrics" >"$WORK/metrics"
+python3 - "$WORK/metrics" <<'PY' || fail "metrics"
+import re, sys
+kinds, told, seen, families = {}, set(), set(), []
+text = open(sys.argv[1]).read()
+assert text.endswith("\n")
+for line in text.splitlines():
+    if line.startswith("# HELP "):
+        name = line.split(" ", 3)[2]
+        assert name not in told, line
+        told.add(name)
+    elif line.startswith("# TYPE "):
+        _, _, name, kind = line.split(" ")
+        assert name not in kinds and name in told, line
+        assert kind != "counter" or name.endswith("_total"), line
+        assert kind == "counter" or not name.endswith("_total"), line
+        assert not re.search(r"_(ms|us|kb|mb|count|sum|bucket)$", name), line
+        kinds[name] = kind
+    else:
+        sample = re.fullmatch(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(\{(?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\[\\n"])*",?)+\})? (-?[0-9.e+-]+)', line)
+        assert sample and sample.group(1, 2) not in seen, line
+        seen.add(sample.group(1, 2))
+        family = sample[1] if sample[1] in kinds else re.sub(r"_(bucket|sum|count)$", "", sample[1])
+        assert family in kinds, line
+        assert not families or families[-1] == family or family not in families, "in two places: " + line
+        if not families or families[-1] != family:
+            families.append(family)
+assert len(kinds) > 20
+PY
+
 # ---- every route is described, and every description is a route -----------------------------------------------------------
 described=$(sed -n 's/^  \(\/[^:]*\):$/\1/p' schema/openapi.yaml)
 [ "$(wc -l <<<"$described")" -ge 20 ] || fail "the description has lost its paths"
