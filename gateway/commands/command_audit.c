@@ -26,6 +26,8 @@ usage(FILE *to)
 {
 	fputs(
 	    "사용법: haechi audit query|tail [조건…] [--json|--csv] 기록 조회, 새 기록 지켜보기\n"
+	    "        haechi audit query [조건…] --open --reason 사유  봉인된 내용도 열어 보임: 하나하나 기록에 "
+	    "남음 (20건까지, --limit)\n"
 	    "        haechi audit receipt 항목 [--open] [--out 파일] 영수증: 혼자서 증명되는 한 파일 "
 	    "(--open: 봉인된 "
 	    "내용도 열어 담음)\n"
@@ -42,6 +44,8 @@ usage(FILE *to)
 	    "        haechi audit archive | detach | archives        옛 달을 파일로 (haechi audit archive "
 	    "--help)\n\n"
 	    "usage:  haechi audit query|tail [FILTER...] [--json|--csv] ask for entries, watch new ones\n"
+	    "        haechi audit query [FILTER...] --open --reason WHY  with what was sealed: each opening is "
+	    "recorded (20, --limit)\n"
 	    "        haechi audit receipt ENTRY [--open] [--out FILE] one file that proves itself (--open: "
 	    "with its "
 	    "sealed content)\n"

@@ -47,6 +47,30 @@ grep -q 'hong의 급여' "$WORK/content" || fail "content: $(cat "$WORK/content"
 until_true 30 settled
 "$HAECHI" audit query --kind access --json >"$WORK/entries"
 grep '"action":"open"' "$WORK/entries" | grep "entry=$hong" | grep -q '열람 청구' || fail "the opening is no entry"
+
+# Many at once, as a table of people and as JSON: each opening is an entry of its own, whose id comes with the content.
+query() { "$HAECHI" audit query --usecase welfare-eligibility --kind decision "$@"; }
+! query --open --socket "$CONTROL" >"$WORK/said" 2>&1 || fail "query --open without a reason"
+! query --open --csv --reason x --socket "$CONTROL" >"$WORK/said" 2>&1 || fail "query --open as CSV"
+query --open --reason '정기 점검 2026-8' --socket "$CONTROL" --json >"$WORK/content" || fail "query --open"
+query --open --reason '정기 점검 2026-8' --socket "$CONTROL" --entry "$kim" >"$WORK/said" || fail "query --open for people"
+grep -q 'kim의 급여' "$WORK/said" && ! grep -q 'hong의 급여' "$WORK/said" || fail "query --open for people: $(cat "$WORK/said")"
+until_true 30 settled
+"$HAECHI" audit query --kind access --json --limit 0 >"$WORK/entries"
+python3 - "$WORK/content" "$WORK/entries" "$hong" "$kim" "$lee" "$park" <<'PY' || fail "query --open: $(cut -c1-300 "$WORK/content")"
+import json, sys
+rows = [json.loads(line) for line in open(sys.argv[1])]
+accesses = {row["id"]: row["entry"]["body"] for row in map(json.loads, open(sys.argv[2])) if row["action"] == "open"}
+assert {row["id"] for row in rows} == set(sys.argv[3:]), [row["id"] for row in rows]
+for row in rows:
+    content = row["content"]
+    asked = json.loads(content["text"])
+    assert content["part"] == "prompt" and "의 급여" in asked["messages"][0]["content"], content
+    told = accesses[content["access"]]["facts"]
+    assert told["about"] == "entry=" + row["id"] and told["reason"] == "정기 점검 2026-8", told
+PY
+told() { [ "$("$HAECHI" audit query --kind access --json --limit 0 | grep -c '정기 점검')" = 7 ]; } # the two readings become entries, too
+until_true 30 told
 python3 - "$WORK" "$lee" <<'PY'
 import base64, json, sys
 opened = json.load(open(sys.argv[1] + "/opened"))

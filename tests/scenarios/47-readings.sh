@@ -16,6 +16,7 @@ mkdir "$WORK/out"
 cat >"$WORK/readings" <<TABLE
 audit query|query|agency=haneul|audit query --agency haneul --json --reason REASON
 audit query --csv|query|decision=permit|audit query --decision permit --csv --reason REASON
+audit query --open|query|entry=$entry|audit query --entry $entry --open --socket $CONTROL --json --reason REASON
 audit tail|tail|kind=outcome|audit tail --kind outcome --reason REASON
 audit receipt|receipt|entry=$entry|audit receipt $entry --reason REASON
 audit receipt --open|receipt|entry=$entry|audit receipt $entry --open --socket $CONTROL --reason REASON
