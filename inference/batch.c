@@ -238,7 +238,7 @@ admit(struct engine *engine, struct generation *generation)
 {
 	/* The last token of a prompt is always computed, since its logits are wanted. */
 	size_t known =
-	    pages_match(engine->pages, generation->tokens,
+	    pages_match(engine->pages, generation->salt, generation->tokens,
 	                generation->state != NULL ? 0 : (generation->prompt_count - 1) / CACHE_PAGE,
 	                generation->pages, &generation->last);
 	size_t need = generation->page_need - known;

@@ -24,6 +24,7 @@ struct generation {
 	struct engine *engine;
 	struct generation *next;
 	struct share *share; /* of its agency */
+	uint64_t salt;       /* of its pages */
 	_Atomic int holders; /* the owner and the engine */
 	_Atomic bool cancelled;
 

@@ -124,6 +124,7 @@ generation_submit(struct engine *engine, const struct generation_request *reques
 		                 "the queue is full: %zu requests would come first", ahead);
 	}
 	generation->share = share;
+	generation->salt = shares_salt(&engine->shares, share, request->agency != NULL ? request->agency : "");
 	shares_come(&engine->shares, share);
 	generation->constraint = request->constraint;
 	if (generation->constraint != NULL)

@@ -169,11 +169,12 @@ find(const struct pages *pages, const uint32_t *tokens, struct page_name before)
 }
 
 size_t
-pages_match(struct pages *pages, const uint32_t *tokens, size_t most, uint32_t *out, struct page_name *last)
+pages_match(struct pages *pages, uint64_t salt, const uint32_t *tokens, size_t most, uint32_t *out,
+            struct page_name *last)
 {
 	size_t count = 0;
 
-	*last = (struct page_name){PAGE_NONE, 0};
+	*last = (struct page_name){PAGE_NONE, salt};
 	for (; count < most; count++) {
 		uint32_t number = find(pages, tokens + count * CACHE_PAGE, *last);
 

@@ -3,7 +3,8 @@
  * one is computed only from where it differs.
  *
  * A page is found again by its 64 tokens and the very page before it, compared and not only hashed: two prompts can
- * never be mistaken for one another. Pages that nobody uses stay until their room is needed, oldest first.
+ * never be mistaken for one another. The first page of a prompt follows its agency's salt, so that nobody learns from
+ * how soon his answer comes what another agency has asked. Pages that nobody uses stay until their room is needed, oldest first.
  */
 #ifndef HAECHI_INFERENCE_PAGES_H
 #define HAECHI_INFERENCE_PAGES_H
@@ -16,7 +17,10 @@
 
 struct pages;
 
-/* A page as it was at some time: the serial changes when it is used for something else. */
+/*
+ * A page as it was at some time: the serial changes when it is used for something else. PAGE_NONE with a salt as its
+ * serial is what stands before the first page.
+ */
 struct page_name {
 	uint32_t page;
 	uint64_t serial;
@@ -34,7 +38,7 @@ void pages_drop(struct pages *pages, uint32_t page);
  * Hold every known page that begins these tokens, at most `most`: into out[], and the name of the last into *last.
  * Returns how many; each is to be dropped.
  */
-size_t pages_match(struct pages *pages, const uint32_t *tokens, size_t most, uint32_t *out,
+size_t pages_match(struct pages *pages, uint64_t salt, const uint32_t *tokens, size_t most, uint32_t *out,
                    struct page_name *last);
 /* Make a full page known, behind *last, which becomes its name (or that of its equal, if one was known before). */
 void pages_publish(struct pages *pages, uint32_t page, const uint32_t *tokens, struct page_name *last);

@@ -34,9 +34,15 @@ shares_find(struct shares *shares, const char *name)
 		room = &shares->list[shares->count++];
 	if (room == NULL)
 		return &shares->list[0];
-	*room = (struct share){.weight = 1, .queue_end = &room->queue};
+	*room = (struct share){.weight = 1, .queue_end = &room->queue, .salt = ++shares->salts};
 	snprintf(room->name, sizeof room->name, "%s", name);
 	return room;
+}
+
+uint64_t
+shares_salt(struct shares *shares, const struct share *share, const char *name)
+{
+	return strcmp(share->name, name) == 0 ? share->salt : ++shares->salts;
 }
 
 bool

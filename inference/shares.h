@@ -26,6 +26,7 @@ struct share {
 	size_t waiting, running;
 	double served;   /* tokens divided by weight */
 	uint64_t tokens; /* that were computed */
+	uint64_t salt;   /* of its pages in the cache: never used for another agency */
 
 	/* the engine thread's */
 	struct generation *queue, **queue_end;
@@ -35,12 +36,15 @@ struct share {
 struct shares {
 	struct share list[SHARES_LIMIT]; /* the first is of requests without an agency */
 	size_t count;
-	double now; /* the counter of whoever had a place last; never goes back */
+	double now;     /* the counter of whoever had a place last; never goes back */
+	uint64_t salts; /* given so far */
 };
 
 void shares_init(struct shares *shares);
 /* The agency of that name (of 1 to SHARES_NAME_LIMIT bytes; "" for none), made when new; never NULL. */
 struct share *shares_find(struct shares *shares, const char *name);
+/* The salt for a request of that agency, for which `share` was found: one of its own, if it has no share to itself. */
+uint64_t shares_salt(struct shares *shares, const struct share *share, const char *name);
 /* Give an agency another weight than 1; it then keeps its place. false: there are too many. */
 bool shares_weigh(struct shares *shares, const char *name, uint32_t weight);
 

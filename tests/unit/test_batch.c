@@ -137,6 +137,36 @@ a_known_beginning_is_not_computed_again(void **state)
 	engine_close(engine);
 }
 
+/* Else one agency could learn, from how soon its answer begins, what another has asked. */
+static void
+what_one_agency_asked_is_not_known_to_another(void **state)
+{
+	static const char *const names[] = {"seoul", NULL, "seoul"};
+	static const size_t known[] = {0, 0, 384};
+	uint32_t prompt[400], said[20];
+	struct engine *engine = open_engine(2, 64);
+
+	(void)state;
+	make_prompt(prompt, 400, 3);
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		struct generation_request request = {.agency = names[i],
+		                                     .prompt = prompt,
+		                                     .prompt_count = 400,
+		                                     .max_tokens = 2,
+		                                     .sampling = {.repetition = 1},
+		                                     .ignore_end = true,
+		                                     .logprobs = 0,
+		                                     .news = quiet};
+		struct generation *generation = NULL;
+		size_t count, cached;
+
+		assert_int_equal(generation_submit(engine, &request, &generation, NULL, NULL), 0);
+		hear(generation, said, &count, &cached);
+		assert_int_equal(cached, known[i]);
+	}
+	engine_close(engine);
+}
+
 static void
 cancelled_answers_end_and_give_back_their_pages(void **state)
 {
@@ -262,7 +292,7 @@ pages_are_found_by_what_they_hold(void **state)
 	pages_drop(pages, a);
 	pages_drop(pages, b);
 	assert_int_equal(pages_available(pages), 3);
-	assert_int_equal(pages_match(pages, tokens, 3, found, &last), 2);
+	assert_int_equal(pages_match(pages, 0, tokens, 3, found, &last), 2);
 	assert_true(found[0] == a && found[1] == b);
 	assert_int_equal(pages_available(pages), 1);
 	pages_drop(pages, a);
@@ -271,7 +301,7 @@ pages_are_found_by_what_they_hold(void **state)
 	c = pages_take(pages);
 	assert_true(c != a && c != b);
 	assert_int_equal(pages_take(pages), a);
-	assert_int_equal(pages_match(pages, tokens, 3, found, &last), 0);
+	assert_int_equal(pages_match(pages, 0, tokens, 3, found, &last), 0);
 	assert_int_equal(pages_take(pages), b);
 	assert_int_equal(pages_take(pages), PAGE_NONE);
 	pages_free(pages);
@@ -356,6 +386,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(answers_are_the_same_alone_and_in_a_crowd),
 	    cmocka_unit_test(a_known_beginning_is_not_computed_again),
+	    cmocka_unit_test(what_one_agency_asked_is_not_known_to_another),
 	    cmocka_unit_test(cancelled_answers_end_and_give_back_their_pages),
 	    cmocka_unit_test(a_full_queue_says_so),
 	    cmocka_unit_test(embeddings_have_length_one_and_do_not_depend_on_company),
