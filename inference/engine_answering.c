@@ -141,6 +141,48 @@ failed(const struct answer *answer)
 	return false;
 }
 
+/* Its client is told that no more comes. */
+static void
+fail(struct answer *answer)
+{
+	const bool stopping = engine_http_stopping(answer->api->http);
+	struct fault why;
+	struct buffer out;
+
+	if (stopping)
+		fault_set(&why, FAULT_UNAVAILABLE, "엔진이 멈추는 중이라 답을 끝내지 못했습니다",
+		          "the engine is stopping and could not finish the answer");
+	else
+		fault_set(&why, FAULT_UNAVAILABLE, "엔진이 답을 끝내지 못했습니다",
+		          "the engine could not finish the answer");
+	if (!answer->stream) {
+		engine_answer_fault(answer->api, answer->call, &why, NULL, "", 0);
+		return;
+	}
+	buffer_init(&out, 4096);
+	buffer_printf(
+	    &out,
+	    "data: {\"error\":{\"message\":\"%s | %s\",\"type\":\"server_error\",\"param\":null,\"code\":"
+	    "\"unavailable\"}}\n\n",
+	    why.ko, why.en);
+	engine_http_chunk(answer->call, buffer_view(&out));
+	engine_http_finish(answer->call);
+	buffer_free(&out);
+}
+
+void
+engine_answer_cut(void *context, struct http_call *call)
+{
+	struct answer *answer = call->owner;
+
+	(void)context;
+	if (answer == NULL)
+		return;
+	call->gone = NULL;
+	fail(answer);
+	answer_free(answer);
+}
+
 /* Pass on what there is; the answer may end here. */
 static void
 proceed(struct answer *answer)
@@ -160,22 +202,7 @@ proceed(struct answer *answer)
 	}
 	call->gone = NULL;
 	if (failed(answer)) {
-		struct fault why;
-
-		fault_set(&why, FAULT_UNAVAILABLE, "엔진이 답을 끝내지 못했습니다",
-		          "the engine could not finish the answer");
-		buffer_reset(&out);
-		if (!answer->stream) {
-			engine_answer_fault(answer->api, call, &why, NULL, "", 0);
-		} else {
-			buffer_string(&out, "data: {\"error\":{\"message\":\"엔진이 답을 끝내지 못했습니다 | "
-			                    "the engine could not finish "
-			                    "the "
-			                    "answer\",\"type\":\"server_error\",\"param\":null,\"code\":"
-			                    "\"unavailable\"}}\n\n");
-			engine_http_chunk(call, buffer_view(&out));
-			engine_http_finish(call);
-		}
+		fail(answer);
 	} else if (answer->stream) {
 		if (answer->include_usage)
 			answer_write_usage(answer, &out);

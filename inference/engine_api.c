@@ -218,6 +218,11 @@ handle(void *context, struct http_call *call)
 		answer_loading(api, call);
 		return;
 	}
+	if (engine_http_stopping(api->http)) {
+		fault_set(&why, FAULT_UNAVAILABLE, "엔진이 멈추는 중입니다", "the engine is stopping");
+		engine_answer_fault(api, call, &why, NULL, "stopping", 0);
+		return;
+	}
 	for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
 		if (!on_route(call->path, routes[i].path))
 			continue;
@@ -236,7 +241,7 @@ int
 engine_api_open(struct engine_api **out, const char *listen, struct fault *why)
 {
 	struct engine_api *api = calloc(1, sizeof *api);
-	struct http_callbacks callbacks = {.context = api, .request = handle, .woken = engine_answer_news};
+	struct http_callbacks callbacks = {.context = api, .request = handle, .woken = engine_answer_news, .cut = engine_answer_cut};
 
 	if (api == NULL)
 		return fault_memory(why);

@@ -2,7 +2,6 @@
 #include "inference/engine_http.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdatomic.h>
@@ -12,8 +11,6 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "schema/base/clock.h"
@@ -23,9 +20,11 @@
 #define STREAM_LIMIT      ((size_t)4 << 20)
 #define HEAD_SECONDS      10 /* from the first byte of a head to its last */
 #define BODY_SECONDS      60
-#define IDLE_SECONDS      300 /* between requests, and for output that nobody takes */
+#define IDLE_SECONDS      300                  /* between requests, and for output that nobody takes */
+#define STOP_PATIENCE     ((int64_t)200000000) /* ns that what was sent before a stop may take to be read */
+#define LINGER_SECONDS    2 /* that a refused client may go on sending: else it would lose the answer */
 
-enum state { READING_HEAD, READING_BODY, ANSWERING };
+enum state { READING_HEAD, READING_BODY, ANSWERING, LINGERING };
 
 struct connection {
 	struct http_call call; /* first: a call is its connection */
@@ -33,7 +32,7 @@ struct connection {
 	struct connection *next, *before;
 	int socket;
 	enum state state;
-	bool keep_alive, streaming, handling, closing, dead;
+	bool keep_alive, streaming, handling, closing, refused, dead;
 	uint32_t events; /* what epoll was told */
 	struct buffer in, out;
 	size_t head_size, searched, body_size;
@@ -43,8 +42,8 @@ struct connection {
 struct http_server {
 	struct http_callbacks callbacks;
 	int listener, epoll, wake;
-	char path[108]; /* of a Unix socket, to unlink */
-	_Atomic bool over;
+	char path[108];         /* of a Unix socket, to unlink */
+	_Atomic unsigned stops; /* times that engine_http_stop() was called */
 	bool accepting;
 	struct connection *connections, *dying;
 	size_t count;
@@ -66,8 +65,10 @@ watch(struct connection *connection, uint32_t events)
 static void
 accept_more(struct http_server *server, bool more)
 {
-	struct epoll_event event = {.events = more ? EPOLLIN : 0, .data.ptr = &server->listener};
+	struct epoll_event event = {.data.ptr = &server->listener};
 
+	more = more && !engine_http_stopping(server);
+	event.events = more ? EPOLLIN : 0;
 	if (server->accepting != more)
 		epoll_ctl(server->epoll, EPOLL_CTL_MOD, server->listener, &event);
 	server->accepting = more;
@@ -96,8 +97,7 @@ drop(struct connection *connection)
 	connection->next = server->dying;
 	server->dying = connection;
 	server->count--;
-	if (!atomic_load(&server->over))
-		accept_more(server, true);
+	accept_more(server, true);
 }
 
 static void
@@ -139,9 +139,13 @@ flush(struct connection *connection)
 		if (connection->deadline != 0)
 			set_deadline(connection, IDLE_SECONDS);
 	}
-	if (connection->out.size == 0 && connection->closing && connection->state != ANSWERING) {
-		drop(connection);
-		return;
+	if (connection->out.size == 0 && connection->closing && connection->state < ANSWERING) {
+		if (!connection->refused || shutdown(connection->socket, SHUT_WR) == -1) {
+			drop(connection);
+			return;
+		}
+		connection->state = LINGERING;
+		set_deadline(connection, LINGER_SECONDS);
 	}
 	/* While an answer is made nothing more is read than the kernel holds: only leaving is watched for. */
 	watch(connection, (connection->out.size > 0 ? (uint32_t)EPOLLOUT : 0) |
@@ -177,6 +181,27 @@ reason(int status)
 		if (reasons[i].status == status)
 			return reasons[i].text;
 	return "Error";
+}
+
+/* What is wrong with a request that cannot be read. */
+static const char *
+complaint(int status)
+{
+	switch (status) {
+	case 408:
+		return "요청이 제때 다 오지 않았습니다 | the request did not come in time";
+	case 411:
+		return "Content-Length가 없습니다 | there is no Content-Length";
+	case 413:
+		return "요청 본문이 32 MiB를 넘습니다 | the body is larger than 32 MiB";
+	case 431:
+		return "요청 머리가 16 KiB를 넘습니다 | the head of the request is larger than 16 KiB";
+	case 501:
+		return "Transfer-Encoding 대신 Content-Length를 쓰십시오 | use Content-Length, not "
+		       "Transfer-Encoding";
+	default:
+		return "HTTP 요청이 올바르지 않습니다 | malformed HTTP request";
+	}
 }
 
 static void try_request(struct connection *connection);
@@ -263,16 +288,17 @@ engine_http_finish(struct http_call *call)
 static void
 refuse(struct connection *connection, int status)
 {
-	char text[256];
+	char text[512];
 	struct slice body;
 
 	connection->keep_alive = false;
+	connection->refused = true;
 	connection->state = ANSWERING;
 	connection->call.method = SLICE_LITERAL("GET");
 	snprintf(text, sizeof text,
-	         "{\"error\":{\"message\":\"HTTP 요청이 올바르지 않습니다 | malformed HTTP request (%s)\","
-	         "\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"http_%d\"}}",
-	         reason(status), status);
+	         "{\"error\":{\"message\":\"%s\",\"type\":\"invalid_request_error\",\"param\":null,\"code\":"
+	         "\"http_%d\"}}",
+	         complaint(status), status);
 	body = slice_string(text);
 	buffer_reset(&connection->in);
 	connection->handling = true;
@@ -282,13 +308,23 @@ refuse(struct connection *connection, int status)
 
 /* ---- reading ---------------------------------------------------------------------------------------------------- */
 
+/* A line that ends without CR: no end of a head would ever come. */
+static bool
+bare_line(const struct connection *connection, size_t from)
+{
+	for (size_t i = from; i < connection->in.size; i++)
+		if (connection->in.data[i] == '\n' && (i == 0 || connection->in.data[i - 1] != '\r'))
+			return true;
+	return false;
+}
+
 /* Hand requests to the handler for as long as whole ones are there. */
 static void
 try_request(struct connection *connection)
 {
 	struct http_server *server = connection->server;
 
-	while (!connection->dead && !connection->closing && connection->state != ANSWERING) {
+	while (!connection->dead && !connection->closing && connection->state < ANSWERING) {
 		struct http_head head;
 		int status;
 
@@ -299,10 +335,12 @@ try_request(struct connection *connection)
 			                         : memmem(connection->in.data + from,
 			                                  connection->in.size - from, "\r\n\r\n", 4);
 
-			connection->searched = connection->in.size;
 			if (end == NULL) {
 				if (connection->in.size > ENGINE_HTTP_HEAD_LIMIT)
 					refuse(connection, 431);
+				else if (bare_line(connection, connection->searched))
+					refuse(connection, 400);
+				connection->searched = connection->in.size;
 				return;
 			}
 			connection->head_size = (size_t)(end - connection->in.data) + 4;
@@ -329,7 +367,7 @@ try_request(struct connection *connection)
 			return;
 		}
 		connection->state = ANSWERING;
-		connection->keep_alive = head.keep_alive;
+		connection->keep_alive = head.keep_alive && !engine_http_stopping(server);
 		connection->deadline = 0;
 		connection->call.method = head.method;
 		connection->call.path = head.target;
@@ -371,7 +409,7 @@ receive(struct connection *connection)
 		drop(connection);
 		return;
 	}
-	if (connection->closing)
+	if (connection->closing) /* what comes behind a refused request is for nobody */
 		return;
 	if (connection->in.size == 0 && connection->state == READING_HEAD)
 		set_deadline(connection, HEAD_SECONDS);
@@ -383,6 +421,22 @@ receive(struct connection *connection)
 	try_request(connection);
 }
 
+/* Whoever has asked nothing for longest makes room; false: all are busy. */
+static bool
+drop_idle(struct http_server *server)
+{
+	struct connection *idle = NULL;
+
+	for (struct connection *at = server->connections; at != NULL; at = at->next)
+		if (((at->state == READING_HEAD && at->in.size == 0 && at->out.size == 0) ||
+		     at->state == LINGERING) &&
+		    (idle == NULL || at->deadline < idle->deadline))
+			idle = at;
+	if (idle != NULL)
+		drop(idle);
+	return idle != NULL;
+}
+
 static void
 welcome(struct http_server *server)
 {
@@ -391,8 +445,13 @@ welcome(struct http_server *server)
 		struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP};
 		int one = 1, client = accept4(server->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-		if (client == -1)
+		if (client == -1) {
+			/* No files or memory left: once a second, or when somebody leaves, it is tried again. */
+			if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR &&
+			    errno != ECONNABORTED)
+				accept_more(server, false);
 			return;
+		}
 		if ((connection = calloc(1, sizeof *connection)) == NULL) {
 			close(client);
 			return;
@@ -415,7 +474,7 @@ welcome(struct http_server *server)
 		if (connection->next != NULL)
 			connection->next->before = connection;
 		server->connections = connection;
-		if (++server->count >= CONNECTIONS_LIMIT) {
+		if (++server->count >= CONNECTIONS_LIMIT && !drop_idle(server)) {
 			accept_more(server, false);
 			return;
 		}
@@ -427,6 +486,8 @@ check_deadlines(struct http_server *server)
 {
 	int64_t now = clock_monotonic_ns();
 
+	if (server->count < CONNECTIONS_LIMIT)
+		accept_more(server, true);
 	for (struct connection *at = server->connections, *next; at != NULL; at = next) {
 		next = at->next;
 		if (at->deadline == 0 || at->deadline > now || (at->state == ANSWERING && at->out.size == 0))
@@ -439,47 +500,91 @@ check_deadlines(struct http_server *server)
 	}
 }
 
+/* Who only waits is let go. How many are left. */
+static size_t
+wind_up(struct http_server *server, bool patient, bool cut)
+{
+	size_t busy = 0;
+
+	for (struct connection *at = server->connections, *next; at != NULL; at = next) {
+		next = at->next;
+		if (at->state == ANSWERING && !at->closing && cut)
+			server->callbacks.cut(server->callbacks.context, &at->call);
+		if (at->dead)
+			continue;
+		if (at->state != ANSWERING && at->out.size == 0 && !patient)
+			drop(at);
+		else
+			busy++;
+	}
+	return busy;
+}
+
+static void
+take_event(struct http_server *server, const struct epoll_event *event)
+{
+	struct connection *connection = event->data.ptr;
+	uint64_t value;
+
+	if (event->data.ptr == &server->listener) {
+		welcome(server);
+	} else if (event->data.ptr == &server->wake) {
+		if (read(server->wake, &value, sizeof value) == sizeof value)
+			server->callbacks.woken(server->callbacks.context);
+	} else if (!connection->dead) {
+		if (event->events & (EPOLLERR | EPOLLHUP))
+			drop(connection);
+		else if ((event->events & EPOLLRDHUP) && connection->state == ANSWERING)
+			drop(connection);
+		if (!connection->dead && (event->events & EPOLLOUT))
+			flush(connection);
+		if (!connection->dead && (event->events & (EPOLLIN | EPOLLRDHUP)) &&
+		    connection->state != ANSWERING)
+			receive(connection);
+	}
+}
+
 void
 engine_http_run(struct http_server *server)
 {
-	int64_t checked = clock_monotonic_ns();
+	int64_t checked = clock_monotonic_ns(), last = INT64_MAX;
 
-	while (!atomic_load(&server->over)) {
+	for (;;) {
 		struct epoll_event events[64];
-		int count = epoll_wait(server->epoll, events, 64, 1000);
+		int count = epoll_wait(server->epoll, events, 64, last != INT64_MAX ? 50 : 1000);
 
-		for (int i = 0; i < count; i++) {
-			struct connection *connection = events[i].data.ptr;
-
-			if (events[i].data.ptr == &server->listener) {
-				welcome(server);
-			} else if (events[i].data.ptr == &server->wake) {
-				uint64_t value;
-
-				if (read(server->wake, &value, sizeof value) == sizeof value &&
-				    !atomic_load(&server->over))
-					server->callbacks.woken(server->callbacks.context);
-			} else if (!connection->dead) {
-				if (events[i].events & (EPOLLERR | EPOLLHUP))
-					drop(connection);
-				else if ((events[i].events & EPOLLRDHUP) && connection->state == ANSWERING)
-					drop(connection);
-				if (!connection->dead && (events[i].events & EPOLLOUT))
-					flush(connection);
-				if (!connection->dead && (events[i].events & (EPOLLIN | EPOLLRDHUP)) &&
-				    connection->state != ANSWERING)
-					receive(connection);
-			}
-		}
+		for (int i = 0; i < count; i++)
+			take_event(server, &events[i]);
 		if (clock_monotonic_ns() - checked > 1000000000) {
 			check_deadlines(server);
 			checked = clock_monotonic_ns();
+		}
+		if (engine_http_stopping(server)) {
+			const int64_t now = clock_monotonic_ns();
+			const bool cut = now > last || atomic_load(&server->stops) > 1;
+
+			if (last == INT64_MAX) { /* who has asked before is still heard */
+				last = now + (int64_t)ENGINE_HTTP_GRACE * 1000000000;
+				welcome(server);
+				accept_more(server, false);
+			}
+			if (wind_up(server,
+			            last - now > (int64_t)ENGINE_HTTP_GRACE * 1000000000 - STOP_PATIENCE,
+			            cut) == 0 ||
+			    cut)
+				break;
 		}
 		bury(server);
 	}
 	while (server->connections != NULL)
 		drop(server->connections);
 	bury(server);
+}
+
+bool
+engine_http_stopping(const struct http_server *server)
+{
+	return atomic_load(&server->stops) > 0;
 }
 
 void
@@ -494,7 +599,7 @@ engine_http_wake(struct http_server *server)
 void
 engine_http_stop(struct http_server *server)
 {
-	atomic_store(&server->over, true);
+	atomic_fetch_add(&server->stops, 1);
 	engine_http_wake(server);
 }
 
@@ -504,84 +609,7 @@ engine_http_connections(const struct http_server *server)
 	return server->count;
 }
 
-/* ---- listening -------------------------------------------------------------------------------------------------- */
-
-static int
-listen_unix(struct http_server *server, const char *path, struct fault *why)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	struct stat status;
-	mode_t before;
-	int bound;
-
-	if (path[0] == '\0' || strlen(path) >= sizeof address.sun_path)
-		return fault_set(why, FAULT_USAGE, "소켓 경로가 비었거나 너무 깁니다: %s",
-		                 "socket path empty or too long: %s", path);
-	snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
-	/* Only a socket that nobody listens on is replaced. */
-	if (lstat(path, &status) == 0) {
-		int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		int alive = probe != -1 && connect(probe, (struct sockaddr *)&address, sizeof address) == 0;
-
-		if (probe != -1)
-			close(probe);
-		if (!S_ISSOCK(status.st_mode) || alive)
-			return fault_set(why, FAULT_CONFLICT, "%s: 이미 사용 중입니다", "%s: already in use",
-			                 path);
-		unlink(path);
-	}
-	if ((server->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) == -1)
-		return fault_errno(why, "소켓", "socket");
-	before = umask(0117);
-	bound = bind(server->listener, (struct sockaddr *)&address, sizeof address);
-	umask(before);
-	if (bound == -1)
-		return fault_errno(why, "소켓 %s", "socket %s", path);
-	snprintf(server->path, sizeof server->path, "%s", path);
-	return 0;
-}
-
-static int
-listen_tcp(struct http_server *server, const char *text, char *host, size_t size, struct fault *why)
-{
-	const char *colon = strrchr(text, ':');
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV},
-	                *found = NULL;
-	struct sockaddr_storage bound;
-	socklen_t bound_size = sizeof bound;
-	char name[128], port[16];
-	int one = 1, result = -1;
-
-	if (colon == NULL || colon == text || (size_t)(colon - text) >= sizeof name)
-		return fault_set(why, FAULT_USAGE, "주소는 tcp:HOST:PORT여야 합니다: %s",
-		                 "an address is tcp:HOST:PORT: %s", text);
-	snprintf(name, sizeof name, "%.*s", (int)(colon - text), text);
-	if (name[0] == '[' && name[strlen(name) - 1] == ']') {
-		memmove(name, name + 1, strlen(name));
-		name[strlen(name) - 1] = '\0';
-	}
-	if (strcmp(name, "localhost") == 0)
-		snprintf(name, sizeof name, "127.0.0.1");
-	hints.ai_flags |= AI_NUMERICHOST;
-	if (getaddrinfo(name, colon + 1, &hints, &found) != 0)
-		return fault_set(why, FAULT_USAGE, "주소를 알 수 없습니다: %s", "not an address: %s", text);
-	server->listener = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (server->listener == -1 ||
-	    setsockopt(server->listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == -1 ||
-	    bind(server->listener, found->ai_addr, found->ai_addrlen) == -1 ||
-	    getsockname(server->listener, (struct sockaddr *)&bound, &bound_size) == -1) {
-		fault_errno(why, "%s", "%s", text);
-		goto out;
-	}
-	if (getnameinfo((struct sockaddr *)&bound, bound_size, name, sizeof name, port, sizeof port,
-	                NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-		snprintf(port, sizeof port, "?");
-	snprintf(host, size, strchr(name, ':') != NULL ? "tcp:[%s]:%s" : "tcp:%s:%s", name, port);
-	result = 0;
-out:
-	freeaddrinfo(found);
-	return result;
-}
+/* ---- life -------------------------------------------------------------------------------------------------- */
 
 int
 engine_http_open(struct http_server **out, const char *listen_on, const struct http_callbacks *callbacks,
@@ -595,22 +623,8 @@ engine_http_open(struct http_server **out, const char *listen_on, const struct h
 		return fault_memory(why);
 	server->callbacks = *callbacks;
 	server->listener = server->epoll = server->wake = -1;
-	snprintf(address, 256, "%s", listen_on);
-	if (strncmp(listen_on, "unix:", 5) == 0) {
-		if (listen_unix(server, listen_on + 5, why) == -1)
-			goto out;
-	} else if (strncmp(listen_on, "tcp:", 4) == 0) {
-		if (listen_tcp(server, listen_on + 4, address, 256, why) == -1)
-			goto out;
-	} else {
-		fault_set(why, FAULT_USAGE, "주소는 unix:PATH 또는 tcp:HOST:PORT여야 합니다: %s",
-		          "an address is unix:PATH or tcp:HOST:PORT: %s", listen_on);
+	if (engine_http_listen(&server->listener, listen_on, server->path, address, why) == -1)
 		goto out;
-	}
-	if (listen(server->listener, 512) == -1) {
-		fault_errno(why, "%s", "%s", listen_on);
-		goto out;
-	}
 	server->epoll = epoll_create1(EPOLL_CLOEXEC);
 	server->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	event.data.ptr = &server->listener;

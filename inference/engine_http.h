@@ -2,9 +2,9 @@
  * engine_http -- HTTP/1.1 for one trusted peer that may still send anything: one thread, one epoll set.
  *
  * Requests are read strictly: a malformed head is answered with 400 and the connection closed, never repaired. A
- * request has a Content-Length or no body. Calls are answered whole or as a stream of chunks; a client that leaves is
- * noticed at once, also while it waits. All functions are for the server's thread but for engine_http_wake() and
- * engine_http_stop().
+ * request has a Content-Length or no body. Calls are answered whole or as a stream of chunks; a client that leaves, or
+ * says that it will send no more, is noticed at once, also while it waits. All functions are for the server's thread but
+ * for engine_http_wake() and engine_http_stop().
  */
 #ifndef HAECHI_INFERENCE_ENGINE_HTTP_H
 #define HAECHI_INFERENCE_ENGINE_HTTP_H
@@ -13,6 +13,8 @@
 
 #define ENGINE_HTTP_HEAD_LIMIT ((size_t)16 << 10)
 #define ENGINE_HTTP_BODY_LIMIT ((size_t)32 << 20)
+
+#define ENGINE_HTTP_GRACE      10
 
 struct http_server;
 
@@ -30,6 +32,7 @@ struct http_callbacks {
 	void (*request)(void *context,
 	                struct http_call *call); /* answer now, or keep the call and answer later */
 	void (*woken)(void *context);            /* after engine_http_wake() */
+	void (*cut)(void *context, struct http_call *call); /* the server stops: end this answer now, and say so */
 };
 
 /*
@@ -38,9 +41,13 @@ struct http_callbacks {
  */
 MUST_CHECK int engine_http_open(struct http_server **out, const char *listen,
                                 const struct http_callbacks *callbacks, char address[256], struct fault *why);
-/* Serve until engine_http_stop(). */
+/*
+ * Serve until engine_http_stop(): from then on nobody is let in, and answers on their way have ENGINE_HTTP_GRACE
+ * seconds, or until it is called again.
+ */
 void engine_http_run(struct http_server *server);
 void engine_http_stop(struct http_server *server); /* safe in a signal handler */
+bool engine_http_stopping(const struct http_server *server);
 void engine_http_wake(struct http_server *server); /* from any thread */
 void engine_http_close(struct http_server *server);
 size_t engine_http_connections(const struct http_server *server);
@@ -52,6 +59,10 @@ void engine_http_answer(struct http_call *call, int status, const char *type, st
 void engine_http_begin(struct http_call *call, const char *type);
 void engine_http_chunk(struct http_call *call, struct slice data);
 void engine_http_finish(struct http_call *call);
+
+/* A listening socket, for "unix:PATH" and "tcp:HOST:PORT" (engine_http_listen.c); `path` of 108 bytes is to be unlinked. */
+MUST_CHECK int engine_http_listen(int *listener, const char *listen, char *path, char address[256],
+                                  struct fault *why);
 
 /* The strict reader of heads, on its own for tests. */
 struct http_head {

@@ -17,6 +17,27 @@ equal_name(struct slice a, const char *name)
 	return a.size == strlen(name) && strncasecmp((const char *)a.data, name, a.size) == 0;
 }
 
+/* A comma separated list has the word. */
+static bool
+lists(struct slice value, const char *word)
+{
+	while (value.size > 0) {
+		const uint8_t *comma = memchr(value.data, ',', value.size);
+		struct slice one =
+		    slice_of(value.data, comma != NULL ? (size_t)(comma - value.data) : value.size);
+
+		value = slice_of(value.data + one.size + (comma != NULL),
+		                 value.size - one.size - (comma != NULL));
+		while (one.size > 0 && (one.data[0] == ' ' || one.data[0] == '\t'))
+			one = slice_of(one.data + 1, one.size - 1);
+		while (one.size > 0 && (one.data[one.size - 1] == ' ' || one.data[one.size - 1] == '\t'))
+			one.size--;
+		if (equal_name(one, word))
+			return true;
+	}
+	return false;
+}
+
 /* Up to CRLF, which is dropped. false: no line, or a bare CR, LF or NUL within. */
 static bool
 take_line(struct slice *rest, struct slice *line)
@@ -92,12 +113,13 @@ int
 engine_http_head(struct slice head, struct http_head *out)
 {
 	struct slice line;
-	bool length = false, host = false;
+	bool length = false, host = false, newer;
 	int status = 400;
 
 	memset(out, 0, sizeof *out);
 	if (!take_line(&head, &line) || !request_line(line, out, &status))
 		return status;
+	newer = out->keep_alive; /* HTTP/1.1, where Host must be said */
 	for (;;) {
 		struct slice name, value;
 		size_t at = 0;
@@ -127,7 +149,7 @@ engine_http_head(struct slice head, struct http_head *out)
 		} else if (equal_name(name, "transfer-encoding")) {
 			return 501;
 		} else if (equal_name(name, "connection")) {
-			if (equal_name(value, "close"))
+			if (lists(value, "close"))
 				out->keep_alive = false;
 		} else if (equal_name(name, "expect")) {
 			if (!equal_name(value, "100-continue"))
@@ -143,7 +165,7 @@ engine_http_head(struct slice head, struct http_head *out)
 			out->agency = value;
 		}
 	}
-	if (head.size != 0)
+	if (head.size != 0 || (newer && !host))
 		return 400;
 	if (out->length > ENGINE_HTTP_BODY_LIMIT)
 		return 413;

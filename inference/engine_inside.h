@@ -31,6 +31,8 @@ void engine_answer_fault(struct engine_api *api, struct http_call *call, const s
 /* Begin to answer a call; the answer goes its way by itself, or has ended already as an error. */
 void engine_answer_completion(struct engine_api *api, struct http_call *call, bool chat);
 void engine_answer_embedding(struct engine_api *api, struct http_call *call);
+/* The server stops: this answer ends now, as failed. */
+void engine_answer_cut(void *context, struct http_call *call);
 /* In the server's loop, when there is news. `context` is the engine_api. */
 void engine_answer_news(void *context);
 

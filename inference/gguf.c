@@ -239,6 +239,34 @@ out:
 	return result;
 }
 
+/* What people take for a model by mistake is told apart. */
+static int
+not_gguf(struct slice file, struct fault *why)
+{
+	static const struct {
+		const char *begins, *ko, *en;
+		size_t at;
+	} others[] = {
+	    {"<",	               "웹 페이지",             "a web page",               0},
+	    {"version https://git-lfs", "Git LFS의 자리표시",   "a placeholder of Git LFS", 0},
+	    {"PK\x03\x04",              "ZIP 또는 PyTorch 파일", "a ZIP or PyTorch file",    0},
+	    {"{",	               "safetensors 파일",        "a file of safetensors",    8},
+	    {"lmgg",                    "옛 GGML 파일",           "a file of the old GGML",   0},
+	    {"tjgg",                    "옛 GGJT 파일",           "a file of the old GGJT",   0},
+	};
+
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+		const size_t size = strlen(others[i].begins);
+
+		if (file.size >= others[i].at + size &&
+		    memcmp(file.data + others[i].at, others[i].begins, size) == 0)
+			return fault_set(why, FAULT_INVALID, "GGUF 파일이 아니라 %s입니다%.0s",
+			                 "this is not a GGUF file, but%.0s %s", others[i].ko, others[i].en);
+	}
+	return fault_set(why, FAULT_INVALID, "GGUF 파일이 아닙니다 (첫 4바이트가 'GGUF'가 아님)",
+	                 "not a GGUF file (it does not begin with 'GGUF')");
+}
+
 int
 gguf_parse(struct gguf *out, struct slice file, struct fault *why)
 {
@@ -252,9 +280,12 @@ gguf_parse(struct gguf *out, struct slice file, struct fault *why)
 	if (!reader_ok(&reader))
 		return cut_short(why, "header");
 	if (!slice_is(magic, "GGUF"))
-		return fault_set(why, FAULT_INVALID, "GGUF 파일이 아닙니다 (첫 4바이트가 'GGUF'가 아님)",
-		                 "not a GGUF file (it does not begin with 'GGUF')");
+		return not_gguf(file, why);
 	out->version = reader_u32le(&reader);
+	if (reader_ok(&reader) && out->version != 0 && (out->version & 0xffff) == 0)
+		return fault_set(why, FAULT_UNSUPPORTED, "빅 엔디언 GGUF 파일은 지원하지 않습니다 (버전 %u)",
+		                 "GGUF files in big endian are not supported (version %u)",
+		                 __builtin_bswap32(out->version));
 	if (reader_ok(&reader) && out->version != 2 && out->version != 3)
 		return fault_set(why, FAULT_UNSUPPORTED, "GGUF 버전 %u은(는) 지원하지 않습니다 (2, 3만 가능)",
 		                 "GGUF version %u is not supported (only 2 and 3 are)", out->version);

@@ -26,6 +26,14 @@ usage(FILE *to)
 		fprintf(to, "  %-9s %s\n            %s\n", commands[i].name, commands[i].ko, commands[i].en);
 }
 
+void
+tool_usage(FILE *to, const char *synopsis, const struct tool_option *options)
+{
+	fprintf(to, "사용법 (usage): %s %s\n\n", PROGRAM, synopsis);
+	for (; options->name != NULL; options++)
+		fprintf(to, "  %-22s %s\n  %-22s %s\n", options->name, options->ko, "", options->en);
+}
+
 int
 tool_fail(const struct fault *why)
 {
@@ -62,6 +70,18 @@ tool_tokens(const char *text, struct token_list *out, struct fault *why)
 	return 0;
 }
 
+/* What could not be written was not answered. */
+static int
+finish(int status)
+{
+	struct fault why;
+
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	fault_errno(&why, "표준 출력", "standard output");
+	return tool_fail(&why);
+}
+
 int
 main(int count, char **arguments)
 {
@@ -73,7 +93,14 @@ main(int count, char **arguments)
 	}
 	for (size_t i = 0; count >= 2 && i < sizeof commands / sizeof *commands; i++)
 		if (strcmp(arguments[1], commands[i].name) == 0)
-			return commands[i].run(count - 1, arguments + 1);
+			return finish(commands[i].run(count - 1, arguments + 1));
+	if (count >= 2) {
+		struct fault why;
+
+		fault_set(&why, FAULT_USAGE, "그런 명령이 없습니다: %s", "there is no such command: %s",
+		          arguments[1]);
+		tool_fail(&why);
+	}
 	usage(stderr);
 	return 2;
 }

@@ -32,18 +32,23 @@ static const struct option options[] = {
 static void
 usage(FILE *to)
 {
-	fprintf(
-	    to,
-	    "사용법 (usage): %s bench --model M.gguf [-p 512] [-n 128] [-r 3] [--parallel 1,4,16] [--json]\n"
-	    "    -p N            프롬프트 토큰                 tokens of a prompt\n"
-	    "    -n N            답 토큰                       tokens of an answer\n"
-	    "    -r N            되풀이, 가장 빠른 것을 적음    repetitions; the fastest counts\n"
-	    "    --parallel LIST 함께 계산할 답의 수           answers computed together\n"
-	    "    --memory        메모리를 읽는 속도도 잼        measure how fast memory is read, too\n"
-	    "    --device NAME   cpu 또는 cuda                 cpu or cuda\n"
-	    "    --threads N --cache 16|32                     serve의 것과 같음 (as for serve)\n"
-	    "    --kernels NAME  --plain                       logits의 것과 같음 (as for logits)\n",
-	    PROGRAM);
+	static const struct tool_option said[] = {
+	    {"-p N",            "프롬프트 토큰 (512)",                        "tokens of a prompt (512)"                    },
+	    {"-n N",            "답 토큰 (128)",                                 "tokens of an answer (128)"                   },
+	    {"-r N",            "되풀이 (3), 가장 빠른 것을 적음",       "repetitions (3), of which the fastest counts"},
+	    {"--parallel LIST", "함께 계산할 답의 수 (1)",                  "answers computed together (1)"               },
+	    {"--memory",        "메모리를 읽는 속도도 잼",                "measure how fast memory is read, too"        },
+	    {"--json",          "표 대신 JSON",                                  "JSON instead of the table"                   },
+	    {"--device NAME",   "cpu 또는 cuda",                                  "cpu or cuda"                                 },
+	    {"--threads N",     "계산 스레드 수",                             "threads that compute"                        },
+	    {"--cache 16|32",   "KV 캐시의 비트",                              "bits of the cache"                           },
+	    {"--kernels NAME",  "amx-int8 avx512-vnni avx2 plain 가운데 하나",
+	     "one of these (default: the best that run here)"	                                                             },
+	    {"--plain",         "--kernels plain과 같음",                        "as --kernels plain"                          },
+	    {NULL,              NULL,	                                       NULL	                                  },
+	};
+
+	tool_usage(to, "bench --model M.gguf [--parallel 1,4,16] [--json]", said);
 }
 
 struct waiting {
@@ -221,9 +226,11 @@ memory_rate(size_t threads)
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
+#define PROMPT_TOKENS 512
+
 struct job {
 	struct engine_options engine;
-	long prompt, length, repeat;
+	long prompt, length, repeat; /* prompt 0: 512, or what the model can take */
 	struct token_list parallel;
 	bool json, memory;
 };
@@ -249,7 +256,9 @@ print_head(const struct job *job, const struct facts *facts)
 		       facts->load, facts->memory, job->prompt, job->length);
 		return;
 	}
-	printf("모델    (model)    %s\n장치    (device)   %s\n", model->name, facts->device);
+	printf("모델    (model)    %s\n장치    (device)   %s\n프롬프트 (prompt)  %ld 토큰 (tokens)\n답      "
+	       "(answer)   %ld 토큰 (tokens)\n",
+	       model->name, facts->device, job->prompt, job->length);
 	printf("가중치  (weights)  %.1f MiB, 올리는 데 (loaded in) %.2f s\n",
 	       (double)model->weight_bytes / 1048576.0, facts->load);
 	if (facts->memory > 0)
@@ -282,6 +291,27 @@ print_run(const struct job *job, const struct facts *facts, size_t i, double pro
 	fflush(stdout);
 }
 
+/* What the columns say, for whoever has not read the manual. */
+static void
+print_tail(const struct job *job, const struct facts *facts)
+{
+	if (job->json) {
+		printf("]}\n");
+		return;
+	}
+	printf("\n"
+	       "  토큰: 글을 나눈 조각, 모델이 읽고 쓰는 단위.  함께: 동시에 답을 받는 사람 수.\n"
+	       "  프롬프트: 물음을 읽는 속도.\n"
+	       "  답(모두): 모두의 답을 더한 속도.  답(하나): 한 사람이 보는 속도.\n"
+	       "  가중치: 답 하나를 쓰며 읽는 모델의 양.\n%s"
+	       "  A token is a piece of text, what a model reads and writes.\n"
+	       "  parallel: people answered at once.  prompt: how fast questions are read.\n"
+	       "  answers: of all together.  of each: what one person sees.\n"
+	       "  weights: how much of the model is read to write one answer.\n%s",
+	       facts->memory > 0 ? "  메모리의 %: 이 기계의 메모리가 낼 수 있는 속도에 대한 비율.\n" : "",
+	       facts->memory > 0 ? "  of memory: against what this machine's memory can give.\n" : "");
+}
+
 static void
 gather_facts(const struct job *job, struct engine *engine, struct facts *facts)
 {
@@ -300,7 +330,7 @@ gather_facts(const struct job *job, struct engine *engine, struct facts *facts)
 }
 
 static int
-run(const struct job *job, struct fault *why)
+run(struct job *job, struct fault *why)
 {
 	struct facts facts = {.memory = job->memory ? memory_rate(job->engine.threads) : 0};
 	struct engine *engine = NULL;
@@ -311,6 +341,11 @@ run(const struct job *job, struct fault *why)
 	if (engine_open(&engine, &job->engine, why) == -1)
 		return -1;
 	facts.load = (double)(clock_monotonic_ns() - start) * 1e-9;
+	if (job->prompt == 0) {
+		const long room = (long)engine_context(engine) - 2;
+
+		job->prompt = room < PROMPT_TOKENS ? room : PROMPT_TOKENS;
+	}
 	gather_facts(job, engine, &facts);
 	print_head(job, &facts);
 	for (size_t i = 0; i < job->parallel.count; i++) {
@@ -334,8 +369,7 @@ run(const struct job *job, struct fault *why)
 		}
 		print_run(job, &facts, i, prompt_rate, answer_rate);
 	}
-	if (job->json)
-		printf("]}\n");
+	print_tail(job, &facts);
 	result = 0;
 out:
 	engine_close(engine);
@@ -345,9 +379,9 @@ out:
 int
 tool_bench(int count, char **arguments)
 {
-	struct job job = {.prompt = 512, .length = 128, .repeat = 3};
+	struct job job = {.prompt = 0, .length = 128, .repeat = 3};
 	struct fault why = {0};
-	long number;
+	long number, wanted;
 	size_t most = 1;
 	int option, result = 0;
 
@@ -411,9 +445,10 @@ tool_bench(int count, char **arguments)
 		usage(stderr);
 		return 2;
 	}
+	wanted = job.prompt > 0 ? job.prompt : PROMPT_TOKENS;
 	job.engine.parallel = most;
 	job.engine.queue = most;
-	job.engine.context = (size_t)(job.prompt > job.length ? job.prompt : job.length) + 2;
+	job.engine.context = (size_t)(wanted > job.length ? wanted : job.length) + 2;
 	if (result == 0)
 		result = run(&job, &why);
 	token_list_free(&job.parallel);

@@ -78,6 +78,20 @@ print_json(const struct model *model)
 	json_decref(object);
 }
 
+/* A Hangul syllable is as wide as two letters. */
+static void
+print_label(const char *ko, const char *en)
+{
+	struct slice rest = slice_string(ko);
+	int width = 0;
+	uint32_t code;
+
+	for (size_t size; (size = utf8_next(rest, &code)) != 0;
+	     rest = slice_of(rest.data + size, rest.size - size))
+		width += code >= 0x1100 ? 2 : 1;
+	printf("%s%*s  %-14s ", ko, width < 12 ? 12 - width : 0, "", en);
+}
+
 static void
 print_table(const struct model *model)
 {
@@ -85,23 +99,36 @@ print_table(const struct model *model)
 	struct type_count types[32];
 	size_t count = count_types(model, types, 32);
 
-	printf("%-34s %s\n", "모델 (model)", model->name);
-	printf("%-34s %s\n", "아키텍처 (architecture)", model->architecture);
-	printf("%-34s %s\n", "라이선스 (license)",
-	       model->license[0] != '\0' ? model->license : "파일에 없음 (not stated)");
-	printf("%-34s %s\n", "가중치 (weights) SHA-256", model->sha256);
-	printf("%-34s %.1f M, %.1f MiB\n", "매개변수 (parameters)", (double)model->parameters / 1e6,
-	       (double)model->weight_bytes / 1048576.0);
-	printf("%-34s %u층 x %u, ffn %u, 헤드 %u/%u x %u\n", "모양 (shape)", shape->layers, shape->width,
-	       shape->ffn, shape->heads, shape->kv_heads, shape->head_size);
-	printf("%-34s %u\n", "문맥 (context)", shape->context);
-	printf("%-34s %s, %s, %u\n", "토크나이저 (tokenizer)", tokenizer_model(model->tokenizer),
+	print_label("모델", "model");
+	printf("%s\n", model->name);
+	print_label("구조", "architecture");
+	printf("%s\n", model->architecture);
+	print_label("라이선스", "license");
+	printf("%s\n", model->license[0] != '\0' ? model->license : "파일에 없음 (not stated)");
+	print_label("가중치 해시", "weights SHA-256");
+	printf("%s\n", model->sha256);
+	print_label("매개변수", "parameters");
+	printf("%.1f M\n", (double)model->parameters / 1e6);
+	print_label("크기", "size");
+	printf("%.1f MiB\n", (double)model->weight_bytes / 1048576.0);
+	print_label("층", "layers");
+	printf("%u\n", shape->layers);
+	print_label("너비", "width");
+	printf("%u, FFN %u\n", shape->width, shape->ffn);
+	print_label("헤드", "heads");
+	printf("%u, KV %u, x %u\n", shape->heads, shape->kv_heads, shape->head_size);
+	print_label("문맥", "context");
+	printf("%u 토큰 (tokens)\n", shape->context);
+	print_label("토크나이저", "tokenizer");
+	printf("%s, %s, %u 토큰 (tokens)\n", tokenizer_model(model->tokenizer),
 	       tokenizer_pre(model->tokenizer), shape->vocabulary);
-	printf("%-34s %s\n", "대화 틀 (chat template)",
-	       model->chat_template.size > 0 ? "있음 (yes)" : "없음 (no)");
-	for (size_t i = 0; i < count; i++)
-		printf("  %-8s %5llu 텐서 (tensors) %10.1f MiB\n", types[i].name,
-		       (unsigned long long)types[i].tensors, (double)types[i].bytes / 1048576.0);
+	print_label("대화 틀", "chat template");
+	printf("%s\n", model->chat_template.size > 0 ? "있음 (yes)" : "없음 (no)");
+	for (size_t i = 0; i < count; i++) {
+		print_label(i == 0 ? "텐서" : "", i == 0 ? "tensors" : "");
+		printf("%-6s %5llu %10.1f MiB\n", types[i].name, (unsigned long long)types[i].tensors,
+		       (double)types[i].bytes / 1048576.0);
+	}
 }
 
 int
@@ -142,10 +169,10 @@ tool_inspect(int count, char **arguments)
 			print_table(model);
 	}
 	model_close(model);
-	/* A file that is there but not for us is an answer: no. */
+	/* A whole model that is not for us is an answer: no. What is no model, or a broken one, is none. */
 	if (result == -1) {
 		tool_fail(&why);
-		return why.kind == FAULT_INVALID || why.kind == FAULT_UNSUPPORTED ? 1 : 2;
+		return why.kind == FAULT_UNSUPPORTED ? 1 : 2;
 	}
 	return 0;
 }

@@ -26,20 +26,23 @@ static const struct option options[] = {
 static void
 usage(FILE *to)
 {
-	fprintf(to,
-	        "사용법 (usage): %s logits --model M.gguf --tokens 1,2,3 [--top 10] [--steps 0]\n"
-	        "    --tokens LIST   프롬프트의 토큰 번호          token ids of the prompt\n"
-	        "    --top K         위치마다 상위 K개             the K best at each position\n"
-	        "    --steps N       탐욕 생성 N개                 then N greedy tokens\n"
-	        "    --force LIST    생성 대신 이 토큰을 넣음      feed these instead of the greedy ones\n"
-	        "    --batch N       한 번에 계산할 토큰 수        tokens computed together (512)\n"
-	        "    --cache 16|32   KV 캐시의 비트                bits of the cache (32)\n"
-	        "    --device NAME   cpu 또는 cuda                 cpu or cuda\n"
-	        "    --threads N     스레드 수                     threads\n"
-	        "    --kernels NAME  amx-int8, avx512-vnni, avx2, plain 중에서 (기본: 가장 나은 것)\n"
-	        "                    of these; the best that run here if none is named\n"
-	        "    --plain         --kernels plain\n",
-	        PROGRAM);
+	static const struct tool_option said[] = {
+	    {"--tokens LIST",  "프롬프트의 토큰 번호",                                 "token ids of the prompt"              },
+	    {"--top K",        "위치마다 상위 K개 (10)",                                 "the K best at each position (10)"     },
+	    {"--steps N",      "이어서 탐욕 생성 N개 (0)",                              "then N greedy tokens (0)"             },
+	    {"--force LIST",   "탐욕 생성 대신 이 토큰을 넣음",                     "feed these instead of the greedy ones"},
+	    {"--batch N",      "한 번에 계산할 토큰 수 (512)",                         "tokens computed together (512)"       },
+	    {"--cache 16|32",  "KV 캐시의 비트 (32)",                                      "bits of the cache (32)"               },
+	    {"--device NAME",  "cpu 또는 cuda",	                                       "cpu or cuda"                          },
+	    {"--threads N",    "계산 스레드 수 (기본: 모델에 맞게)",
+	     "threads that compute (default: what suits the model)"                                                              },
+	    {"--kernels NAME", "amx-int8 avx512-vnni avx2 plain 가운데 하나",
+	     "one of these (default: the best that run here)"	                                                                  },
+	    {"--plain",        "--kernels plain과 같음",                                     "as --kernels plain"                   },
+	    {NULL,             NULL,	                                                    NULL	                           },
+	};
+
+	tool_usage(to, "logits --model M.gguf --tokens 1,2,3", said);
 }
 
 struct job {

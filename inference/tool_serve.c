@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "inference/engine_api.h"
 #include "inference/engine_sandbox.h"
@@ -32,22 +33,26 @@ static const struct option options[] = {
 static void
 usage(FILE *to)
 {
-	fprintf(to,
-	        "사용법 (usage): %s serve --model M.gguf [--listen tcp:127.0.0.1:8081]\n"
-	        "    --listen unix:PATH | tcp:HOST:PORT\n"
-	        "    --device NAME        cpu 또는 cuda                     cpu or cuda\n"
-	        "    --threads N          계산 스레드 수                    threads that compute\n"
-	        "    --parallel N         함께 계산할 답 (8)                answers computed together\n"
-	        "    --context N          답 하나의 토큰 (모델값, 최대 8192) tokens of one answer with its "
-	        "prompt\n"
-	        "    --cache 16|32        KV 캐시의 비트                    bits of the cache\n"
-	        "    --queue N            기다릴 수 있는 요청 (64)          requests that may wait\n"
-	        "    --weight 기관=N       바쁠 때의 몫, 나머지는 1 (되풀이) share of an agency when busy; "
-	        "others: 1\n"
-	        "    --require-confinement 격리할 수 없으면 시작하지 않음    refuse to start unconfined\n"
-	        "    --chat-template NAME 모델의 것 대신 (instead of the model's own): llama3 exaone4\n"
-	        "                         exaone gemma chatml zephyr, FILE.jinja\n",
-	        PROGRAM);
+	static const struct tool_option said[] = {
+	    {"--model M.gguf",        "모델 파일",	                                                 "the model"                    },
+	    {"--listen ADDRESS",      "unix:PATH 또는 tcp:HOST:PORT",                                        "unix:PATH or tcp:HOST:PORT"   },
+	    {"--device NAME",         "cpu 또는 cuda",	                                               "cpu or cuda"                  },
+	    {"--threads N",           "계산 스레드 수 (기본: 모델에 맞게)",
+	     "threads that compute (default: what suits the model)"	                                                                   },
+	    {"--parallel N",          "함께 계산할 답 (8)",                                              "answers computed together (8)"},
+	    {"--context N",           "답 하나와 그 프롬프트의 토큰 (모델의 값, 최대 8192)",
+	     "tokens of prompt and answer (the model's, 8192 at most)"	                                                                },
+	    {"--cache 16|32",         "KV 캐시의 비트",	                                           "bits of the cache"            },
+	    {"--queue N",             "기다릴 수 있는 요청 (64)",                                      "requests that may wait (64)"  },
+	    {"--weight AGENCY=N",     "바쁠 때 기관의 몫, 나머지는 1 (되풀이할 수 있음)",
+	     "an agency's share when busy, others 1 (repeatable)"	                                                                     },
+	    {"--require-confinement", "격리할 수 없으면 시작하지 않음",                           "refuse to start unconfined"   },
+	    {"--chat-template NAME",  "대신 쓸 틀: llama3 exaone4 exaone gemma chatml zephyr",
+	     "one of these instead of the model's own, or FILE.jinja"	                                                                 },
+	    {NULL,	            NULL,	                                                            NULL                           },
+	};
+
+	tool_usage(to, "serve --model M.gguf [--listen tcp:127.0.0.1:8081]", said);
 }
 
 #define SERVE_WEIGHTS_LIMIT 255
@@ -79,6 +84,19 @@ on_signal(int number)
 {
 	(void)number;
 	engine_api_stop(serving);
+}
+
+/* The weights are mapped: cut short under us, a page of them is no more. Then the kernel ends us, as before. */
+static void
+on_lost(int number)
+{
+	static const char text[] = PROGRAM
+	    ": 모델 파일이 읽는 동안 잘렸거나 읽을 수 없게 되었습니다\n"
+	    "               the model file was cut short, or became unreadable, while it was in use\n";
+
+	(void)number;
+	if (write(STDERR_FILENO, text, sizeof text - 1) == -1)
+		return;
 }
 
 static void
@@ -124,7 +142,8 @@ log_ready(const struct service *service, int64_t start, const char *address)
 	log_info("engine",
 	         "event=listening address=%s model=%s sha256=%s license=\"%s\" device=\"%s\" context=%zu "
 	         "load_ms=%lld",
-	         address, model->name, model->sha256, model->license, engine_describe(service->engine),
+	         address, model->name, model->sha256,
+	         model->license[0] != '\0' ? model->license : "not stated", engine_describe(service->engine),
 	         engine_context(service->engine), (long long)((clock_monotonic_ns() - start) / 1000000));
 	log_line(sandbox->landlock > 0 && sandbox->seccomp ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "engine",
 	         "event=confined landlock=%d seccomp=%d no_network=%d", sandbox->landlock, sandbox->seccomp,
@@ -138,6 +157,7 @@ load(void *context)
 	struct service *service = context;
 	struct engine_options loaded = service->job->engine;
 	struct sigaction action = {.sa_handler = on_signal};
+	struct sigaction lost = {.sa_handler = on_lost, .sa_flags = (int)SA_RESETHAND};
 	int64_t start = clock_monotonic_ns();
 
 	loaded.progress = on_progress;
@@ -147,6 +167,8 @@ load(void *context)
 		goto out;
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+	sigaction(SIGBUS, &lost, NULL);
 	if (engine_sandbox_calls(&service->sandbox, &service->why) == -1)
 		goto out;
 	if (service->job->require_confinement &&
@@ -192,6 +214,7 @@ serve(const struct job *job, struct fault *why)
 	engine_api_run(service.api);
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
 	pthread_join(loader, NULL);
 	if (service.result == -1) {
 		*why = service.why;

@@ -30,15 +30,18 @@ static const struct option options[] = {
 static void
 usage(FILE *to)
 {
-	fprintf(to,
-	        "사용법 (usage): %s tokenize --model M.gguf [--text T | --file F]   (아니면 표준 입력, else "
-	        "standard input)\n"
-	        "    --special       특수 토큰을 해석하고 BOS 등을 더함   parse special tokens, add BOS\n"
-	        "    --lines         JSON 줄 {\"hex\"}마다 한 줄의 답     one answer for each JSON line "
-	        "{\"hex\"}\n"
-	        "    --pieces        토큰의 바이트도 출력                 also what each token stands for\n"
-	        "    --pre NAME      사전 토크나이저를 바꿈               another pre-tokenizer\n",
-	        PROGRAM);
+	static const struct tool_option said[] = {
+	    {"--text T",   "이 텍스트 (없으면 표준 입력)",                   "this text (else standard input)"           },
+	    {"--file F",   "이 파일의 텍스트",                                   "the text in this file"                     },
+	    {"--special",  "특수 토큰을 해석하고 BOS 등을 더함",           "parse special tokens, add BOS and the like"},
+	    {"--lines",    "JSON 줄 {\"text\"} 또는 {\"hex\"}마다 한 줄의 답",
+	     "one answer for each JSON line {\"text\"} or {\"hex\"}"                                                                },
+	    {"--pieces",   "토큰이 뜻하는 글자도 출력",                      "also what each token stands for"           },
+	    {"--pre NAME", "사전 토크나이저를 바꿈",                          "another pre-tokenizer"                     },
+	    {NULL,         NULL,	                                                NULL	                                },
+	};
+
+	tool_usage(to, "tokenize --model M.gguf [--text T | --file F]", said);
 }
 
 struct job {

@@ -6,6 +6,8 @@
 #ifndef HAECHI_INFERENCE_TOOLS_H
 #define HAECHI_INFERENCE_TOOLS_H
 
+#include <stdio.h>
+
 #include "inference/model.h"
 #include "inference/tokenizer.h"
 
@@ -17,6 +19,12 @@ int tool_tokenize(int count, char **arguments);
 int tool_inspect(int count, char **arguments);
 int tool_bench(int count, char **arguments);
 
+/* What --help says of an option, in two languages. */
+struct tool_option {
+	const char *name, *ko, *en;
+};
+/* "usage: haechi-engine <synopsis>" and the options, up to one without a name. */
+void tool_usage(FILE *to, const char *synopsis, const struct tool_option *options);
 /* For the tools: print the fault; always 2. */
 int tool_fail(const struct fault *why);
 /* "1,2,3" as tokens. */
