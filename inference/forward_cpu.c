@@ -60,29 +60,23 @@ quantise_chunk(void *argument, size_t index, size_t member)
 		runner->kernels->quantise(&runner->in, t);
 }
 
-void
-piece_multiply(struct piece *piece, const float *values)
+/* Products with matrices that want the activations rounded alike. */
+static void
+multiply_alike(struct piece *piece, const float *values, bool quantised, bool wide)
 {
 	struct runner *runner = piece->runner;
 	size_t groups = 0, chunks = 0, members = crew_size(runner->crew);
-	bool quantised = false;
 
-	/* As other engines do: what differs less from theirs can be compared with them. */
-	runner->in.wide = !runner->narrow;
-	for (size_t i = 0; i < piece->matrix_count; i++) {
-		const uint32_t type = piece->matrices[i]->type;
-
-		groups += groups_of(piece->matrices[i]);
-		quantised = quantised || kernel_quantised(type);
-		if (kernel_quantised(type) && quant_kind(type)->block != 256)
-			runner->in.wide = false;
-	}
 	runner->in.count = piece->count;
 	runner->in.columns = piece->matrices[0]->columns;
 	runner->in.values = values;
+	runner->in.wide = wide;
+	runner->in.strips = piece->count >= KERNEL_STRIP;
 	if (quantised)
 		crew_share(runner->crew, (piece->count + TOKENS_CHUNK - 1) / TOKENS_CHUNK, quantise_chunk,
 		           piece);
+	for (size_t i = 0; i < piece->matrix_count; i++)
+		groups += groups_of(piece->matrices[i]);
 	/* Several chunks a member, so that one who comes late or is held up takes fewer. */
 	piece->chunk = members == 1 ? groups : groups / (members * 6);
 	piece->chunk = piece->chunk < 2 ? 2 : piece->chunk / 2 * 2;
@@ -91,6 +85,30 @@ piece_multiply(struct piece *piece, const float *values)
 	for (size_t i = 0; i < piece->matrix_count; i++)
 		chunks += (groups_of(piece->matrices[i]) + piece->chunk - 1) / piece->chunk;
 	crew_share(runner->crew, chunks, product_chunk, piece);
+}
+
+/* Blocks of 256 meet activations rounded as other engines do: what differs less from theirs can be compared with them. */
+void
+piece_multiply(struct piece *piece, const float *values)
+{
+	for (unsigned wide = 0; wide < 2; wide++) {
+		struct piece part = *piece;
+		bool quantised = false;
+
+		part.matrix_count = 0;
+		for (size_t i = 0; i < piece->matrix_count; i++) {
+			const struct matrix *matrix = piece->matrices[i];
+
+			if ((!piece->runner->narrow && quant_kind(matrix->type)->block == 256) != wide)
+				continue;
+			part.matrices[part.matrix_count] = matrix;
+			part.out[part.matrix_count] = piece->out[i];
+			part.strides[part.matrix_count++] = piece->strides[i];
+			quantised = quantised || kernel_quantised(matrix->type);
+		}
+		if (part.matrix_count > 0)
+			multiply_alike(&part, values, quantised, wide);
+	}
 }
 
 void
@@ -636,7 +654,6 @@ take_scratch(struct runner *runner, const struct runner_options *options, struct
 	                   &runner->v,        &runner->mixed,  &runner->branch, &runner->gate,
 	                   &runner->up,       &runner->turns,  &runner->scores, &runner->routed,
 	                   &runner->gathered, &runner->part,   &runner->benches};
-	size_t blocks;
 
 	if (shape->latent > 0) {
 		k = runner_cache_values(shape);
@@ -649,7 +666,6 @@ take_scratch(struct runner *runner, const struct runner_options *options, struct
 	widest = widest > v ? widest : v;
 	ffn = ffn > shape->shared_ffn ? ffn : shape->shared_ffn;
 	widest = widest > ffn ? widest : ffn;
-	blocks = (widest + 31) / 32;
 	runner->scores_size = (shape->latent > 0 ? LATENT_HEADS : 2) *
 	                      ((options->context + 2 * CACHE_PAGE) / CACHE_PAGE * CACHE_PAGE);
 	{
@@ -671,7 +687,7 @@ take_scratch(struct runner *runner, const struct runner_options *options, struct
 
 		for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
 			total += (sizes[i] + 15) / 16 * 16;
-		total += rows * (widest / 4 + 1 + blocks * 5) + 64;
+		total += activations_lay_out(NULL, rows, widest, NULL) / sizeof *runner->memory + 64;
 		if ((runner->memory = aligned_alloc(64, (total * 4 + 63) / 64 * 64)) == NULL)
 			return fault_memory(why);
 		total = 0;
@@ -680,11 +696,7 @@ take_scratch(struct runner *runner, const struct runner_options *options, struct
 			total += (sizes[i] + 15) / 16 * 16;
 		}
 	}
-	runner->in.scales = runner->memory + total;
-	runner->in.offsets = runner->in.scales + rows * blocks;
-	runner->in.minus32 = (int32_t *)(void *)(runner->in.offsets + rows * blocks);
-	runner->in.minus16 = runner->in.minus32 + rows * blocks;
-	runner->in.quants = (int8_t *)(runner->in.minus16 + rows * blocks * 2);
+	activations_lay_out(&runner->in, rows, widest, runner->memory + total);
 	return 0;
 }
 
@@ -718,7 +730,7 @@ cpu_open(struct runner **out, struct model *model, const struct runner_options *
 		goto out;
 	}
 	runner->model = model;
-	if ((runner->kernels = kernels_named(options->kernels, why)) == NULL)
+	if ((runner->kernels = kernels_named(options->narrow ? "plain" : options->kernels, why)) == NULL)
 		goto out;
 	runner->rows = options->rows;
 	runner->half = runner_cache_bits(model, options) == 16;

@@ -40,23 +40,19 @@ round_up(size_t size)
 static size_t
 lay_out(const struct shape *shape, float *memory, struct workbench *out)
 {
-	const size_t cached = runner_cache_values(shape), blocks = (widest(shape) + 31) / 32;
+	const size_t cached = runner_cache_values(shape);
 	const size_t still = round_up(LATENT_TOKENS * still_size(shape));
 	const size_t query = round_up(LATENT_TOKENS * LATENT_HEADS * cached);
 	const size_t latent = round_up(LATENT_TOKENS * LATENT_HEADS * (size_t)shape->latent);
-	const size_t scales = round_up(LATENT_TOKENS * blocks);
+	const size_t rounded = activations_lay_out(NULL, LATENT_TOKENS, widest(shape), NULL);
 
 	if (memory != NULL) {
 		out->still = memory;
 		out->query = out->still + still;
 		out->latent = out->query + query;
-		out->in.scales = out->latent + latent;
-		out->in.offsets = out->in.scales + scales;
-		out->in.minus32 = (int32_t *)(void *)(out->in.offsets + scales);
-		out->in.minus16 = out->in.minus32 + scales;
-		out->in.quants = (int8_t *)(out->in.minus16 + 2 * scales);
+		activations_lay_out(&out->in, LATENT_TOKENS, widest(shape), out->latent + latent);
 	}
-	return still + query + latent + 5 * scales + round_up(LATENT_TOKENS * blocks * 32 / 4);
+	return still + query + latent + round_up(rounded / sizeof *out->still);
 }
 
 size_t

@@ -11,18 +11,34 @@
 
 #define KERNEL_GROUP 16 /* rows that are packed and multiplied together */
 
-/* Activations of `count` tokens, `columns` each. Quantised only where a matrix needs it. */
+#define KERNEL_STRIP 16 /* tokens whose activations lie together */
+
+/*
+ * Activations of `count` tokens, `columns` each. Quantised only where a matrix needs it: 64 columns of each token of a
+ * strip, then the next 64 of all; or token after token, as if each were a strip.
+ */
 struct activations {
 	size_t count, columns;
-	bool
-	    wide; /* one scale for 256 columns, where all that they meet are weights in blocks of 256; else for 32 */
+	bool wide;   /* one scale for 256 columns, as all weights in blocks of 256 want it; else for 32 */
+	bool strips; /* of KERNEL_STRIP tokens */
 	const float *values;
 	int8_t *quants;
-	float *scales;    /* per block of 32 */
-	float *offsets;   /* per block of 32: minus the scale times the sum of its quants */
-	int32_t *minus32; /* minus the sum of the quants, per 32 and per 16 */
-	int32_t *minus16;
+	float *scales;            /* per block of 32 */
+	int32_t *minus32;         /* minus the sum of its quants */
+	int16_t *sums32, *sums16; /* the sums of 32, and of each 16 */
 };
+
+/* Where a block of 32 columns lies: its number among all. */
+static inline size_t
+activations_at(const struct activations *in, size_t token, size_t block)
+{
+	const size_t pairs = (in->columns + 63) / 64, strip = in->strips ? KERNEL_STRIP : 1;
+
+	return ((token / strip * pairs + block / 2) * strip + token % strip) * 2 + block % 2;
+}
+
+/* Bytes of the quantised form of up to `count` tokens of `columns`; and its parts in such memory, unless that is NULL. */
+size_t activations_lay_out(struct activations *in, size_t count, size_t columns, void *memory);
 
 struct attention {
 	const float *query;        /* heads of one kv head: group x head_size */

@@ -33,21 +33,44 @@ load_half16(const void *from, v16 *out)
 	*out = both.f;
 }
 
-/* By sixteen bytes, signed or not. */
+/* Sixteen bytes as numbers. */
 INLINE void
-multiply_bytes(const void *from, bool negative, v16 *value)
+widen_bytes(const void *from, v16i *out)
+{
+	union halves both;
+
+	UNROLL
+	for (int half = 0; half < 2; half++)
+		both.integer[half] = _mm256_cvtepu8_epi32(
+		    _mm_loadl_epi64((const __m128i_u *)(const void *)((const uint8_t *)from + 8 * half)));
+	*out = both.i;
+}
+
+/* Sixteen pairs of bytes, signed or not, as pairs of words. */
+INLINE void
+widen_pairs(const void *from, bool negative, v16i *out)
 {
 	union halves both;
 
 	UNROLL
 	for (int half = 0; half < 2; half++) {
-		__m128i bytes =
-		    _mm_loadl_epi64((const __m128i_u *)(const void *)((const uint8_t *)from + 8 * half));
+		__m128i bytes = _mm_loadu_si128((const __m128i_u *)from + half);
 
-		both.single[half] =
-		    _mm256_cvtepi32_ps(negative ? _mm256_cvtepi8_epi32(bytes) : _mm256_cvtepu8_epi32(bytes));
+		both.integer[half] = negative ? _mm256_cvtepi8_epi16(bytes) : _mm256_cvtepu8_epi16(bytes);
 	}
-	*value *= both.f;
+	*out = both.i;
+}
+
+INLINE void
+dot_pairs(v16i *acc, const v16i *w, int32_t x)
+{
+	union halves sum = {.i = *acc}, weights = {.i = *w};
+
+	UNROLL
+	for (int half = 0; half < 2; half++)
+		sum.integer[half] = _mm256_add_epi32(
+		    sum.integer[half], _mm256_madd_epi16(weights.integer[half], _mm256_set1_epi32(x)));
+	*acc = sum.i;
 }
 
 INLINE void

@@ -9,7 +9,7 @@
 #define TILE_ROWS     4
 #define TILE_TOKENS   6
 #define PACKED_GROUPS 2
-#define PACKED_TOKENS 6
+#define PACKED_TOKENS 4
 #define PREFETCH      4096
 #define U8_BIAS       true
 
@@ -21,14 +21,26 @@ load_half16(const void *from, v16 *out)
 	*out = (v16)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i_u *)from));
 }
 
-/* By sixteen bytes, signed or not. */
+/* Sixteen bytes as numbers. */
 INLINE void
-multiply_bytes(const void *from, bool negative, v16 *value)
+widen_bytes(const void *from, v16i *out)
 {
-	__m128i bytes = _mm_loadu_si128((const __m128i_u *)from);
-	__m512i words = negative ? _mm512_cvtepi8_epi32(bytes) : _mm512_cvtepu8_epi32(bytes);
+	*out = (v16i)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i_u *)from));
+}
 
-	*value *= (v16)_mm512_cvtepi32_ps(words);
+/* Sixteen pairs of bytes, signed or not, as pairs of words. */
+INLINE void
+widen_pairs(const void *from, bool negative, v16i *out)
+{
+	__m256i bytes = _mm256_loadu_si256((const __m256i_u *)from);
+
+	*out = (v16i)(negative ? _mm512_cvtepi8_epi16(bytes) : _mm512_cvtepu8_epi16(bytes));
+}
+
+INLINE void
+dot_pairs(v16i *acc, const v16i *w, int32_t x)
+{
+	*acc = (v16i)_mm512_dpwssd_epi32((__m512i)*acc, (__m512i)*w, _mm512_set1_epi32(x));
 }
 
 INLINE void

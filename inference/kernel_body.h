@@ -3,7 +3,7 @@
  *
  * The includer defines KERNEL(name), TARGET (a function attribute or nothing), TILE_ROWS and TILE_TOKENS (how many
  * sums fit its registers), load_half16(from, out), store_half16(to, value), round16(value, out) (to the nearest whole
- * number, even ones of two), and for packed weights also multiply_bytes, dot_u7 and dot_u8:
+ * number, even ones of two), and for packed weights also widen_bytes, widen_pairs, dot_pairs, dot_u7 and dot_u8:
  * per 32-bit lane, acc + the dot product of four unsigned bytes w (below 128; any) with four signed bytes x.
  * dot_u8 takes bytes offset by 128, and U8_BIAS says whether the sum must begin at minus 128 times the sum of x.
  */
@@ -128,9 +128,7 @@ as_half(float value)
 INLINE void
 quantise_blocks(const struct activations *in, size_t token, size_t first, const size_t together)
 {
-	const size_t at = token * (in->columns / 32) + first;
 	const float *values = in->values + token * in->columns + first * 32;
-	int8_t *quants = in->quants + token * in->columns + first * 32;
 	v16 top = {0};
 	float most, scale, inverse;
 
@@ -147,6 +145,7 @@ quantise_blocks(const struct activations *in, size_t token, size_t first, const 
 	else
 		scale = inverse > 0 ? 1.0f / inverse : 0.0f;
 	for (size_t b = 0; b < together; b++) {
+		const size_t at = activations_at(in, token, first + b);
 		int32_t sum[2];
 
 		for (unsigned half = 0; half < 2; half++) {
@@ -156,14 +155,14 @@ quantise_blocks(const struct activations *in, size_t token, size_t first, const 
 
 			round16(&x, &whole);
 			bytes = __builtin_convertvector(whole, v16s);
-			memcpy(quants + b * 32 + 16 * half, &bytes, 16);
+			memcpy(in->quants + at * 32 + 16 * half, &bytes, 16);
 			sum[half] = sum_whole(&whole);
 		}
-		in->scales[at + b] = scale;
-		in->offsets[at + b] = -scale * (float)(sum[0] + sum[1]);
-		in->minus32[at + b] = -(sum[0] + sum[1]);
-		in->minus16[(at + b) * 2] = -sum[0];
-		in->minus16[(at + b) * 2 + 1] = -sum[1];
+		in->scales[at] = scale;
+		in->minus32[at] = -(sum[0] + sum[1]);
+		in->sums32[at] = (int16_t)(sum[0] + sum[1]);
+		in->sums16[at * 2] = (int16_t)sum[0];
+		in->sums16[at * 2 + 1] = (int16_t)sum[1];
 	}
 }
 

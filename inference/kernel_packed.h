@@ -34,7 +34,63 @@ unpack(uint32_t type, const uint8_t *block, const size_t k, v64u *out)
 	*out = v;
 }
 
-/* G groups of 16 rows by T tokens. */
+/* Weights in blocks of 256, of which 32 (or 16) have a scale that is a whole number. */
+INLINE bool
+is_k(uint32_t type)
+{
+	return type == QUANT_Q4_K || type == QUANT_Q5_K || type == QUANT_Q6_K;
+}
+
+/* What 256 columns of K-quants have beside the scales of 32 or 16: of sixteen rows. */
+struct packed_scales {
+	v16 scale, minimum;
+	v16i pairs[8]; /* minima of two blocks, or scales of a block's halves, as words */
+};
+
+INLINE void
+packed_scales(uint32_t type, const uint8_t *from, struct packed_scales *out)
+{
+	load_half16(from, &out->scale);
+	if (type == QUANT_Q6_K) {
+		UNROLL
+		for (size_t i = 0; i < 8; i++)
+			widen_pairs(from + 32 + 32 * i, true, &out->pairs[i]);
+		return;
+	}
+	load_half16(from + 32, &out->minimum);
+	UNROLL
+	for (size_t i = 0; i < 4; i++)
+		widen_pairs(from + 192 + 32 * i, false, &out->pairs[i]);
+}
+
+/*
+ * Add the products of 256 columns of K-quants, which are whole numbers, to the sums of all before: with a token whose
+ * blocks begin at `at`, `pair` from two of them to the next two. What Q6_K keeps 32 too large is taken back if `large`.
+ */
+INLINE void
+add_whole(uint32_t type, const struct packed_scales *scales, const struct activations *in, size_t at,
+          size_t pair, bool large, v16i *products, v16 *sums)
+{
+	const float activation = in->scales[at];
+	v16i least = {0};
+
+	if (type != QUANT_Q6_K) {
+		UNROLL
+		for (size_t i = 0; i < 4; i++)
+			dot_pairs(&least, &scales->pairs[i], LOAD(int, in->sums32 + at + i * pair));
+	} else if (large) {
+		UNROLL
+		for (size_t i = 0; i < 8; i++)
+			dot_pairs(&least, &scales->pairs[i],
+			          LOAD(int, in->sums16 + (at + i / 2 * pair + i % 2) * 2));
+		*products -= least << 5;
+	}
+	*sums += __builtin_convertvector(*products, v16) * (scales->scale * activation);
+	if (type != QUANT_Q6_K)
+		*sums -= __builtin_convertvector(least, v16) * (scales->minimum * activation);
+}
+
+/* G groups of 16 rows by T tokens of one strip. All sums within 256 columns are whole numbers for K-quants. */
 INLINE void
 packed_tile(uint32_t type, const struct matrix *matrix, const struct activations *in, size_t group,
             size_t token, float *out, size_t stride, const size_t G, const size_t T)
@@ -42,24 +98,26 @@ packed_tile(uint32_t type, const struct matrix *matrix, const struct activations
 	const size_t columns = matrix->columns, blocks = columns / 32;
 	const size_t block_size = pack_block_size(type), super = pack_super(type);
 	const size_t scales_size = pack_scales_size(type), group_size = pack_group_size(type, columns);
+	/* Of blocks: the first one, from two columns of 32 to the next two, from token to token. */
+	const size_t start = activations_at(in, token, 0), pair = in->strips ? 2 * KERNEL_STRIP : 2;
+	const size_t next = in->strips ? 2 : (columns + 63) / 64 * 2;
 	const uint8_t *weights[2], *scales[2];
-	const int8_t *x[6];
-	v16 sums[2][6];
+	v16i whole[2][4];
+	v16 sums[2][4];
 
 	UNROLL
 	for (size_t g = 0; g < G; g++) {
 		weights[g] = matrix->packed + (group + g) * group_size;
 		scales[g] = weights[g] + blocks * block_size;
 		UNROLL
-		for (size_t t = 0; t < T; t++)
+		for (size_t t = 0; t < T; t++) {
 			sums[g][t] = (v16){0};
+			whole[g][t] = (v16i){0};
+		}
 	}
-	UNROLL
-	for (size_t t = 0; t < T; t++)
-		x[t] = in->quants + (token + t) * columns;
 	for (size_t b = 0; b < blocks; b++) {
-		const size_t j = b % super;
-		v16i lanes[2][6];
+		const size_t j = b % super, at = start + b / 2 * pair + b % 2;
+		v16i lanes[2][4];
 
 		UNROLL
 		for (size_t k = 0; k < 8; k++) {
@@ -68,19 +126,15 @@ packed_tile(uint32_t type, const struct matrix *matrix, const struct activations
 			if (k == 0 || (k == 4 && type == QUANT_Q6_K)) {
 				UNROLL
 				for (size_t t = 0; t < T; t++) {
-					v16i start = {0};
+					v16i begin = {0};
 
 					if (type == QUANT_Q8_0 && U8_BIAS)
-						start = (start + in->minus32[(token + t) * blocks + b]) << 7;
+						begin = (begin + in->minus32[at + t * next]) << 7;
 					else if (type == QUANT_Q4_0)
-						start = (start + in->minus32[(token + t) * blocks + b]) << 3;
-					else if (type == QUANT_Q6_K)
-						start = (start +
-						         in->minus16[((token + t) * blocks + b) * 2 + k / 4])
-						        << 5;
+						begin = (begin + in->minus32[at + t * next]) << 3;
 					UNROLL
 					for (size_t g = 0; g < G; g++)
-						lanes[g][t] = start;
+						lanes[g][t] = begin;
 				}
 			}
 			UNROLL
@@ -91,7 +145,7 @@ packed_tile(uint32_t type, const struct matrix *matrix, const struct activations
 			}
 			UNROLL
 			for (size_t t = 0; t < T; t++) {
-				int32_t four = LOAD(int, x[t] + b * 32 + 4 * k);
+				int32_t four = LOAD(int, in->quants + (at + t * next) * 32 + 4 * k);
 
 				UNROLL
 				for (size_t g = 0; g < G; g++) {
@@ -101,31 +155,43 @@ packed_tile(uint32_t type, const struct matrix *matrix, const struct activations
 						dot_u7(&lanes[g][t], &w[g], four);
 				}
 			}
-			if (k == 7 || (k == 3 && type == QUANT_Q6_K)) {
-				UNROLL
-				for (size_t g = 0; g < G; g++) {
-					const uint8_t *at = scales[g] + b / super * scales_size;
-					v16 scale, minimum = {0};
+			if (k != 7 && !(k == 3 && type == QUANT_Q6_K))
+				continue;
+			UNROLL
+			for (size_t g = 0; g < G; g++) {
+				const uint8_t *from = scales[g] + b / super * scales_size;
+				v16i factor;
+				v16 scale;
 
-					load_half16(at, &scale);
-					if (type == QUANT_Q4_K || type == QUANT_Q5_K) {
-						load_half16(at + 32, &minimum);
-						multiply_bytes(at + 192 + 16 * j, false, &minimum);
-						multiply_bytes(at + 64 + 16 * j, false, &scale);
-					} else if (type == QUANT_Q6_K) {
-						multiply_bytes(at + 32 + 16 * (2 * j + k / 4), true, &scale);
-					}
-					UNROLL
-					for (size_t t = 0; t < T; t++) {
-						v16 step = scale * in->scales[(token + t) * blocks + b];
-
-						sums[g][t] +=
-						    __builtin_convertvector(lanes[g][t], v16) * step;
-						if (type == QUANT_Q4_K || type == QUANT_Q5_K)
-							sums[g][t] +=
-							    minimum * in->offsets[(token + t) * blocks + b];
-					}
+				if (type == QUANT_Q6_K) {
+					widen_pairs(from + 32 + 32 * j, true, &factor);
+					factor = k == 3 ? factor << 16 >> 16 : factor >> 16;
+				} else if (is_k(type)) {
+					widen_bytes(from + 64 + 16 * j, &factor);
+				} else {
+					load_half16(from, &scale);
 				}
+				UNROLL
+				for (size_t t = 0; t < T; t++)
+					if (is_k(type))
+						whole[g][t] += lanes[g][t] * factor;
+					else
+						sums[g][t] += __builtin_convertvector(lanes[g][t], v16) *
+						              (scale * in->scales[at + t * next]);
+			}
+		}
+		if (!is_k(type) || j != 7)
+			continue;
+		UNROLL
+		for (size_t g = 0; g < G; g++) {
+			struct packed_scales of;
+
+			packed_scales(type, scales[g] + b / super * scales_size, &of);
+			UNROLL
+			for (size_t t = 0; t < T; t++) {
+				add_whole(type, &of, in, at - 1 - 3 * pair + t * next, pair, true,
+				          &whole[g][t], &sums[g][t]);
+				whole[g][t] = (v16i){0};
 			}
 		}
 	}
@@ -140,14 +206,11 @@ packed_tile(uint32_t type, const struct matrix *matrix, const struct activations
 	}
 }
 
+/* All tokens from `token`, which begins a strip's four, on. */
 INLINE void
 packed_groups(uint32_t type, const struct matrix *matrix, const struct activations *in, size_t group,
-              float *out, size_t stride, const size_t G)
+              size_t token, float *out, size_t stride, const size_t G)
 {
-	size_t token = 0;
-
-	for (; PACKED_TOKENS >= 6 && token + 6 <= in->count; token += 6)
-		packed_tile(type, matrix, in, group, token, out, stride, G, 6);
 	for (; PACKED_TOKENS >= 4 && token + 4 <= in->count; token += 4)
 		packed_tile(type, matrix, in, group, token, out, stride, G, 4);
 	for (; token + 2 <= in->count; token += 2)
@@ -163,9 +226,9 @@ packed_multiply(uint32_t type, const struct matrix *matrix, const struct activat
 	size_t group = first;
 
 	for (; PACKED_GROUPS >= 2 && group + 2 <= last; group += 2)
-		packed_groups(type, matrix, in, group, out, stride, 2);
+		packed_groups(type, matrix, in, group, 0, out, stride, 2);
 	for (; group < last; group++)
-		packed_groups(type, matrix, in, group, out, stride, 1);
+		packed_groups(type, matrix, in, group, 0, out, stride, 1);
 }
 
 static TARGET void

@@ -60,7 +60,6 @@ quantised_multiply(const struct matrix *matrix, const struct activations *in, si
                    float *out, size_t stride)
 {
 	const size_t block = quant_kind(matrix->type)->block, bytes = quant_kind(matrix->type)->bytes;
-	const size_t blocks = matrix->columns / 32;
 
 	for (size_t row = first * KERNEL_GROUP; row < last * KERNEL_GROUP && row < matrix->rows; row++) {
 		for (size_t t = 0; t < in->count; t++)
@@ -72,12 +71,13 @@ quantised_multiply(const struct matrix *matrix, const struct activations *in, si
 			          weights, block);
 			for (size_t t = 0; t < in->count; t++)
 				for (size_t b = 0; b < block / 32; b++) {
-					const int8_t *quants = in->quants + t * matrix->columns + c + b * 32;
+					const size_t at = activations_at(in, t, c / 32 + b);
+					const int8_t *quants = in->quants + at * 32;
 					float sum = 0;
 
 					for (unsigned i = 0; i < 32; i++)
 						sum += weights[b * 32 + i] * (float)quants[i];
-					out[t * stride + row] += sum * in->scales[t * blocks + c / 32 + b];
+					out[t * stride + row] += sum * in->scales[at];
 				}
 		}
 	}
@@ -136,6 +136,22 @@ runs_here(const struct kernels *kernels)
 	        __builtin_cpu_supports("avx512vnni") && (kernels == &kernels_avx512 || tiles_granted()));
 }
 #endif
+
+size_t
+activations_lay_out(struct activations *in, size_t count, size_t columns, void *memory)
+{
+	const size_t tokens = (count + KERNEL_STRIP - 1) / KERNEL_STRIP * KERNEL_STRIP;
+	const size_t blocks = tokens * ((columns + 63) / 64 * 2);
+
+	if (memory != NULL) {
+		in->quants = memory;
+		in->scales = (float *)(void *)(in->quants + blocks * 32);
+		in->minus32 = (int32_t *)(void *)(in->scales + blocks);
+		in->sums32 = (int16_t *)(void *)(in->minus32 + blocks);
+		in->sums16 = in->sums32 + blocks;
+	}
+	return blocks * (32 + sizeof *in->scales + sizeof *in->minus32 + 3 * sizeof *in->sums32);
+}
 
 const struct kernels *
 kernels_named(const char *name, struct fault *why)

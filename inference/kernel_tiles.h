@@ -7,9 +7,8 @@
  */
 #define TILE_TARGET                                                                                          \
 	__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,fma,f16c,amx-tile,amx-int8")))
-#define TILE_DEPTH                                                                                           \
-	1024          /* columns that are unpacked at once: with their tokens they stay in the first cache */
-#define TILE_FEWEST 8 /* tokens: for fewer, vectors are as fast */
+#define TILE_DEPTH  512 /* columns that are unpacked at once: with their tokens they stay in the first cache */
+#define TILE_FEWEST 8   /* tokens of a strip: for fewer, vectors are as fast */
 
 struct tile_config {
 	uint8_t palette, start_row, reserved[14];
@@ -19,9 +18,10 @@ struct tile_config {
 
 /* Sixteen rows by up to TILE_DEPTH columns, as numbers. */
 struct tile_panel {
-	_Alignas(64) int8_t weights[TILE_DEPTH * 16];
-	v16 scales[TILE_DEPTH / 16]; /* per block, or per half of one */
-	v16 minima[TILE_DEPTH / 32];
+	_Alignas(64) int8_t weights[TILE_DEPTH * 16]; /* of K-quants, times their scales: modulo 128 */
+	_Alignas(64) int8_t high[TILE_DEPTH * 16];    /* and divided by it */
+	v16 scales[TILE_DEPTH / 32];
+	struct packed_scales wide[TILE_DEPTH / 256];
 };
 
 /* The compiler's own intrinsic (gcc 12) tells it of the first eight bytes only. */
@@ -31,171 +31,254 @@ tile_configure(const struct tile_config *config)
 	__asm__ volatile("ldtilecfg %0" : : "m"(*config));
 }
 
-/* Blocks [first, first + count) of a group; count * 32 is at most TILE_DEPTH. */
+/* Blocks [first, first + count) of a group, which have a scale each. */
 INLINE void
 tile_unpack(uint32_t type, const struct matrix *matrix, size_t group, size_t first, size_t count,
             struct tile_panel *panel)
 {
-	const size_t blocks = matrix->columns / 32, super = pack_super(type);
+	const size_t blocks = matrix->columns / 32;
+	const uint8_t *weights = matrix->packed + group * pack_group_size(type, matrix->columns);
+	const uint8_t *scales = weights + blocks * pack_block_size(type);
+
+	for (size_t b = 0; b < count; b++) {
+		UNROLL
+		for (size_t k = 0; k < 8; k++) {
+			v64u w;
+
+			unpack(type, weights + (first + b) * pack_block_size(type), k, &w);
+			w = type == QUANT_Q8_0 ? w ^ 128 : w - 8;
+			memcpy(panel->weights + b * 512 + 64 * k, &w, sizeof w);
+		}
+		load_half16(scales + (first + b) * pack_scales_size(type), &panel->scales[b]);
+	}
+}
+
+/*
+ * The same of K-quants: weights are multiplied by their scales, which are whole numbers too, so that the products of
+ * 256 columns can be added up. They have 14 bits, which is two tiles of 7 and 8.
+ */
+INLINE void
+tile_unpack_k(uint32_t type, const struct matrix *matrix, size_t group, size_t first, size_t count,
+              struct tile_panel *panel)
+{
+	const size_t blocks = matrix->columns / 32;
 	const uint8_t *weights = matrix->packed + group * pack_group_size(type, matrix->columns);
 	const uint8_t *scales = weights + blocks * pack_block_size(type);
 
 	for (size_t b = 0; b < count; b++) {
 		const uint8_t *block = weights + (first + b) * pack_block_size(type);
-		const uint8_t *at = scales + (first + b) / super * pack_scales_size(type);
-		const size_t j = (first + b) % super;
-		v16 scale;
+		const uint8_t *from = scales + (first + b) / 8 * pack_scales_size(type);
+		const size_t j = b % 8;
+		v16i factors, factor;
 
+		if (j == 0)
+			packed_scales(type, from, &panel->wide[b / 8]);
+		if (type == QUANT_Q6_K) {
+			widen_pairs(from + 32 + 32 * j, true, &factors);
+		} else {
+			widen_bytes(from + 64 + 16 * j, &factor);
+			factor |= factor << 16;
+		}
 		UNROLL
 		for (size_t k = 0; k < 8; k++) {
-			v64u w;
+			v32s even, odd;
+			v64u w, low, high;
 
+			if (type == QUANT_Q6_K && k % 4 == 0) {
+				factor = k == 0 ? factors << 16 : (v16i)((v16w)factors >> 16 << 16);
+				factor |= (v16i)((v16w)factor >> 16);
+			}
 			unpack(type, block, k, &w);
-			if (type == QUANT_Q8_0)
-				w ^= 128;
-			else if (type == QUANT_Q4_0)
-				w -= 8;
-			else if (type == QUANT_Q6_K)
+			if (type == QUANT_Q6_K)
 				w -= 32;
-			memcpy(panel->weights + b * 512 + 64 * k, &w, sizeof w);
+			even = (v32s)((v32u)w << 8) >> 8;
+			odd = (v32s)w >> 8;
+			even *= (v32s)factor;
+			odd *= (v32s)factor;
+			low = (v64u)((even & 127) | (v32s)((v32u)(odd & 127) << 8));
+			high = (v64u)((even >> 7 & 255) | (v32s)((v32u)(odd >> 7) << 8));
+			memcpy(panel->weights + b * 512 + 64 * k, &low, sizeof low);
+			memcpy(panel->high + b * 512 + 64 * k, &high, sizeof high);
 		}
-		load_half16(at, &scale);
-		if (type == QUANT_Q6_K) {
-			panel->scales[2 * b] = panel->scales[2 * b + 1] = scale;
-			multiply_bytes(at + 32 + 16 * (2 * j), true, &panel->scales[2 * b]);
-			multiply_bytes(at + 32 + 16 * (2 * j + 1), true, &panel->scales[2 * b + 1]);
-			continue;
-		}
-		if (type == QUANT_Q4_K || type == QUANT_Q5_K) {
-			load_half16(at + 32, &panel->minima[b]);
-			multiply_bytes(at + 192 + 16 * j, false, &panel->minima[b]);
-			multiply_bytes(at + 64 + 16 * j, false, &scale);
-		}
-		panel->scales[b] = scale;
 	}
 }
 
-/* The product of part `p` of a panel with T tokens, in tiles of the part's parity. */
-#define TILE_PRODUCT(p, sum, tokens, factor)                                                                 \
+/* The product of block `b` of a panel with a strip, in tiles of the block's parity. */
+#define TILE_PRODUCT(b, sum, tokens, factor)                                                                 \
 	do {                                                                                                 \
-		_tile_loadd(factor, panel->weights + (p)*part * 16, 64);                                     \
-		_tile_loadd(tokens, quants + (p)*part, in->columns);                                         \
+		_tile_loadd(factor, panel->weights + (b)*512, 64);                                           \
+		_tile_loadd(tokens, quants + (b) / 2 * (64 * KERNEL_STRIP) + (b) % 2 * 32, 64);              \
 		_tile_zero(sum);                                                                             \
 		_tile_dpbssd(sum, tokens, factor);                                                           \
-		_tile_stored(sum, lanes[(p) % 4], 64);                                                       \
+		_tile_stored(sum, lanes[(b) % 4], 64);                                                       \
 	} while (0)
 
-/* Scale part `p`, which has been multiplied. */
-#define TILE_SCALE(p)                                                                                        \
+/* Scale block `b`, which has been multiplied. */
+#define TILE_SCALE(b)                                                                                        \
 	do {                                                                                                 \
-		const size_t b = (p) / halves;                                                               \
-		const v16 scale = panel->scales[p], minimum = panel->minima[b];                              \
+		const v16 scale = panel->scales[b];                                                          \
+		const float *with = scales + (b) / 2 * (2 * KERNEL_STRIP) + (b) % 2;                         \
                                                                                                              \
 		UNROLL                                                                                       \
-		for (size_t t = 0; t < T; t++) {                                                             \
-			v16 step = scale * scales[t * blocks + b];                                           \
-                                                                                                             \
-			sums[t] += __builtin_convertvector(lanes[(p) % 4][t], v16) * step;                   \
-			if (type == QUANT_Q4_K || type == QUANT_Q5_K)                                        \
-				sums[t] += minimum * offsets[t * blocks + b];                                \
-		}                                                                                            \
+		for (size_t t = 0; t < KERNEL_STRIP; t++)                                                    \
+			sums[t] += __builtin_convertvector(lanes[(b) % 4][t], v16) * (scale * with[2 * t]);  \
 	} while (0)
 
-/* A panel by T tokens, added to what is there. Two parts are being multiplied while the one before is scaled. */
+/* A panel by a strip, added to what is there. Two blocks are being multiplied while the one before is scaled. */
 static inline __attribute__((always_inline)) TILE_TARGET void
-tile_tokens(uint32_t type, const struct tile_panel *panel, size_t first, size_t count,
-            const struct activations *in, size_t token, float *out, size_t stride, size_t rows,
-            const size_t T)
+tile_strip(const struct tile_panel *panel, const struct activations *in, size_t at, size_t count, v16 *total)
 {
-	const size_t part = type == QUANT_Q6_K ? 16 : 32, blocks = in->columns / 32, halves = 32 / part;
-	const int8_t *quants = in->quants + token * in->columns + first * 32;
-	const float *scales = in->scales + token * blocks + first;
-	const float *offsets = in->offsets + token * blocks + first;
-	const size_t parts = count * halves;
-	v16i lanes[4][16];
-	v16 sums[16];
+	const int8_t *quants = in->quants + at * 32;
+	const float *scales = in->scales + at;
+	v16i lanes[4][KERNEL_STRIP];
+	v16 sums[KERNEL_STRIP];
 
-	out += token * stride;
 	UNROLL
-	for (size_t t = 0; t < T; t++) {
-		v16 so_far = {0};
-
-		if (first > 0 && rows == KERNEL_GROUP)
-			so_far = LOAD(v16, out + t * stride);
-		else if (first > 0)
-			memcpy(&so_far, out + t * stride, rows * sizeof *out);
-		sums[t] = so_far;
-	}
+	for (size_t t = 0; t < KERNEL_STRIP; t++)
+		sums[t] = total[t];
 	TILE_PRODUCT(0, 0, 1, 2);
-	if (parts > 1)
+	if (count > 1)
 		TILE_PRODUCT(1, 3, 4, 5);
-	for (size_t p = 0; p < parts; p += 2) {
-		if (p + 2 < parts)
-			TILE_PRODUCT(p + 2, 0, 1, 2);
-		TILE_SCALE(p);
-		if (p + 3 < parts)
-			TILE_PRODUCT(p + 3, 3, 4, 5);
-		if (p + 1 < parts)
-			TILE_SCALE(p + 1);
+	for (size_t b = 0; b < count; b += 2) {
+		if (b + 2 < count)
+			TILE_PRODUCT(b + 2, 0, 1, 2);
+		TILE_SCALE(b);
+		if (b + 3 < count)
+			TILE_PRODUCT(b + 3, 3, 4, 5);
+		if (b + 1 < count)
+			TILE_SCALE(b + 1);
 	}
 	UNROLL
-	for (size_t t = 0; t < T; t++) {
-		const v16 sum = sums[t];
+	for (size_t t = 0; t < KERNEL_STRIP; t++)
+		total[t] = sums[t];
+}
 
-		if (rows == KERNEL_GROUP)
-			STORE(v16, out + t * stride, sum);
-		else
-			memcpy(out + t * stride, &sum, rows * sizeof *out);
+/* The products of 256 columns from block `b` on with one strip, or two. */
+static inline __attribute__((always_inline)) TILE_TARGET void
+tile_products_k(const struct tile_panel *panel, const int8_t *quants, size_t b, size_t apart,
+                v16i lanes[4][KERNEL_STRIP], const size_t S)
+{
+	_tile_zero(0);
+	_tile_zero(1);
+	if (S > 1) {
+		_tile_zero(2);
+		_tile_zero(3);
 	}
+	UNROLL
+	for (size_t i = 0; i < 4; i++) {
+		const int8_t *tokens = quants + (b / 2 + i) * (64 * KERNEL_STRIP);
+
+		_tile_loadd(6, panel->weights + b * 512 + i * 1024, 64);
+		_tile_loadd(4, tokens, 64);
+		_tile_dpbssd(0, 4, 6);
+		if (S > 1) {
+			_tile_loadd(5, tokens + apart, 64);
+			_tile_dpbssd(2, 5, 6);
+		}
+		_tile_loadd(7, panel->high + b * 512 + i * 1024, 64);
+		_tile_dpbssd(1, 4, 7);
+		if (S > 1)
+			_tile_dpbssd(3, 5, 7);
+	}
+	_tile_stored(0, lanes[0], 64);
+	_tile_stored(1, lanes[1], 64);
+	if (S > 1) {
+		_tile_stored(2, lanes[2], 64);
+		_tile_stored(3, lanes[3], 64);
+	}
+}
+
+/* The same for K-quants and S strips: 256 columns are multiplied while those before are scaled. */
+static inline __attribute__((always_inline)) TILE_TARGET void
+tile_strips_k(uint32_t type, const struct tile_panel *panel, const struct activations *in, size_t at,
+              size_t count, v16 *total, const size_t S)
+{
+	const size_t apart = (in->columns + 63) / 64 * (2 * KERNEL_STRIP);
+	const int8_t *quants = in->quants + at * 32;
+	v16i lanes[2][4][KERNEL_STRIP];
+
+	tile_products_k(panel, quants, 0, apart * 32, lanes[0], S);
+	for (size_t b = 0; b < count; b += 8, at += 4 * (2 * KERNEL_STRIP)) {
+		if (b + 8 < count)
+			tile_products_k(panel, quants, b + 8, apart * 32, lanes[(b + 8) / 8 % 2], S);
+		for (size_t s = 0; s < S; s++) {
+			UNROLL
+			for (size_t t = 0; t < KERNEL_STRIP; t++) {
+				v16i products =
+				    lanes[b / 8 % 2][2 * s][t] + (lanes[b / 8 % 2][2 * s + 1][t] << 7);
+
+				add_whole(type, &panel->wide[b / 8], in, at + s * apart + 2 * t,
+				          2 * KERNEL_STRIP, false, &products, &total[s * KERNEL_STRIP + t]);
+			}
+		}
+	}
+}
+
+/* What `count` tokens' sums have come to, from `out` or to it; all sixteen rows but at the end. */
+INLINE void
+tile_totals(v16 *total, float *out, size_t stride, size_t count, size_t rows, bool store)
+{
+	for (size_t t = 0; t < count; t++)
+		if (rows < KERNEL_GROUP)
+			memcpy(store ? (void *)(out + t * stride) : &total[t],
+			       store ? (void *)&total[t] : out + t * stride, rows * sizeof *out);
+		else if (store)
+			STORE(v16, out + t * stride, total[t]);
+		else
+			total[t] = LOAD(v16, out + t * stride);
 }
 
 static inline __attribute__((always_inline)) TILE_TARGET void
 tile_multiply(uint32_t type, const struct matrix *matrix, const struct activations *in, size_t group,
               size_t last, float *out, size_t stride)
 {
-	const uint16_t part = type == QUANT_Q6_K ? 16 : 32;
-	const uint8_t fours = (uint8_t)(part / 4);
-	/* Sums, tokens and weights, twice: for sixteen tokens, and for eight. */
-	const struct tile_config sixteen = {
-	    .palette = 1, .row_bytes = {64, part, 64,    64, part, 64   },
-                 .rows = {16, 16,   fours, 16, 16,   fours}
+	const struct tile_config narrow = {
+	    .palette = 1, .row_bytes = {64, 32, 64, 64, 32, 64},
+                 .rows = {16, 16, 8,  16, 16, 8 }
         };
-	const struct tile_config eight = {
-	    .palette = 1, .row_bytes = {64, part, 64,    64, part, 64   },
-                 .rows = {8,  8,    fours, 8,  8,    fours}
+	const struct tile_config wide = {
+	    .palette = 1,
+	    .row_bytes = {64, 64, 64, 64, 64, 64, 64, 64},
+	    .rows = {16, 16, 16, 16, 16, 16, 16, 16}
         };
-	const size_t blocks = matrix->columns / 32, tiled = in->count / 8 * 8, most = TILE_DEPTH / 32;
-	struct activations rest = *in;
+	const size_t blocks = matrix->columns / 32, most = TILE_DEPTH / 32;
+	const size_t beside = in->count % KERNEL_STRIP < TILE_FEWEST ? in->count % KERNEL_STRIP : 0;
 	struct tile_panel panel;
 
+	tile_configure(is_k(type) ? &wide : &narrow);
 	for (; group < last; group++) {
 		const size_t row = group * KERNEL_GROUP;
 		const size_t rows = matrix->rows - row < KERNEL_GROUP ? matrix->rows - row : KERNEL_GROUP;
 
 		for (size_t first = 0; first < blocks; first += most) {
 			const size_t count = blocks - first < most ? blocks - first : most;
-			size_t token = 0;
+			size_t many;
 
-			tile_unpack(type, matrix, group, first, count, &panel);
-			if (tiled >= 16)
-				tile_configure(&sixteen);
-			for (; token + 16 <= tiled; token += 16)
-				tile_tokens(type, &panel, first, count, in, token, out + row, stride, rows,
-				            16);
-			if (token == tiled)
-				continue;
-			tile_configure(&eight);
-			tile_tokens(type, &panel, first, count, in, token, out + row, stride, rows, 8);
+			if (is_k(type))
+				tile_unpack_k(type, matrix, group, first, count, &panel);
+			else
+				tile_unpack(type, matrix, group, first, count, &panel);
+			for (size_t token = 0; token + beside < in->count; token += many) {
+				const size_t at = activations_at(in, token, first),
+				             left = in->count - beside - token;
+				float *to = out + token * stride + row;
+				v16 total[2 * KERNEL_STRIP] = {0};
+
+				many = is_k(type) && left > KERNEL_STRIP ? 2 * KERNEL_STRIP : KERNEL_STRIP;
+				many = many < left ? many : left;
+				if (first > 0)
+					tile_totals(total, to, stride, many, rows, false);
+				if (!is_k(type))
+					tile_strip(&panel, in, at, count, total);
+				else if (many > KERNEL_STRIP)
+					tile_strips_k(type, &panel, in, at, count, total, 2);
+				else
+					tile_strips_k(type, &panel, in, at, count, total, 1);
+				tile_totals(total, to, stride, many, rows, true);
+			}
 		}
-		if (tiled == in->count)
-			continue;
-		rest.count = in->count - tiled;
-		rest.quants = in->quants + tiled * in->columns;
-		rest.scales = in->scales + tiled * blocks;
-		rest.offsets = in->offsets + tiled * blocks;
-		rest.minus32 = in->minus32 + tiled * blocks;
-		rest.minus16 = in->minus16 + tiled * blocks * 2;
-		packed_groups(type, matrix, &rest, group, out + tiled * stride, stride, 1);
+		if (beside > 0)
+			packed_groups(type, matrix, in, group, in->count - beside, out, stride, 1);
 	}
 	_tile_release();
 }
@@ -204,7 +287,7 @@ static TILE_TARGET void
 multiply_tiles(const struct matrix *matrix, const struct activations *in, size_t first, size_t last,
                float *out, size_t stride)
 {
-	if (in->count < TILE_FEWEST || !kernel_quantised(matrix->type)) {
+	if (!in->strips || !kernel_quantised(matrix->type)) {
 		KERNEL(multiply)(matrix, in, first, last, out, stride);
 		return;
 	}

@@ -21,6 +21,8 @@ typedef int32_t v16i __attribute__((vector_size(64)));
 typedef uint16_t v16h __attribute__((vector_size(32)));
 typedef uint8_t v64u __attribute__((vector_size(64)));
 typedef uint16_t v32u __attribute__((vector_size(64)));
+typedef int16_t v32s __attribute__((vector_size(64)));
+typedef uint32_t v16w __attribute__((vector_size(64)));
 typedef uint8_t v16u __attribute__((vector_size(16)));
 typedef int8_t v16s __attribute__((vector_size(16)));
 

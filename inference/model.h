@@ -122,7 +122,7 @@ struct runner_options {
 	size_t context;      /* most positions of one sequence */
 	unsigned cache_bits; /* 16 or 32; 0: 32 for F32 models, else 16 */
 	const char *kernels; /* of this name (kernel.h); NULL: the best that run here */
-	bool narrow;         /* activations rounded in blocks of 32 for all types, as on the GPU */
+	bool narrow;         /* activations rounded in blocks of 32 for all types, as on the GPU; in plain C */
 };
 
 struct runner; /* the device's own: repacked weights, cache, scratch */

@@ -76,7 +76,7 @@ pack_q4_k(uint32_t type, const uint8_t *in, uint8_t *blocks, uint8_t *scales, un
 
 		quant_k_scale(in + 4, j, &scale, &minimum);
 		scales[64 + 16 * j + row] = (uint8_t)scale;
-		scales[192 + 16 * j + row] = (uint8_t)minimum;
+		scales[192 + 32 * (j / 2) + 2 * row + j % 2] = (uint8_t)minimum;
 		pack_nibbles(quants + j / 2 * 32, j % 2 * 4, blocks + j * size, row);
 		if (type != QUANT_Q5_K)
 			continue;
@@ -93,7 +93,7 @@ pack_q6_k(const uint8_t *in, uint8_t *blocks, uint8_t *scales, unsigned row)
 
 	memcpy(scales + 2 * row, in + 208, 2);
 	for (unsigned j = 0; j < 16; j++)
-		scales[32 + 16 * j + row] = in[192 + j];
+		scales[32 + 32 * (j / 2) + 2 * row + j % 2] = in[192 + j];
 	for (unsigned j = 0; j < 8; j++) {
 		unsigned half = j / 4, quarter = j % 4;
 		const uint8_t *high = in + 128 + 32 * half;

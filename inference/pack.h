@@ -9,8 +9,8 @@
  *	Q5_K        and one vector more: bit k holds the fifth bit of vector k
  *	Q6_K        and two more, for vectors 0-3 and 4-7: two bits each, from the low end
  *
- * Scales of sixteen rows: Q8_0, Q4_0 a half each; Q4_K, Q5_K d and dmin as halves, then 8 scales and 8 minima of a
- * byte; Q6_K d, then 16 signed scales. Q5_0 is packed as Q8_0.
+ * Scales of sixteen rows: Q8_0, Q4_0 a half each; Q4_K, Q5_K d and dmin as halves, then 8 scales of a byte, and 8
+ * minima, two of a row beside one another; Q6_K d, then 16 signed scales, also by two. Q5_0 is packed as Q8_0.
  */
 #ifndef HAECHI_INFERENCE_PACK_H
 #define HAECHI_INFERENCE_PACK_H

@@ -58,35 +58,30 @@ random_matrix(struct matrix *matrix, uint32_t type, uint32_t rows, uint32_t colu
 	return data;
 }
 
-static struct activations
-random_activations(size_t count, size_t columns, bool wide, const struct kernels *kernels)
+static float *
+random_values(size_t count)
 {
-	struct activations in = {.count = count, .columns = columns, .wide = wide};
-	float *values = malloc(count * columns * sizeof *values);
-	size_t blocks = columns / 32;
+	float *values = malloc(count * sizeof *values);
 
-	for (size_t i = 0; i < count * columns; i++)
+	for (size_t i = 0; i < count; i++)
 		values[i] = uniform() * 3;
-	in.values = values;
-	in.quants = calloc(count, columns + 1);
-	in.scales = calloc(count * blocks + 1, sizeof(float));
-	in.offsets = calloc(count * blocks + 1, sizeof(float));
-	in.minus32 = calloc(count * blocks + 1, sizeof(int32_t));
-	in.minus16 = calloc(count * blocks * 2 + 1, sizeof(int32_t));
+	return values;
+}
+
+/* `count` tokens' values, rounded; in strips where there are as many. The caller frees .quants, the beginning of all. */
+static struct activations
+round_values(const float *values, size_t count, size_t columns, bool wide, const struct kernels *kernels)
+{
+	struct activations in = {.count = count,
+	                         .columns = columns,
+	                         .wide = wide,
+	                         .strips = count >= KERNEL_STRIP,
+	                         .values = values};
+
+	activations_lay_out(&in, count, columns, malloc(activations_lay_out(NULL, count, columns, NULL)));
 	for (size_t t = 0; columns % 32 == 0 && t < count; t++)
 		kernels->quantise(&in, t);
 	return in;
-}
-
-static void
-free_activations(struct activations *in)
-{
-	free((void *)(uintptr_t)in->values);
-	free(in->quants);
-	free(in->scales);
-	free(in->offsets);
-	free(in->minus32);
-	free(in->minus16);
 }
 
 static const struct kernels *
@@ -122,8 +117,9 @@ products_agree_and_do_not_depend_on_company(void **state)
 		                                                   : 1037;
 		struct matrix matrix;
 		uint8_t *data = random_matrix(&matrix, type, count, columns);
-		struct activations in =
-		    random_activations(TOKENS, columns, quant_kind(type)->block == 256, &kernels_plain);
+		const bool wide = quant_kind(type)->block == 256;
+		float *values = random_values((size_t)TOKENS * columns);
+		struct activations in = round_values(values, TOKENS, columns, wide, &kernels_plain);
 		float *want = calloc((size_t)TOKENS * count, sizeof *want),
 		      *got = calloc((size_t)TOKENS * count, sizeof *got);
 		size_t groups = (count + 15) / 16;
@@ -148,26 +144,21 @@ products_agree_and_do_not_depend_on_company(void **state)
 					         (double)got[j], (double)want[j]);
 			}
 			for (size_t t = 0; t < TOKENS; t++) {
-				struct activations one = in;
+				struct activations one =
+				    round_values(values + t * columns, 1, columns, wide, &kernels_plain);
 				float alone[80];
-				size_t blocks = columns / 32;
 
-				one.count = 1;
-				one.values += t * columns;
-				one.quants += t * columns;
-				one.scales += t * blocks;
-				one.offsets += t * blocks;
-				one.minus32 += t * blocks;
-				one.minus16 += t * blocks * 2;
 				kernels->multiply(&matrix, &one, 0, groups, alone, count);
 				assert_memory_equal(alone, got + t * count, count * sizeof *alone);
+				free(one.quants);
 			}
 		}
 		free(packed);
 		free(want);
 		free(got);
 		free(data);
-		free_activations(&in);
+		free(in.quants);
+		free(values);
 	}
 }
 
@@ -186,36 +177,27 @@ activations_round_alike_everywhere(void **state)
 		const struct kernels *kernels = i % 4 < 3 ? others(i % 4) : &kernels_plain;
 		const float top = most[i / 8];
 		const bool wide = i / 4 % 2 == 1;
-		int8_t quants[512];
-		float scales[16], offsets[16], scale = top / 127.0f;
-		int32_t minus32[16], minus16[32];
-		struct activations in = {.count = 1,
-		                         .columns = 512,
-		                         .wide = wide,
-		                         .values = values,
-		                         .quants = quants,
-		                         .scales = scales,
-		                         .offsets = offsets,
-		                         .minus32 = minus32,
-		                         .minus16 = minus16};
+		float scale = top / 127.0f;
+		struct activations in;
 
 		if (kernels == NULL)
 			continue;
 		/* Blocks of 32 with the same greatest value; with `wide`, only the first of eight has it. */
 		for (size_t j = 0; j < 512; j++)
 			values[j] = top * (float)(16 - (int)(j % 32)) / (wide && j % 256 >= 32 ? 64 : 16);
-		kernels->quantise(&in, 0);
+		in = round_values(values, 1, 512, wide, kernels);
 		for (unsigned j = 0; j < 512; j++)
-			assert_int_equal(quants[j], top > 0 ? lrintf(values[j] * (127.0f / top)) : 0);
+			assert_int_equal(in.quants[j], top > 0 ? lrintf(values[j] * (127.0f / top)) : 0);
 		if (top > 0)
-			assert_int_equal(quants[256 + 8], 64); /* 63.5 */
+			assert_int_equal(in.quants[256 + 8], 64); /* 63.5 */
 		if (!wide && scale >= 0x1p-14f && scale < 65504)
 			scale = half_to_float(float_to_half(scale));
 		for (unsigned b = 0; b < 16; b++) {
-			assert_true(fabsf(scales[b] - scale) <= (wide ? scale * 2e-7f : 0));
-			assert_int_equal(minus32[b], minus16[2 * b] + minus16[2 * b + 1]);
-			assert_true(offsets[b] == scales[b] * (float)minus32[b]);
+			assert_true(fabsf(in.scales[b] - scale) <= (wide ? scale * 2e-7f : 0));
+			assert_int_equal(in.sums32[b], in.sums16[2 * b] + in.sums16[2 * b + 1]);
+			assert_int_equal(in.minus32[b], -in.sums32[b]);
 		}
+		free(in.quants);
 	}
 }
 

@@ -3,13 +3,13 @@
 
 The data is not part of the repository: it is looked for in $HAECHI_SHARED or ../shared, and skipped visibly where it
 is absent. Exact weights in float64 (numpy) judge quantised models; without numpy that part is skipped, and said so.
-Usage: engine.py [path of haechi-engine] [--plain]
+Usage: engine.py [path of haechi-engine] [--kernels NAME]
 """
 import json, os, re, subprocess, sys
 root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 arguments = [a for a in sys.argv[1:] if not a.startswith('-')]
 engine = arguments[0] if arguments else os.path.join(root, 'build/haechi-engine')
-flags = ['--plain'] if '--plain' in sys.argv else []
+flags = sys.argv[sys.argv.index('--kernels'):][:2] if '--kernels' in sys.argv else []
 shared = os.environ.get('HAECHI_SHARED') or os.path.join(os.path.dirname(root), 'shared')
 data = os.path.join(shared, 'data/engine')
 if not os.path.isdir(data):
