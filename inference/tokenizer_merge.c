@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* memmem */
 /* tokenizer_merge -- text to tokens by merging: byte-level BPE and SentencePiece, n log n whatever the text. */
 #include <stdlib.h>
 #include <string.h>
@@ -248,8 +249,17 @@ tokenizer_sentencepiece(const struct tokenizer *tokenizer, struct slice text, bo
 	/* Tokens were decoded with U+2581 as a space, so the text may keep its spaces. */
 	if (prefix)
 		copy[size++] = ' ';
-	memcpy(copy + size, text.data, text.size);
-	size += text.size;
+	/* Who writes U+2581 writes a space, as everywhere with these vocabularies. */
+	for (size_t at = 0; at < text.size;) {
+		const uint8_t *next = memmem(text.data + at, text.size - at, "\xe2\x96\x81", 3);
+		const size_t end = next == NULL ? text.size : (size_t)(next - text.data);
+
+		memcpy(copy + size, text.data + at, end - at);
+		size += end - at;
+		if (next != NULL)
+			copy[size++] = ' ';
+		at = next == NULL ? end : end + 3;
+	}
 	for (size_t at = 0; at < size; count++) {
 		uint32_t code;
 		size_t step = utf8_next(slice_of(copy + at, size - at), &code);
