@@ -36,7 +36,8 @@ usage(FILE *to)
 	    {"--special",  "특수 토큰을 해석하고 BOS 등을 더함",           "parse special tokens, add BOS and the like"},
 	    {"--lines",    "JSON 줄 {\"text\"} 또는 {\"hex\"}마다 한 줄의 답",
 	     "one answer for each JSON line {\"text\"} or {\"hex\"}"                                                                },
-	    {"--pieces",   "토큰이 뜻하는 글자도 출력",                      "also what each token stands for"           },
+	    {"--pieces",   "토큰의 글자도 출력 (글자의 조각은 16진수)",
+	     "also what each token stands for (parts of characters in hex)"                                                         },
 	    {"--pre NAME", "사전 토크나이저를 바꿈",                          "another pre-tokenizer"                     },
 	    {NULL,         NULL,	                                                NULL	                                },
 	};
@@ -73,8 +74,18 @@ answer(const struct job *job, struct slice text, struct fault *why)
 		if (job->pieces) {
 			buffer_string(&out, "],\"pieces\":[");
 			for (size_t i = 0; i < list.count; i++) {
+				struct slice bytes = tokenizer_bytes(job->tokenizer, list.ids[i]);
+
 				buffer_string(&out, i == 0 ? "" : ",");
-				json_quote(&out, tokenizer_bytes(job->tokenizer, list.ids[i]));
+				if (utf8_valid(bytes)) {
+					json_quote(&out, bytes);
+					continue;
+				}
+				/* A part of a character is no text. */
+				buffer_string(&out, "{\"hex\":\"");
+				for (size_t j = 0; j < bytes.size; j++)
+					buffer_printf(&out, "%02x", bytes.data[j]);
+				buffer_string(&out, "\"}");
 			}
 		}
 		buffer_string(&out, job->pieces ? "]}\n" : "]\n");

@@ -15,7 +15,7 @@ for kernels in avx512-vnni avx2 plain; do
 		$python tests/vectors/engine.py "$engine" --kernels $kernels
 	fi
 done
-$python tests/vectors/engine_seeds.py "$engine" "${SEED:-$(date +%Y%m%d)}" "${MODELS:-12}"
+$python tests/vectors/engine_seeds.py "$engine" "${SEED:-$(date +%s)}" "${MODELS:-12}"
 $python tests/vectors/engine_experts.py "$engine"
 $python tests/vectors/engine_latent.py "$engine"
 $python tests/vectors/engine_rope.py "$engine"

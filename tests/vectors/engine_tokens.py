@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """haechi-engine's tokenizers beside llama.cpp's own, on texts drawn anew each run: every vocabulary of the reference
-data with every pre-tokenizer that both know, without and with special tokens, and back to text.
+data with every pre-tokenizer that both know, without and with special tokens, and what each token stands for.
 
-Wants LLAMA_PEER (tests/peers/llama/build.sh) and the vocabularies of $HAECHI_SHARED (or ../shared), which are not
+Wants LLAMA_PEER (see engine_peer.sh) and the vocabularies of $HAECHI_SHARED (or ../shared), which are not
 part of the repository: skipped visibly where they are absent.
 Usage: engine_tokens.py ENGINE [SEED [TEXTS]]
 """
@@ -10,7 +10,7 @@ import json, os, random, subprocess, sys
 root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 shared = os.environ.get('HAECHI_SHARED') or os.path.join(os.path.dirname(root), 'shared')
 vocabs = os.path.join(shared, 'data/engine/tokenizer/ggml-vocab-'); peer = os.environ.get('LLAMA_PEER')
-if not peer: print('SKIP tokenizers beside llama.cpp: no LLAMA_PEER (tests/peers/llama/build.sh)'); sys.exit(77)
+if not peer: print('SKIP tokenizers beside llama.cpp: no LLAMA_PEER (engine_peer.sh)'); sys.exit(77)
 if not os.path.exists(vocabs + 'gpt-2.gguf'): print('SKIP tokenizers beside llama.cpp: no vocabularies in', shared); sys.exit(77)
 engine = sys.argv[1]; seed = int(sys.argv[2]) if len(sys.argv) > 2 else 20260122; count = int(sys.argv[3]) if len(sys.argv) > 3 else 2000
 only = sys.argv[4].split(',') if len(sys.argv) > 4 else None
@@ -23,7 +23,7 @@ PROSE = ['행정기관은 인공지능이 내린 결정의 근거를 국민에�
          'AI 기본법 시행령 제27조제2항 및 별표 1의2', '감사합니다ㅋㅋㅋ ㅠㅠ ㅇㅇ', '전화 010-1234-5678, 팩스 02)555-0199', '2026년 1월 22일(목) 09:30~18:00', '금 1,234,567원정 (₩1,234,567)', '서울특별시 종로구 세종대로 209', '「개인정보 보호법」 제21조', '훈민정음 나랏말ᄊᆞ미 듕귁에 달아',
          "It's what they've said; we'll see, I'd guess. DON'T 'S 'RE x'LL", 'The quick brown fox, 12345 jumps', 'naïve café Straße İstanbul ǅ', 'Привет, мир! Ёж', 'こんにちは、世界。カタカナ', 'مرحبا بالعالم ١٢٣', 'हिन्दी में पाठ', 'ไทยภาษา', 'Ελληνικά ά', 'iPhoneXSMax HTTPServer fooBar_baz',
          'int main(void) { return a->b[i] != 0x7f ? x : y; } // 주석', 'for (size_t i = 0; i < n; i++)\n\tputs("안녕\\n");\n\n', '{"키": [1, 2.5e-3, null], "b": "\\u00e9"}', 'https://www.law.go.kr/법령/인공지능?a=1&b=%20', 'SELECT * FROM 표 WHERE 이름 = \'홍길동\';', '<div class="x">가</div>\r\n', '# 제목\n\n- 항목 1\n  - 항목 2\n', 'e = mc² ½ ⅷ ① ㊀ ㋿']
-ODD = ['\u00a0', '\u3000', '\u2003', '\u200a', '\u2028', '\u2029', '\u202f', '\u205f', '\u1680', '\u0085', '\u200b', '\u200d', '\ufeff', '\u00ad', '\x00', '\x01', '\x0b', '\x0c', '\x1c', '\x1f', '\x7f', '\u180e', '\u2060']
+ODD = ['\u00a0', '\u3000', '\u2003', '\u200a', '\u2028', '\u2029', '\u202f', '\u205f', '\u1680', '\u0085', '\u200b', '\u200d', '\ufeff', '\u00ad', '\x00', '\x01', '\x0b', '\x0c', '\x1c', '\x1f', '\x7f', '\u180e', '\u2060', '\u2581', '\u2581\u2581']
 EMOJI = ['😀', '👨‍👩‍👧‍👦', '🇰🇷', '👍🏽', '❤️', '🏴󠁧󠁢󠁥󠁮󠁧󠁿', '🧑‍💻', '①', '™', '©️', '㈜', '℃', '→', '※', '·', '…', '“', '”', '‘', '’', '–', '—']
 ADDED = []
 def letters(rng):
@@ -66,7 +66,8 @@ def ids_of(text): return [int(x) for x in text.split(',')] if text.strip() else 
 def ours(path, pre, texts, more):
     out = subprocess.run([engine, 'tokenize', '--lines', '--model', path, *(['--pre', pre] if pre else []), *more], input=''.join('{"hex":"%s"}\n' % t.hex() for t in texts), capture_output=True, text=True)
     if out.returncode: return out.stderr.strip()
-    return [json.loads(x) for x in out.stdout.splitlines()]
+    return [json.loads(x) for x in out.stdout.split('\n') if x]
+def piece(said): return said['hex'] if isinstance(said, dict) else said.encode().hex()
 failures = 0; total = 0; rng = random.Random(seed)
 for vocab in ('gpt-2', 'llama-bpe', 'qwen2', 'llama-spm'):
     path = vocabs + vocab + '.gguf'
@@ -77,8 +78,13 @@ for vocab in ('gpt-2', 'llama-bpe', 'qwen2', 'llama-spm'):
         if out.returncode: print('llama.cpp refuses %s/%s: %s' % (vocab, pre, out.stderr.strip()[-160:])); continue
         lines = [x.split('|') for x in out.stdout.splitlines()]; theirs = [ids_of(x[0]) for x in lines], [ids_of(x[1]) for x in lines]
         for special in (0, 1):
-            got = ours(path, pre, texts, ['--special'] if special else [])
+            got = ours(path, pre, texts, ['--special', '--pieces'] if special else [])
             if isinstance(got, str) or len(got) != len(texts): failures += 1; print('FAIL %s/%s: %s' % (vocab, pre, got if isinstance(got, str) else 'answers missing')); continue
+            if special: # and back: ours as it came, theirs by the same ids
+                said = [[piece(x) for x in g['pieces']] for g in got]; got = [g['ids'] for g in got]
+                out = subprocess.run([peer, 'pieces', path], input=''.join(','.join(map(str, g)) + '\n' for g in got), capture_output=True, text=True)
+                odd = {(i, a, b) for g, x, line in zip(got, said, out.stdout.splitlines()) for i, a, b in zip(g, x, line.split(' ')) if a != b}
+                if odd or out.returncode: failures += 1; print('FAIL %s/%s: tokens that stand for something else (id, ours, theirs): %s' % (vocab, pre, sorted(odd)[:5]))
             bad = [(t, g, w) for t, g, w in zip(texts, got, theirs[special]) if g != w]; total += len(texts)
             failures += bad != []
             print('%s%s/%s%s: %d texts, %d differ' % ('FAIL ' if bad else '', vocab, pre, ' special' if special else '', len(texts), len(bad)), flush=True)

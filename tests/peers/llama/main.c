@@ -3,7 +3,7 @@
  *
  *   llama_peer logits M.gguf IDS STEPS TOP [FORCED]     as haechi-engine logits, full precision of the cache
  *   llama_peer tokenize V.gguf [PRE]                    lines of hex in; "ids | ids with specials" out
- *   llama_peer text V.gguf                              lines of ids in; "hex | hex with specials" out
+ *   llama_peer pieces V.gguf                            lines of ids in; what each stands for out, in hex
  *
  * Built and run only where somebody has llama.cpp (build.sh); nothing of it is part of Haechi.
  */
@@ -98,7 +98,7 @@ say_logits(struct llama_model *model, char **arguments)
 	options.type_k = options.type_v =
 	    cache != NULL && strcmp(cache, "16") == 0 ? GGML_TYPE_F16 : GGML_TYPE_F32;
 	options.flash_attn_type = flash != NULL && strcmp(flash, "1") == 0 ? LLAMA_FLASH_ATTN_TYPE_ENABLED
-	                                                                    : LLAMA_FLASH_ATTN_TYPE_DISABLED;
+	                                                                   : LLAMA_FLASH_ATTN_TYPE_DISABLED;
 	options.no_perf = true;
 	if ((context = llama_init_from_model(model, options)) == NULL)
 		return 1;
@@ -108,7 +108,7 @@ say_logits(struct llama_model *model, char **arguments)
 
 		many = many < (int)options.n_batch ? many : (int)options.n_batch;
 		for (int i = 0; i < many; i++) {
-			batch.token[i] = at + i < count              ? ids[at + i]
+			batch.token[i] = at + i < count            ? ids[at + i]
 			                 : at + i - count < forced ? force[at + i - count]
 			                                           : next;
 			batch.pos[i] = at + i;
@@ -180,26 +180,24 @@ say_tokens(const struct llama_vocab *vocab)
 }
 
 static int
-say_text(const struct llama_vocab *vocab)
+say_pieces(const struct llama_vocab *vocab)
 {
 	char *line = NULL;
 	size_t capacity = 0;
 
 	while (getline(&line, &capacity, stdin) > 0) {
-		int count, most;
+		int count;
 		llama_token *ids = read_ids(line, &count);
-		char *text;
 
-		most = count * 512 + 64;
-		text = room((size_t)most, 1);
-		for (int special = 0; special < 2; special++) {
-			int size = llama_detokenize(vocab, ids, count, text, most, false, special);
+		for (int i = 0; i < count; i++) {
+			char piece[4096];
+			int size = llama_token_to_piece(vocab, ids[i], piece, sizeof piece, 0, true);
 
-			for (int i = 0; i < size; i++)
-				printf("%02x", (unsigned char)text[i]);
-			fputs(special ? "\n" : " | ", stdout);
+			fputs(i == 0 ? "" : " ", stdout);
+			for (int j = 0; j < size; j++)
+				printf("%02x", (unsigned char)piece[j]);
 		}
-		free(text);
+		putchar('\n');
 		free(ids);
 	}
 	free(line);
@@ -216,7 +214,8 @@ main(int count, char **arguments)
 	int result;
 
 	if (count < 3) {
-		fprintf(stderr, "usage: llama_peer logits M IDS STEPS TOP [FORCED] | tokenize V [PRE] | text V\n");
+		fprintf(stderr,
+		        "usage: llama_peer logits M IDS STEPS TOP [FORCED] | tokenize V [PRE] | pieces V\n");
 		return 2;
 	}
 	llama_log_set(quiet, NULL);
@@ -236,7 +235,7 @@ main(int count, char **arguments)
 	else if (strcmp(arguments[1], "tokenize") == 0)
 		result = say_tokens(llama_model_get_vocab(model));
 	else
-		result = say_text(llama_model_get_vocab(model));
+		result = say_pieces(llama_model_get_vocab(model));
 	llama_model_free(model);
 	llama_backend_free();
 	return result;
