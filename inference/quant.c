@@ -9,9 +9,9 @@ static const struct {
     {QUANT_F32,  {"F32", 1, 4, true}        },
     {QUANT_F16,  {"F16", 1, 2, true}        },
     {QUANT_Q4_0, {"Q4_0", 32, 18, true}     },
-    {3,          {"Q4_1", 32, 20, false}    },
+    {QUANT_Q4_1, {"Q4_1", 32, 20, true}     },
     {QUANT_Q5_0, {"Q5_0", 32, 22, true}     },
-    {7,          {"Q5_1", 32, 24, false}    },
+    {QUANT_Q5_1, {"Q5_1", 32, 24, true}     },
     {QUANT_Q8_0, {"Q8_0", 32, 34, true}     },
     {10,         {"Q2_K", 256, 84, false}   },
     {11,         {"Q3_K", 256, 110, false}  },
@@ -136,6 +136,19 @@ row_q4_k(const uint8_t *data, float *out, bool five)
 	}
 }
 
+/* 32 values with a least one; four bits each, and those of `high` above them. */
+static void
+row_q5_1(const uint8_t *data, const uint8_t *quants, uint32_t high, float *out)
+{
+	const float step = half_at(data), base = half_at(data + 2);
+
+	for (unsigned i = 0; i < 16; i++) {
+		out[i] = step * (float)((quants[i] & 15u) | (high >> i & 1u) << 4) + base;
+		out[i + 16] =
+		    step * (float)((unsigned)(quants[i] >> 4) | (high >> (i + 16) & 1u) << 4) + base;
+	}
+}
+
 static void
 row_q6_k(const uint8_t *data, float *out)
 {
@@ -200,6 +213,18 @@ quant_row(uint32_t type, const void *data, float *out, size_t columns)
 				out[i + 16] =
 				    d * (float)((int)(at[6 + i] >> 4 | (high >> (i + 16) & 1u) << 4) - 16);
 			}
+		}
+		break;
+	case QUANT_Q4_1:
+		for (size_t b = 0; b < columns / 32; b++, at += 20, out += 32)
+			row_q5_1(at, at + 4, 0, out);
+		break;
+	case QUANT_Q5_1:
+		for (size_t b = 0; b < columns / 32; b++, at += 24, out += 32) {
+			uint32_t high;
+
+			memcpy(&high, at + 4, 4);
+			row_q5_1(at, at + 8, high, out);
 		}
 		break;
 	case QUANT_Q4_K:

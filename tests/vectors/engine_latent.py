@@ -23,7 +23,36 @@ except ImportError as missing:
     sys.exit(77)
 
 A = 'deepseek2.'
-LIMITS = {'f16': 0.012, 'bf16': 0.065, 'q8_0': 0.22, 'q4_0': 0.23, 'q4_k': 0.24, 'q6_k': 0.30}
+LIMITS = {'f16': 0.008, 'bf16': 0.047, 'q8_0': 0.166, 'q4_0': 0.156, 'q4_k': 0.18, 'q6_k': 0.22}
+
+
+def enc_1(kind, values):
+    """Q4_1 and Q5_1, which engines make of attn_k_b where rows are no whole blocks of Q5_K: a step and a least value"""
+    most = 15 if kind == 'q4_1' else 31
+    v = values.reshape(-1, 32)
+    least = v.min(1, keepdims=True)
+    step = (v.max(1, keepdims=True) - least) / most
+    q = np.clip(np.round((v - least) / np.where(step > 0, step, 1)), 0, most).astype(np.uint32)
+    out = [step.astype('<f2').view(np.uint8), least.astype('<f2').view(np.uint8)]
+    if kind == 'q5_1':
+        out.append(((q >> 4) << np.arange(32, dtype=np.uint32)).sum(1, dtype=np.uint32).astype('<u4')[:, None].view(np.uint8))
+    return np.concatenate(out + [((q[:, :16] & 15) | (q[:, 16:] & 15) << 4).astype(np.uint8)], 1).tobytes()
+
+
+def deq_1(data, offset, shape, kind):
+    if kind not in (3, 7):
+        return known(data, offset, shape, kind)
+    count, size = int(np.prod(shape)) // 32, 20 if kind == 3 else 24
+    a = np.frombuffer(data, np.uint8, count * size, offset).reshape(-1, size)
+    half = lambda x: np.ascontiguousarray(x).view('<f2').astype(np.float64)
+    q = np.concatenate([a[:, -16:] & 15, a[:, -16:] >> 4], 1).astype(np.float64)
+    if kind == 7:
+        q += 16.0 * (np.ascontiguousarray(a[:, 4:8]).view('<u4') >> np.arange(32, dtype=np.uint32) & 1)
+    return (half(a[:, :2]) * q + half(a[:, 2:4])).reshape(shape[::-1])
+
+
+known, ref_np.deq = ref_np.deq, deq_1
+gen_gguf.GT.update(q4_1=(3, 32, 20), q5_1=(7, 32, 24))
 
 
 def encode(kind, values, rng, name):
@@ -32,6 +61,8 @@ def encode(kind, values, rng, name):
     if values.shape[-1] % block:
         kind = 'q8_0' if values.shape[-1] % 32 == 0 else 'f16'
     flat = np.ascontiguousarray(values, dtype=np.float32).reshape(-1)
+    if kind.endswith('_1'):
+        return kind, enc_1(kind, flat)
     if kind in ('q4_k', 'q6_k'):  # drawn, not rounded: of the same spread
         return kind, gen_gguf.kblocks(kind, gen_gguf.Rng(rng, name), 0, flat.size // 256, float(flat.std()) * 3 ** .5)
     return kind, gen_gguf.enc(kind, flat)
@@ -63,9 +94,9 @@ def make(path, o, seed):
         put(p + 'attn_kv_a_mqa.weight', mat(R + T, d, by=1.5))
         put(p + 'attn_kv_a_norm.weight', norm(R))
         if o['older']:
-            put(p + 'attn_kv_b.weight', mat(H * (N + VS), R, by=1.2))
+            put(p + 'attn_kv_b.weight', mat(H * (N + VS), R, by=1.2), o['enter'])
         else:
-            put(p + 'attn_k_b.weight', g.normal(0, 1.2 / R ** .5, (H, R, N)))
+            put(p + 'attn_k_b.weight', g.normal(0, 1.2 / R ** .5, (H, R, N)), o['enter'])
             put(p + 'attn_v_b.weight', mat(H, VS, R, by=1.2))
         put(p + 'attn_output.weight', mat(d, H * VS))
         put(p + 'ffn_norm.weight', norm(d))
@@ -217,7 +248,7 @@ def forward(path, ids):
 
 BASE = dict(width=64, ffn=96, layers=3, heads=4, latent=32, turned=16, still=32, value=32, short=0, vocab=600, type='f32',
             older=False, untied=True, further=0, experts=0, expert_ffn=32, shared=0, used=0, dense=0, gating=0, bias=False,
-            groups=None, scale=0.0, normal=False, yarn=None, after=False, pre='deepseek-v3', keys={})
+            groups=None, scale=0.0, normal=False, yarn=None, after=False, pre='deepseek-v3', enter=None, keys={})
 # as Kanana 2 (queries made at once, 27 layers, which other engines know such models by) and A.X K1 have it, made small
 LITE = dict(layers=27, experts=8, used=3, shared=2, dense=1, gating=2, bias=True, scale=2.448, normal=True, pre='kanana2')
 LARGE = dict(short=48, experts=12, used=4, shared=1, dense=1, gating=2, bias=True, scale=2.5, normal=True, groups=(4, 2))
@@ -236,6 +267,8 @@ def cases(rng):
         yield pick(short=64, experts=6, used=2, shared=2, dense=0, scale=rng.choice([0.0, 16.0]), older=older)
     yield pick(**LARGE, older=False, after=True)
     yield pick(**LARGE, older=False, further=1)
+    for kind, older in (('q4_1', False), ('q5_1', False), ('q5_1', True)):
+        yield pick(short=48, enter=kind, still=32, latent=96, older=older)
     for kind in ('f16', 'bf16', 'q8_0', 'q4_0', 'q4_k', 'q6_k'):
         for older in (False, True):
             size = dict(type=kind, older=older, heads=rng.choice([2, 5]), width=256, latent=rng.choice([256, 512]), still=32,
@@ -243,7 +276,7 @@ def cases(rng):
             if kind.endswith('k'):
                 size.update(still=256 if older else 128, value=64, heads=4)
             # Every expert is used: else a rounding chooses another one, and the error says nothing.
-            yield pick(**{**LARGE, 'short': 256, 'expert_ffn': 256, 'yarn': YARN, 'experts': 3, 'used': 3, 'groups': None, 'layers': 2, **size})
+            yield pick(**{**LARGE, 'short': 256, 'expert_ffn': 256, 'yarn': (4.0, 64, 1.0), 'scale': 1.0, 'experts': 3, 'used': 3, 'groups': None, 'layers': 2, **size})
 
 
 REFUSED = [{'rope.scaling.type': 'linear', 'rope.scaling.factor': 4.0}, {'rope.scaling.type': 'yarn', 'rope.scaling.factor': 4.0},
@@ -273,7 +306,9 @@ def main():
                 exact = forward(path, [line['token'] for line in lines])
                 errors = [abs(exact[line['pos']][i] - v) for line in lines for i, v in line['top']]
                 crossed = max(exact[line['pos']].max() - exact[line['pos']][line['top'][0][0]] for line in lines)
-                bad = max(errors) >= 1e-3 or crossed > 1e-4 if o['type'] == 'f32' else \
+                # Halves in place of a type that no kernel knows: its values are rounded to 11 bits.
+                limit = 1e-3 if o['enter'] is None else 2e-2
+                bad = max(errors) >= limit or crossed > limit / 10 if o['type'] == 'f32' else \
                     np.mean(errors) > LIMITS[o['type']] * max(1, exact.std() / 4.2) or crossed > 1
                 failures += bad
                 print('%s%-12s %-22s mean %.1e max %.1e crossed %.2f  %s' % (
