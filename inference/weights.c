@@ -29,6 +29,43 @@ static const struct architecture architectures[] = {
 
 #define NAME(rest) (snprintf(name, sizeof name, "blk.%u." rest, number), name)
 
+/* The upper part of a matrix whose rows are of two or three; the rest stays in *whole. */
+static struct matrix
+cut_off(struct matrix *whole, uint64_t rows)
+{
+	struct matrix part = *whole;
+
+	part.rows = (uint32_t)rows;
+	whole->rows -= part.rows;
+	whole->data += rows * whole->row_size;
+	return part;
+}
+
+/* Of each expert the matrices of gate and up, or one of both. */
+static int
+bind_gates(struct binding *binding, struct mixture *mixture, unsigned number)
+{
+	const struct shape *shape = &binding->model->shape;
+	const uint64_t width = shape->width, ffn = shape->expert_ffn;
+	const uint32_t experts = shape->experts;
+	char name[64];
+
+	if (weights_find(binding, NAME("ffn_gate_up_exps.weight")) == NULL)
+		return weights_stack(binding, &mixture->gate, NAME("ffn_gate_exps.weight"), experts, width,
+		                     ffn) == -1 ||
+		               weights_stack(binding, &mixture->up, NAME("ffn_up_exps.weight"), experts,
+		                             width, ffn) == -1
+		           ? -1
+		           : 0;
+	if (weights_stack(binding, &mixture->up, name, experts, width, 2 * ffn) == -1)
+		return -1;
+	if ((mixture->gate = calloc(experts, sizeof *mixture->gate)) == NULL)
+		return fault_memory(binding->why);
+	for (uint32_t i = 0; i < experts; i++)
+		mixture->gate[i] = cut_off(&mixture->up[i], ffn);
+	return 0;
+}
+
 static int
 bind_mixture(struct binding *binding, struct layer *layer, unsigned number)
 {
@@ -42,10 +79,7 @@ bind_mixture(struct binding *binding, struct layer *layer, unsigned number)
 	if (weights_matrix(binding, &mixture->router, NAME("ffn_gate_inp.weight"), width, shape->experts) ==
 	        -1 ||
 	    weights_vector(binding, &mixture->bias, NAME("exp_probs_b.bias"), shape->experts, false) == -1 ||
-	    weights_stack(binding, &mixture->gate, NAME("ffn_gate_exps.weight"), shape->experts, width,
-	                  shape->expert_ffn) == -1 ||
-	    weights_stack(binding, &mixture->up, NAME("ffn_up_exps.weight"), shape->experts, width,
-	                  shape->expert_ffn) == -1 ||
+	    bind_gates(binding, mixture, number) == -1 ||
 	    weights_stack(binding, &mixture->down, NAME("ffn_down_exps.weight"), shape->experts,
 	                  shape->expert_ffn, width) == -1)
 		return -1;
@@ -101,6 +135,7 @@ bind_norms(struct binding *binding, struct layer *layer, unsigned number)
 	                      shape->width, true);
 }
 
+/* Queries, keys and values by a matrix each, or by one. */
 static int
 bind_heads(struct binding *binding, struct layer *layer, unsigned number)
 {
@@ -110,6 +145,16 @@ bind_heads(struct binding *binding, struct layer *layer, unsigned number)
 	uint64_t k = (uint64_t)shape->kv_heads * shape->head_size;
 	char name[64];
 
+	if (weights_find(binding, NAME("attn_qkv.weight")) != NULL) {
+		if (weights_matrix(binding, &layer->v, name, width, q + 2 * k) == -1 ||
+		    weights_vector(binding, &layer->q_bias, NAME("attn_qkv.bias"), q + 2 * k, bias) == -1)
+			return -1;
+		layer->q = cut_off(&layer->v, q);
+		layer->k = cut_off(&layer->v, k);
+		layer->k_bias = layer->q_bias != NULL ? layer->q_bias + q : NULL;
+		layer->v_bias = layer->q_bias != NULL ? layer->k_bias + k : NULL;
+		return weights_matrix(binding, &layer->output, NAME("attn_output.weight"), q, width);
+	}
 	return weights_matrix(binding, &layer->q, NAME("attn_q.weight"), width, q) == -1 ||
 	               weights_matrix(binding, &layer->k, NAME("attn_k.weight"), width, k) == -1 ||
 	               weights_matrix(binding, &layer->v, NAME("attn_v.weight"), width, k) == -1 ||

@@ -35,7 +35,7 @@ def make(path, arch, o, g):
                 for n, r, c in (('gate', S, d), ('up', S, d), ('down', d, S)): W[p + 'ffn_%s_shexp.weight' % n] = mat(r, c, 1.2)
         else:
             for n, r, c in (('gate', f, d), ('up', f, d), ('down', d, f)): W[p + 'ffn_%s.weight' % n] = mat(r, c, 1.2)
-        if i >= L: W[p + 'nextn.eh_proj.weight'] = mat(d, 2 * d)
+        if i >= L: W[p + 'nextn.eh_proj.weight'] = mat(d, 2 * d); W[p + 'nextn.enorm.weight'] = norm(d); W[p + 'nextn.hnorm.weight'] = norm(d)
     W = {k: v.astype(np.float32) for k, v in W.items()}
     kv = {k: v for k, v in gen_gguf.read_kv(os.path.join(shared, 'data/engine/tokenizer/ggml-vocab-gpt-2.gguf')).items() if k.startswith('tokenizer.')}
     gen_gguf.cut_vocab(kv, V)
@@ -47,9 +47,13 @@ def make(path, arch, o, g):
     if arch == 'exaone-moe': md += [(A + 'attention.sliding_window', 4, 8)]
     if o['factors']: md += [(A + k, 6, v) for k, v in zip(('embedding_scale', 'residual_scale', 'logit_scale', 'attention.scale'), o['factors'])]
     md += [(k, t, v) for k, (t, v) in kv.items()]
+    written = dict(W)
+    for i in range(L + o.get('next', 0)) if o.get('fused') else ():  # as converters do when asked
+        p = 'blk.%d.' % i; fuse = lambda new, axis, *old: written.__setitem__(p + new, np.concatenate([written.pop(p + n) for n in old], axis)) if p + old[0] in written else None
+        fuse('attn_qkv.weight', 0, *('attn_%s.weight' % z for z in 'qkv')); fuse('attn_qkv.bias', 0, *('attn_%s.bias' % z for z in 'qkv')); fuse('ffn_gate_up_exps.weight', 1, 'ffn_gate_exps.weight', 'ffn_up_exps.weight')
     info, off, plan = b'', 0, []
-    for n, w in W.items(): info += gen_gguf.s_(n) + struct.pack('<I', w.ndim) + b''.join(struct.pack('<Q', x) for x in w.shape[::-1]) + struct.pack('<IQ', 0, off); plan.append((off, w)); off = (off + w.nbytes + 31) // 32 * 32
-    head = b'GGUF' + struct.pack('<IQQ', 3, len(W), len(md)) + b''.join(gen_gguf.kvb(*x) for x in md) + info; head += b'\0' * (-len(head) % 32)
+    for n, w in written.items(): info += gen_gguf.s_(n) + struct.pack('<I', w.ndim) + b''.join(struct.pack('<Q', x) for x in w.shape[::-1]) + struct.pack('<IQ', 0, off); plan.append((off, w)); off = (off + w.nbytes + 31) // 32 * 32
+    head = b'GGUF' + struct.pack('<IQQ', 3, len(written), len(md)) + b''.join(gen_gguf.kvb(*x) for x in md) + info; head += b'\0' * (-len(head) % 32)
     with open(path, 'wb') as out:
         out.write(head)
         for at, w in plan: out.seek(len(head) + at); out.write(w.tobytes())
@@ -94,8 +98,8 @@ base = dict(dim=64, ffn=96, layers=5, heads=4, kv=2, hd=16, rot=16, vocab=600, e
 moe = lambda **k: {**base, 'experts': rng.choice([4, 7, 16]), 'used': rng.choice([1, 2, 4]), 'dense': rng.choice([0, 1, 2]), 'effn': rng.choice([32, 64]), **k}
 cases = []
 for _ in range(3):
-    m = moe(qk=True, scale=2.5, renorm=True); m['shared'] = m['effn']; cases.append(('exaone-moe', m))
-    m = moe(qk=rng.random() < .5, bias=True, scale=1.0, renorm=rng.random() < .5, rot=8, next=1, gate=rng.choice([1, 2])); m['shared'] = m['effn'] * rng.choice([0, 1, 2]); cases.append(('glm4moe', m))
+    m = moe(qk=True, scale=2.5, renorm=True, next=1, fused=rng.random() < .5); m['shared'] = m['effn']; cases.append(('exaone-moe', m))
+    m = moe(qk=rng.random() < .5, bias=True, scale=1.0, renorm=rng.random() < .5, rot=8, next=1, fused=rng.random() < .5, gate=rng.choice([1, 2])); m['shared'] = m['effn'] * rng.choice([0, 1, 2]); cases.append(('glm4moe', m))
     cases.append(('granite', {**base, 'neox': False, 'factors': (rng.choice([2.0, 12.0]), .22, rng.choice([1.0, 4.0]), .0625)}))
     cases.append(('hyperclovax', {**base, 'neox': False, 'both': True, 'factors': (1.5, .5, 2.0, .125)}))
 failures = 0
