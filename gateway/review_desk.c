@@ -425,10 +425,11 @@ expire(struct review *review, struct database *database, const struct database_r
 	if (entry_write_review(&bytes, &head, &body, why) == 0 &&
 	    ledger_append_wait(review->gateway->ledger, buffer_view(&bytes), nothing, nothing, &index, why) ==
 	        0)
+		/* Another node may have decided meanwhile, which gave the ticket a new end. */
 		result = ticket_run(
 		    database,
 		    "UPDATE haechi.ticket SET state = 'expired', content = NULL WHERE ticket = $1 AND"
-		    " state IN ('waiting', 'approved')",
+		    " state IN ('waiting', 'approved') AND expires_at < clock_timestamp()",
 		    1, parameters, NULL, why);
 	buffer_free(&bytes);
 	return result;

@@ -70,6 +70,10 @@ review show "$kim" | grep -q '김의 급여' || fail "somebody else's was erased
 of_lee="IN (WITH RECURSIVE c AS (SELECT id FROM haechi.entry WHERE id = '$lee_entry' UNION SELECT e.id FROM haechi.entry e JOIN c ON e.of = c.id) SELECT id FROM c)"
 [ "$(rows "$of_lee")" -ge 2 ] || fail "lee's rows are gone"
 
+# The erased tickets have expired, which an entry tells; what is put back below is not in the sweep's hands any more.
+swept() { [ "$(sql -c "SELECT count(*) FROM haechi.ticket WHERE state IN ('waiting', 'approved') AND expires_at < clock_timestamp()")" = 0 ]; }
+until_true 20 swept
+
 # The backup is put back: the ciphertext is there again, the key is not.
 sql -c "TRUNCATE haechi.content"
 psql -qAtX -v ON_ERROR_STOP=1 -h "$PGSOCKET" -U haechi_admin -d haechi -f "$WORK/backup.sql" >/dev/null || fail "restore"
