@@ -124,11 +124,28 @@ exchange_error(struct exchange *x, int status, const char *type, const char *cod
 }
 
 void
+exchange_own_fault(struct exchange *x, int status, const char *area, const struct fault *why)
+{
+	struct fault told = *why, words;
+
+	fault_prefix(&told, "request_id=%s", "request_id=%s", x->request_id);
+	log_fault(LOG_LEVEL_ERROR, area, "refused", &told);
+	fault_set(&words, why->kind,
+	          "지금은 이 요청을 처리할 수 없습니다. 계속되면 운영자에게 요청 번호(X-Request-ID)를 알려 "
+	          "주십시오",
+	          "this request cannot be served now. If that goes on, tell the operator its X-Request-ID");
+	exchange_error(x, status, exchange_error_type(status), fault_kind_name(why->kind), NULL, &words);
+}
+
+void
 exchange_fault(struct exchange *x, const struct fault *why)
 {
 	const int status = exchange_status(why->kind);
 
-	exchange_error(x, status, exchange_error_type(status), fault_kind_name(why->kind), NULL, why);
+	if (status >= 500)
+		exchange_own_fault(x, status, "governance", why);
+	else
+		exchange_error(x, status, exchange_error_type(status), fault_kind_name(why->kind), NULL, why);
 }
 
 int

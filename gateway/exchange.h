@@ -140,7 +140,9 @@ void exchange_error(struct exchange *x, int status, const char *type, const char
 /* The same with further members of the error object, whole: "\"haechi\":{…}". */
 void exchange_error_with(struct exchange *x, int status, const char *type, const char *code,
                          const char *param, const struct fault *why, struct slice members);
-/* An error by the kind of the fault alone. */
+/* A fault of ours, 5xx: its words (paths, processes, what a library said) are the log's, the client gets the request id to ask with. */
+void exchange_own_fault(struct exchange *x, int status, const char *area, const struct fault *why);
+/* An error by the kind of the fault alone; 5xx as above. */
 void exchange_fault(struct exchange *x, const struct fault *why);
 /* The answer is this body, copied into the arena. */
 void exchange_body(struct exchange *x, int status, const char *content_type, struct slice body);

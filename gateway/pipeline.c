@@ -84,18 +84,18 @@ refuse(struct exchange *x)
 {
 	const int status = exchange_status(x->why.kind);
 
-	log_fault(LOG_LEVEL_ERROR, steps[x->step].name, "refused", &x->why);
 	forward_cancel(x);
 	x->outcome.status = OUTCOME_FAILED;
 	if (x->outcome.reason == NULL)
 		x->outcome.reason = fault_kind_name(x->why.kind);
 	if (!x->answer_begun) {
 		x->answer.header_count = 0;
-		exchange_error(x, status < 500 ? 503 : status, "server_error", fault_kind_name(x->why.kind),
-		               NULL, &x->why);
+		exchange_own_fault(x, status < 500 ? 503 : status, steps[x->step].name, &x->why);
 		label_headers(x);
-	} else if (x->answer.stream != NULL) {
-		stream_abort(x->answer.stream);
+	} else {
+		log_fault(LOG_LEVEL_ERROR, steps[x->step].name, "refused", &x->why);
+		if (x->answer.stream != NULL)
+			stream_abort(x->answer.stream);
 	}
 	return x->step < SETTLE && x->decision_state != EVIDENCE_NONE ? enter(x, SETTLE) : GO_ON;
 }
