@@ -19,7 +19,7 @@
 #include "schema/base/json.h"
 
 #define CONSTRAINT_DEPTH   40
-#define CONSTRAINT_THREADS 32
+#define CONSTRAINT_THREADS 128
 
 struct constraint;
 

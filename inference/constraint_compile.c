@@ -5,7 +5,7 @@
 #include "inference/constraint_inside.h"
 
 #define DEPTH_LIMIT        64
-#define ALTERNATIVES_LIMIT 64
+#define ALTERNATIVES_LIMIT 128
 
 static int compile(struct compiling *compiling, const json_t *schema, uint32_t *out, unsigned depth);
 
@@ -199,7 +199,7 @@ add_alternative(struct compiling *compiling, uint32_t at, uint32_t alternative)
 	if (node->nodes == NULL && (node->nodes = calloc(ALTERNATIVES_LIMIT, sizeof *node->nodes)) == NULL)
 		return fault_memory(compiling->why);
 	if (node->count == ALTERNATIVES_LIMIT)
-		return constraint_refuse(compiling, "anyOf > 64");
+		return constraint_refuse(compiling, "anyOf > 128");
 	node->nodes[node->count++] = alternative;
 	return 0;
 }

@@ -127,6 +127,12 @@ read_message(struct engine_request *request, const json_t *from, size_t index, b
 	}
 	if (strcmp(role, "developer") == 0 && !developer)
 		role = "system";
+	/* Only an assistant may have said nothing: it called tools. */
+	if (strcmp(role, "assistant") != 0 &&
+	    (json_object_get(from, "content") == NULL || json_is_null(json_object_get(from, "content")))) {
+		snprintf(param, sizeof param, "messages[%zu].content", index);
+		return engine_request_wrong(request, param, why);
+	}
 	if ((content = read_content(request, json_object_get(from, "content"), index, why)) == NULL)
 		return -1;
 	message = json_pack("{s:s, s:o}", "role", role, "content", content);

@@ -52,57 +52,81 @@ check_tools(struct engine_request *request, const json_t *tools, struct fault *w
 	return 0;
 }
 
-/* What the answer is kept to: the arguments of one tool, or {"name", "arguments"}. */
-static json_t *
-make_schema(struct engine_request *request, const json_t *function, const json_t *tools, bool loose)
+/* References within the parameters of a tool mean the parameters, wherever they come to stand. */
+static void
+move_references(json_t *value, const char *to)
 {
-	const char *key = request->tools == TOOL_STYLE_BARE ? "parameters" : "arguments";
-	json_t *arguments = NULL, *names;
+	const char *reference = json_get_string(value, "$ref"), *name;
+	json_t *inner;
+	size_t i;
 
-	if (function != NULL && !loose)
-		arguments = json_incref(json_object_get(function, "parameters"));
-	if (arguments == NULL)
-		arguments = json_pack("{s:s}", "type", "object");
-	if (request->forced != NULL)
-		return arguments;
-	names = json_array();
-	for (size_t i = 0; i < json_array_size(tools); i++) {
-		const json_t *one = json_object_get(json_array_get(tools, i), "function");
-
-		if (function == NULL || one == function)
-			json_array_append(names, json_object_get(one, "name"));
-	}
-	return json_pack("{s:s, s:{s:{s:o}, s:o}, s:[s, s], s:b}", "type", "object", "properties", "name",
-	                 "enum", names, key, arguments, "required", "name", key, "additionalProperties", 0);
+	if (reference != NULL && reference[0] == '#')
+		json_object_set_new(value, "$ref", json_sprintf("%s%s", to, reference + 1));
+	json_object_foreach(value, name, inner) move_references(inner, to);
+	json_array_foreach(value, i, inner) move_references(inner, to);
 }
 
-/* The call is begun for the model, and the rest kept to the tool's schema. */
+/* One way to call: {"name": …, "arguments": …}. */
+static json_t *
+one_call(const json_t *function, const char *key, size_t number, bool loose)
+{
+	const json_t *parameters = json_object_get(function, "parameters");
+	json_t *arguments =
+	    parameters != NULL && !loose ? json_deep_copy(parameters) : json_pack("{s:s}", "type", "object");
+	char place[64];
+
+	snprintf(place, sizeof place, "#/anyOf/%zu/properties/%s", number, key);
+	move_references(arguments, place);
+	return json_pack("{s:s, s:{s:{s:O}, s:o}, s:[s, s], s:b}", "type", "object", "properties", "name",
+	                 "const", json_object_get(function, "name"), key, arguments, "required", "name", key,
+	                 "additionalProperties", 0);
+}
+
+/* A schema beyond what we can keep to is an error where the client wants it kept to, else any object will do. */
+static int
+keepable(struct engine_request *request, const json_t *function, const json_t *schema, size_t number,
+         bool *loose, struct fault *why)
+{
+	struct constraint *trial = NULL;
+
+	*loose = schema != NULL && constraint_compile(&trial, schema, why) == -1;
+	constraint_free(trial);
+	if (!*loose || !json_is_true(json_object_get(function, "strict")))
+		return 0;
+	snprintf(request->param, sizeof request->param, "tools[%zu]", number);
+	return -1;
+}
+
+/* The call is begun for the model, and the rest kept to the schemas of the tools that may be called. */
 static int
 force(struct engine_request *request, const json_t *function, const json_t *tools, struct fault *why)
 {
-	struct constraint *trial = NULL;
-	const bool strict = json_is_true(json_object_get(function, "strict"));
+	const char *key = request->tools == TOOL_STYLE_BARE ? "parameters" : "arguments";
+	const bool alone = function != NULL || json_array_size(tools) == 1;
+	json_t *ways = json_array();
 
-	if (function == NULL && json_array_size(tools) == 1)
-		function = json_object_get(json_array_get(tools, 0), "function");
-	if (request->tools == TOOL_STYLE_FUNCTION && function != NULL)
-		request->forced = json_get_string(function, "name");
 	request->whole_call = request->constrained = true;
-	if ((request->made = make_schema(request, function, tools, false)) == NULL)
-		return fault_memory(why);
-	if (constraint_compile(&trial, request->made, why) == -1) {
-		if (strict) {
-			snprintf(request->param, sizeof request->param, "tools");
+	request->made = json_pack("{s:o}", "anyOf", ways);
+	for (size_t i = 0; i < json_array_size(tools) && request->made != NULL; i++) {
+		const json_t *one = json_object_get(json_array_get(tools, i), "function");
+		const json_t *parameters = json_object_get(one, "parameters");
+		bool loose;
+
+		if (function != NULL && one != function)
+			continue;
+		if (keepable(request, one, parameters, i, &loose, why) == -1)
 			return -1;
+		if (alone && request->tools == TOOL_STYLE_FUNCTION) { /* the name is said already */
+			request->forced = json_get_string(one, "name");
+			json_decref(request->made);
+			request->made = parameters != NULL && !loose ? json_deep_copy(parameters)
+			                                             : json_pack("{s:s}", "type", "object");
+			break;
 		}
-		/* A schema beyond what we can keep to: then any object, as without "strict". */
-		json_decref(request->made);
-		if ((request->made = make_schema(request, function, tools, true)) == NULL)
-			return fault_memory(why);
+		json_array_append_new(ways, one_call(one, key, json_array_size(ways), loose));
 	}
-	constraint_free(trial);
 	request->schema = request->made;
-	return 0;
+	return request->made != NULL ? 0 : fault_memory(why);
 }
 
 int

@@ -89,12 +89,13 @@ call_raise(struct run *run, const struct arguments *arguments)
 			if (mark && !theirs) {
 				memcpy(words + size, "…", 3);
 				size += 3;
-			} else if (!mark && text.data[i] >= 32 && text.data[i] < 127) {
+			} else if (!mark && text.data[i] >= 32 && text.data[i] != 127) {
 				words[size++] = (char)text.data[i];
 			}
 			theirs = mark;
 		}
 		words[size] = '\0';
+		words[utf8_cut(slice_string(words), size > 180 ? 180 : size)] = '\0';
 	}
 	return run_wrong(run, "모델의 대화 틀이 거절했습니다: %s", "the model's chat template refuses: %s",
 	                 words);

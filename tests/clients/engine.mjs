@@ -70,6 +70,20 @@ const tests = {
 		const runner = client.chat.completions.stream({ model, messages, temperature: 0, tools: [weather], tool_choice: "required", max_tokens: 200 });
 		assert.equal((await runner.finalMessage()).tool_calls[0].function.name, "get_weather");
 	},
+	async "whichever tool is called, its arguments fit its own schema; what cannot be kept to is told when it is strict"() {
+		const file = { type: "function", function: { name: "file", parameters: { type: "object", properties: { kind: { $ref: "#/$defs/kind" }, due: { type: "string", format: "date" } },
+			required: ["kind", "due"], additionalProperties: false, $defs: { kind: { enum: ["고충", "질의"] } } } } };
+		const beyond = { type: "function", function: { name: "beyond", parameters: { type: "object", properties: { a: { not: {} } } } } };
+		for (let seed = 0; seed < 6; seed++) {
+			const { choices } = await ask({ tools: [weather, file], tool_choice: "required", temperature: 2, seed, max_tokens: 200 });
+			const { name, arguments: text } = choices[0].message.tool_calls[0].function, given = JSON.parse(text);
+			if (name === "file") assert.ok(["고충", "질의"].includes(given.kind) && /^\d{4}-\d\d-\d\d$/.test(given.due), text);
+			else assert.ok(["서울", "부산"].includes(given.city) && Number.isInteger(given.days), text);
+		}
+		await ask({ tools: [weather, beyond], tool_choice: "required", max_tokens: 2 });
+		beyond.function.strict = true;
+		await refused(ask({ tools: [weather, beyond], tool_choice: "required" }), 400, "tools[1]");
+	},
 	async "a conversation with calls in it; tools not wanted; tools that are none"() {
 		const call = { id: "call_1", type: "function", function: { name: "get_weather", arguments: '{"city":"서울","days":1}' } };
 		const talk = [...messages, { role: "assistant", content: null, tool_calls: [call] }, { role: "tool", tool_call_id: "call_1", content: "맑음" }];
@@ -186,6 +200,7 @@ const tests = {
 		assert.equal((await refused(ask({ messages: [{ role: "user", content: "가나다 ".repeat(20000) }] }), 400, "messages")).code, "context_length_exceeded");
 		await refused(ask({ max_tokens: 0 }), 400, "max_tokens");
 		await refused(ask({ temperature: 3 }), 400, "temperature");
+		await refused(ask({ messages: [{ role: "user" }] }), 400, "messages[0].content");
 		await refused(ask({ modalities: ["audio"] }), 400, "modalities");
 		await refused(client.embeddings.create({ model, input: ["a", ""] }), 400, "input");
 		await refused(client.responses.create({ model, input: "a" }), 404);
