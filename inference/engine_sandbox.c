@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/landlock.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -26,7 +28,7 @@
 /* Everything that the first version knows; later ones are added where the kernel has them. */
 #define ALL_FILES ((LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1)
 
-/* Let `access` to what lies at or under `path`. A path that is not there needs no rule. */
+/* Let `access` to what lies at or under `path`. A path that is not there, or not for us, needs no rule. */
 static int
 allow(int rules, const char *path, uint64_t access, struct fault *why)
 {
@@ -34,7 +36,9 @@ allow(int rules, const char *path, uint64_t access, struct fault *why)
 	int result;
 
 	if ((rule.parent_fd = open(path, O_PATH | O_CLOEXEC)) == -1)
-		return errno == ENOENT ? 0 : fault_errno(why, "격리: %s", "confinement: %s", path);
+		return errno == ENOENT || errno == EACCES || errno == ENOTDIR
+		           ? 0
+		           : fault_errno(why, "격리: %s", "confinement: %s", path);
 	result = (int)syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
 	if (result == -1)
 		fault_errno(why, "격리: %s", "confinement: %s", path);
@@ -121,6 +125,60 @@ out:
 	return result;
 }
 
+/* ---- the network ------------------------------------------------------------------------------------------------- */
+
+static bool
+write_text(const char *path, const char *text)
+{
+	int file = open(path, O_WRONLY | O_CLOEXEC);
+	bool good = file != -1 && write(file, text, strlen(text)) == (ssize_t)strlen(text);
+
+	if (file != -1)
+		close(file);
+	return good;
+}
+
+/* Without privileges a network of one's own comes with users of one's own; what rights that gives are dropped. */
+static bool
+leave_as_user(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+	const unsigned user = geteuid(), group = getegid();
+	char map[64];
+
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNET) == -1)
+		return false;
+	snprintf(map, sizeof map, "%u %u 1", user, user);
+	write_text("/proc/self/uid_map", map);
+	write_text("/proc/self/setgroups", "deny");
+	snprintf(map, sizeof map, "%u %u 1", group, group);
+	write_text("/proc/self/gid_map", map);
+	syscall(SYS_capset, &header, none);
+	return true;
+}
+
+/* Somebody saw to it before: there is nothing but the loopback. */
+static bool
+only_loopback(void)
+{
+	FILE *devices = fopen("/proc/self/net/dev", "re");
+	char line[512];
+	unsigned count = 0, others = 0;
+
+	while (devices != NULL && fgets(line, sizeof line, devices) != NULL) {
+		const char *name = line + strspn(line, " ");
+
+		if (strchr(name, ':') == NULL) /* the two lines of heads have none */
+			continue;
+		count++;
+		others += strncmp(name, "lo:", 3) != 0;
+	}
+	if (devices != NULL)
+		fclose(devices);
+	return count > 0 && others == 0;
+}
+
 int
 engine_sandbox_files(struct engine_sandbox *out, const char *model, const char *listen, bool gpu,
                      struct fault *why)
@@ -129,10 +187,13 @@ engine_sandbox_files(struct engine_sandbox *out, const char *model, const char *
 
 	memset(out, 0, sizeof *out);
 	out->gpu = gpu;
+	/* A core would hold what people asked. */
+	if (setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}) == -1)
+		return fault_errno(why, "격리: RLIMIT_CORE", "confinement: RLIMIT_CORE");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
 		return fault_errno(why, "격리: no_new_privs", "confinement: no_new_privs");
 	if (strncmp(listen, "unix:", 5) == 0)
-		out->no_network = unshare(CLONE_NEWNET) == 0;
+		out->no_network = unshare(CLONE_NEWNET) == 0 || only_loopback() || (!gpu && leave_as_user());
 	version = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 	if (version < 1)
 		return 0;

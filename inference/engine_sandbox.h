@@ -1,8 +1,8 @@
 /*
  * engine_sandbox -- what the engine takes from itself: it parses hostile files and texts, and needs very little.
  *
- * Two stages. Before any thread and any file: no new privileges, no network but what listens (an empty network
- * namespace for a Unix socket, where the kernel lets us), and by Landlock only the model's folder, the cache of hashes
+ * Two stages. Before any thread and any file: no new privileges, no core, no network but what listens (an empty network
+ * namespace for a Unix socket; without privileges it comes with a user namespace, where the kernel lets us), and by Landlock only the model's folder, the cache of hashes
  * and the socket's folder. After loading: a seccomp filter for all threads that leaves memory, waiting, and talking
  * to who has connected; no file can be opened, no program run, no socket made, no memory made executable.
  */
@@ -15,7 +15,7 @@
 
 struct engine_sandbox {
 	int landlock;    /* version of the kernel's Landlock; 0: not there */
-	bool no_network; /* in an empty network namespace */
+	bool no_network; /* there is nothing but a loopback */
 	bool seccomp;
 	bool gpu;
 };

@@ -152,6 +152,30 @@ for connection in idle:
 check('and goes on when there are some', '"usage"' in everything(engine.ask(max_tokens=2)))
 engine.end()
 
+# ---- confinement: what the kernel says of the process -------------------------------------------------------------------
+nobody = {'user': 'nobody', 'group': 'nogroup', 'extra_groups': []} if os.geteuid() == 0 else {}
+os.chmod(folder, 0o777)
+shutil.copy(MODEL, folder + '/m.gguf')
+os.chmod(folder + '/m.gguf', 0o644)
+process = subprocess.Popen([os.path.abspath(ENGINE), 'serve', '--model', folder + '/m.gguf', '--listen', f'unix:{folder}/socket', '--require-confinement'],
+                           stderr=subprocess.PIPE, env={'HOME': '/root', 'PATH': '/bin'}, cwd='/', **nobody)
+log = ''
+while 'event=confined' not in log:
+    line = process.stderr.readline().decode()
+    assert line, log
+    log += line
+tasks = [open(f'/proc/{process.pid}/task/{task}/status').read() for task in os.listdir(f'/proc/{process.pid}/task')]
+check('all threads: a filter for calls, no new privileges, no rights', all(
+    re.search(r'Seccomp:\s+2', task) and re.search(r'NoNewPrivs:\s+1', task) and re.search(r'CapEff:\s+0+\n', task) for task in tasks), tasks)
+check('no core', re.search(r'core file size\s+0\s+0', open(f'/proc/{process.pid}/limits').read()))
+if subprocess.run(['unshare', '-Un', 'true'], stderr=subprocess.DEVNULL, **nobody).returncode == 0:
+    devices = open(f'/proc/{process.pid}/net/dev').read()
+    check('no network but a loopback that is down', 'no_network=1' in log and re.findall(r'^ *(\S+):', devices, re.M) == ['lo'], (log, devices))
+else:
+    print('skip  a network of its own: this kernel gives none to users')
+process.terminate()
+check('and it ends', process.wait(20) == 0)
+
 # ---- what the operator sees ---------------------------------------------------------------------------------------------
 def refused(*options):
     done = subprocess.run([ENGINE, *options], capture_output=True, timeout=20)
