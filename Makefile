@@ -89,7 +89,7 @@ $(B)/obj/%.o: %.c
 	$(if $(V),,@echo "  compile $<")
 	$(Q)$(CC) $(CFLAGS) $(CFLAGS_$(firstword $(subst /, ,$<))) -c -o $@ $<
 
-$(B)/obj/inference/forward_cuda.o: inference/forward_cuda.cu $(wildcard inference/*.cuh) inference/model.h
+$(B)/obj/inference/forward_cuda.o: inference/forward_cuda.cu $(wildcard inference/*.cuh) inference/model.h inference/quant.h
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  compile $<")
 	$(Q)$(NVCC) -std=c++20 -O2 -lineinfo $(CUDA_ARCH) -I. \
@@ -122,7 +122,7 @@ $(B)/tests/%: tests/unit/%.c $(LIBRARY)
 	$(Q)$(CC) $(CFLAGS) -o $@ $< $(LIBRARY) $(LDFLAGS) -lcmocka $(LDLIBS)
 
 # The GPU's graph on a processor: each kernel thread a context (tests/cuda/emulation.h).
-$(B)/obj/tests/forward_cuda_emulated.o: inference/forward_cuda.cu $(wildcard inference/*.cuh) inference/model.h \
+$(B)/obj/tests/forward_cuda_emulated.o: inference/forward_cuda.cu $(wildcard inference/*.cuh) inference/model.h inference/quant.h \
 		tests/cuda/emulation.h
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  compile $< (emulated)")
@@ -132,7 +132,7 @@ $(B)/obj/tests/forward_cuda_emulated.o: inference/forward_cuda.cu $(wildcard inf
 $(B)/tests/test_cuda_emulated: tests/cuda/test_cuda.c $(B)/obj/tests/forward_cuda_emulated.o $(LIBRARY)
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  link    $@")
-	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) -lcmocka $(LDLIBS) -lstdc++
+	$(Q)$(CC) $(CFLAGS) -o $@ $(filter %.c %.o %.a,$^) $(LDFLAGS) -lcmocka $(LDLIBS) -lstdc++
 
 $(B)/tests/test_cuda: tests/cuda/test_cuda.c $(LIBRARY)
 	@mkdir -p $(@D)

@@ -30,6 +30,7 @@ add_rows(struct generation *generation, struct step_row *rows)
 		    .position = (uint32_t)position,
 		    .pages = generation->pages,
 		    .wanted = generation->state == NULL && position + 1 == generation->count,
+		    .best = generation->state == NULL && generation_greedy(generation),
 		    .state = generation->state != NULL &&
 		             (!engine->model->shape.pool_last || position + 1 == generation->count),
 		};
@@ -92,7 +93,7 @@ plan_step(struct engine *engine)
 		generation->rows_now = generation->spoke;
 		speakers += generation->spoke;
 	}
-	plan_prompts(engine, speakers > 0 ? STEP_PROMPT_ROWS : STEP_ROWS);
+	plan_prompts(engine, speakers > 0 ? engine->kind->prompt_rows : engine->kind->step_rows);
 	for (unsigned speaking = 2; speaking-- > 0;)
 		for (size_t i = 0; i < engine->running_count; i++)
 			if (engine->running[i]->spoke == (speaking == 1)) {
@@ -142,10 +143,13 @@ use_step(struct engine *engine, bool speaking, size_t *at, const float **states)
 		if (generation->state != NULL) {
 			if (embed(generation, rows, states))
 				engine->running[i] = NULL;
-		} else if (generation->computed == generation->count &&
-		           generation_say(generation,
-		                          engine->logits + (*at)++ * engine->model->shape.vocabulary))
-			engine->running[i] = NULL;
+		} else if (generation->computed == generation->count) {
+			const size_t row = (*at)++;
+
+			if (generation_say(generation, engine->logits + row * engine->model->shape.vocabulary,
+			                   engine->best[row]))
+				engine->running[i] = NULL;
+		}
 	}
 }
 
@@ -171,6 +175,7 @@ run_step(struct engine *engine)
 	struct step step = {.rows = engine->rows,
 	                    .count = plan_step(engine),
 	                    .logits = engine->logits,
+	                    .best = engine->best,
 	                    .states = engine->states};
 	const float *states = engine->states;
 	size_t at = 0, kept = 0;

@@ -15,8 +15,6 @@
 #include "inference/shares.h"
 #include "inference/speech.h"
 
-#define STEP_ROWS        512 /* most rows of one step */
-#define STEP_PROMPT_ROWS 128 /* of prompts, while others are speaking: a step stays short for them */
 #define SLICE_TOKENS                                                                                         \
 	256 /* after so many of an answer, an agency that has nothing running may have its place */
 
@@ -86,12 +84,15 @@ struct engine {
 	size_t running_count;
 	struct step_row *rows;
 	float *logits, *states;
+	uint32_t *best;
 };
 
 /* All three on the engine's thread. The answer has ended: pages go back, the owner hears, the engine lets go. */
 void generation_finish(struct generation *generation, enum generation_end end);
-/* The next token of an answer from its logits, which are changed. true: that was its end. */
-bool generation_say(struct generation *generation, float *logits);
+/* Whether its next token is simply the most likely one: then its logits need not be there. */
+bool generation_greedy(const struct generation *generation);
+/* The next token of an answer: the best one, or from its logits, which are changed. true: that was its end. */
+bool generation_say(struct generation *generation, float *logits, uint32_t best);
 /* The thread: admits and computes until engine->over; then everything ends as cancelled. */
 void *engine_run(void *engine);
 

@@ -42,10 +42,11 @@ runner_refuse(const char *device, const struct model *model, struct fault *why)
 		                 "device '%s' does not compute attention in a latent (MLA) of architecture "
 		                 "'%s' yet: use cpu",
 		                 device, model->architecture);
-	if (model->shape.experts > 0)
+	if (model->shape.experts > 0 && model->shape.expert_groups > 1)
 		return fault_set(why, FAULT_UNSUPPORTED,
-		                 "장치 '%s'은(는) 전문가 혼합 모델을 아직 계산하지 못합니다: cpu를 쓰십시오",
-		                 "device '%s' does not compute mixtures of experts yet: use cpu", device);
+		                 "장치 '%s'은(는) 전문가를 묶음(%u개)으로 고르는 모델을 아직 계산하지 못합니다: cpu를 쓰십시오",
+		                 "device '%s' does not choose experts by groups (%u) yet: use cpu", device,
+		                 model->shape.expert_groups);
 	return 0;
 }
 

@@ -1,7 +1,6 @@
 /* An engine's opening and closing: the model, its hash, the device, the cache, the thread. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "inference/batch.h"
 #include "inference/weights.h"
@@ -48,13 +47,13 @@ load_progress(void *context, uint64_t hashed, uint64_t packed)
 		}
 }
 
-/* A quarter of the machine's memory at most, but never less than one whole context. */
+/* As much as the device has room for at most, but never less than one whole context. */
 static size_t
 choose_pages(const struct engine *engine, const struct runner_options *options)
 {
 	size_t one = (engine->context + CACHE_PAGE - 1) / CACHE_PAGE, wanted = one * engine->parallel;
 	size_t bytes = engine->kind->page_bytes(engine->model, options);
-	size_t memory = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE) / 4;
+	size_t memory = engine->kind->cache_room(engine->model);
 
 	if (wanted > memory / bytes)
 		wanted = memory / bytes;
@@ -65,13 +64,13 @@ static int
 open_device(struct engine *engine, const struct engine_options *options, struct fault *why)
 {
 	struct runner_options runner = {.threads = options->threads,
-	                                .rows = STEP_ROWS,
+	                                .rows = engine->kind->step_rows,
 	                                .context = engine->context,
 	                                .cache_bits = options->cache_bits,
 	                                .kernels = options->kernels};
 
-	if (runner.rows < engine->parallel + STEP_PROMPT_ROWS)
-		runner.rows = engine->parallel + STEP_PROMPT_ROWS;
+	if (runner.rows < engine->parallel + engine->kind->prompt_rows)
+		runner.rows = engine->parallel + engine->kind->prompt_rows;
 	runner.pages = engine->page_total = choose_pages(engine, &runner);
 	if (engine->kind->open(&engine->runner, engine->model, &runner, why) == -1)
 		return -1;
@@ -81,9 +80,10 @@ open_device(struct engine *engine, const struct engine_options *options, struct 
 	engine->running = calloc(engine->parallel, sizeof *engine->running);
 	engine->rows = calloc(runner.rows, sizeof *engine->rows);
 	engine->logits = malloc(engine->parallel * engine->model->shape.vocabulary * sizeof *engine->logits);
+	engine->best = malloc(engine->parallel * sizeof *engine->best);
 	engine->states = malloc(runner.rows * engine->model->shape.width * sizeof *engine->states);
 	if (engine->states == NULL || engine->pages == NULL || engine->running == NULL ||
-	    engine->rows == NULL || engine->logits == NULL)
+	    engine->rows == NULL || engine->logits == NULL || engine->best == NULL)
 		return fault_memory(why);
 	return 0;
 }
@@ -171,6 +171,7 @@ engine_close(struct engine *engine)
 	free(engine->running);
 	free(engine->rows);
 	free(engine->logits);
+	free(engine->best);
 	free(engine->states);
 	pthread_cond_destroy(&engine->wake);
 	pthread_mutex_destroy(&engine->lock);

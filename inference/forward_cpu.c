@@ -9,10 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "inference/crew.h"
 #include "inference/forward_cpu.h"
 #include "inference/quant.h"
+#include "inference/sampler.h"
 
 #define TINY_MODEL                                                                                           \
 	((uint64_t)12 << 20) /* weights below this stay in one core's cache: a second one only costs */
@@ -553,6 +555,12 @@ finish(struct piece *piece, const struct step *step)
 	if (shape->logit_scale != 1.0f)
 		for (size_t i = 0; i < wanted * shape->vocabulary; i++)
 			step->logits[i] *= shape->logit_scale;
+	for (size_t t = 0, at = 0; step->best != NULL && t < step->count; t++) {
+		if (step->rows[t].wanted && step->rows[t].best)
+			step->best[at] =
+			    sampler_greatest(step->logits + at * shape->vocabulary, shape->vocabulary);
+		at += step->rows[t].wanted;
+	}
 }
 
 static void
@@ -771,11 +779,22 @@ cpu_describe(const struct runner *runner)
 	return runner->description;
 }
 
+/* A quarter of the machine's memory. */
+static size_t
+cpu_cache_room(const struct model *model)
+{
+	(void)model;
+	return (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE) / 4;
+}
+
 const struct runner_kind runner_cpu = {
     .name = "cpu",
+    .step_rows = 512,
+    .prompt_rows = 128,
     .open = cpu_open,
     .forward = cpu_forward,
     .describe = cpu_describe,
     .page_bytes = runner_page_bytes,
+    .cache_room = cpu_cache_room,
     .close = cpu_close,
 };

@@ -258,7 +258,14 @@ fits(void *context, uint32_t token)
 }
 
 bool
-generation_say(struct generation *generation, float *logits)
+generation_greedy(const struct generation *generation)
+{
+	return generation->constraint == NULL && generation->logprobs < 0 &&
+	       sampler_greedy(generation->sampler);
+}
+
+bool
+generation_say(struct generation *generation, float *logits, uint32_t best)
 {
 	struct engine *engine = generation->engine;
 	const size_t vocabulary = engine->model->shape.vocabulary;
@@ -269,7 +276,9 @@ generation_say(struct generation *generation, float *logits)
 	        : NULL;
 	uint32_t token;
 
-	if (generation->logprobs >= 0) {
+	if (generation_greedy(generation)) {
+		token = best;
+	} else if (generation->logprobs >= 0) {
 		/* Probabilities are the model's own: before penalties and bias change the logits. */
 		float *copy = malloc(vocabulary * sizeof *copy);
 

@@ -4,7 +4,7 @@
 #ifndef HAECHI_INFERENCE_MEMORY_CUDA_CUH
 #define HAECHI_INFERENCE_MEMORY_CUDA_CUH
 
-#include "inference/kernel_cuda.cuh"
+#include "inference/product_cuda.cuh"
 
 /* Everything that was taken, to be given back together. */
 struct device_memory {
@@ -20,6 +20,12 @@ device_fault(struct fault *why, cudaError_t error, const char *what)
 	                 "GPU: %s: %s", what, cudaGetErrorString(error));
 }
 
+static double
+in_gib(size_t bytes)
+{
+	return (double)bytes / 1073741824.0;
+}
+
 static int
 take(struct device_memory *memory, void *out, size_t size, struct fault *why)
 {
@@ -30,9 +36,17 @@ take(struct device_memory *memory, void *out, size_t size, struct fault *why)
 		return fault_memory(why);
 	memory->all = grown;
 	if ((error = cudaMalloc(&one, size > 0 ? size : 1)) != cudaSuccess) {
-		fault_set(why, FAULT_MEMORY, "GPU 메모리 %zu바이트를 얻을 수 없습니다: %s",
-		          "cannot get %zu bytes of GPU memory: %s", size, cudaGetErrorString(error));
-		return -1;
+		size_t left = 0, all = 0;
+
+		if (error != cudaErrorMemoryAllocation)
+			return device_fault(why, error, "cudaMalloc");
+		cudaMemGetInfo(&left, &all);
+		return fault_set(why, FAULT_MEMORY,
+		                 "GPU 메모리가 모자랍니다: %.2f GiB가 더 필요한데 %.2f GiB 중 %.2f GiB가 남았습니다. "
+		                 "--parallel이나 --context를 줄이거나 --device cpu를 쓰십시오",
+		                 "not enough GPU memory: %.2f GiB more are needed, of %.2f GiB there are %.2f GiB left; "
+		                 "give less --parallel or --context, or use --device cpu",
+		                 in_gib(size), in_gib(all), in_gib(left));
 	}
 	memory->all[memory->count++] = one;
 	memcpy(out, &one, sizeof one);
@@ -74,24 +88,27 @@ split_blocks(const struct matrix *matrix, uint8_t *quants, uint16_t *scales, uin
 	}
 }
 
+/* Into memory that is there, unless `to` is NULL: then it is taken. */
 static int
-send_matrix(struct device_memory *memory, struct model *model, const struct matrix *matrix, struct planes *out, struct fault *why)
+send_matrix(struct device_memory *memory, struct model *model, const struct matrix *matrix, uint8_t *to,
+            struct planes *out, struct fault *why)
 {
 	const struct quant_kind *kind = quant_kind(matrix->type);
 	const bool whole = is_float(matrix->type) || matrix->type == QUANT_Q4_K || matrix->type == QUANT_Q5_K;
 	const size_t bytes = matrix->rows * matrix->row_size;
 	size_t blocks, kept, extra;
-	uint8_t *quants, *split;
+	uint8_t *split;
 	int result = -1;
 
+	if (to == NULL && take(memory, &to, bytes, why) == -1)
+		return -1;
 	out->type = matrix->type;
 	out->rows = matrix->rows;
 	out->columns = matrix->columns;
+	out->quants = to;
 	if (whole) {
-		if (take(memory, &quants, bytes, why) == -1 ||
-		    upload(memory, matrix->data, quants, bytes, why) == -1)
+		if (upload(memory, matrix->data, to, bytes, why) == -1)
 			return -1;
-		out->quants = quants;
 		model_forget(model, matrix);
 		return 0;
 	}
@@ -103,16 +120,64 @@ send_matrix(struct device_memory *memory, struct model *model, const struct matr
 		return fault_memory(why);
 	split_blocks(matrix, split, (uint16_t *)(void *)(split + blocks * (kept + extra)),
 	             (uint32_t *)(void *)(split + blocks * kept));
-	if (take(memory, &quants, bytes, why) == -1 || upload(memory, split, quants, bytes, why) == -1)
+	if (upload(memory, split, to, bytes, why) == -1)
 		goto out;
-	out->quants = quants;
-	out->high = extra > 0 ? (const uint32_t *)(const void *)(quants + blocks * kept) : NULL;
-	out->scales = (const uint16_t *)(const void *)(quants + blocks * (kept + extra));
+	out->high = extra > 0 ? (const uint32_t *)(const void *)(to + blocks * kept) : NULL;
+	out->scales = (const uint16_t *)(const void *)(to + blocks * (kept + extra));
 	model_forget(model, matrix);
 	result = 0;
 out:
 	free(split);
 	return result;
+}
+
+/* Matrices of the same columns; floats of one type lie behind one another there, so that one product makes all. */
+static int
+send_bundle(struct device_memory *memory, struct model *model, const struct matrix *const *matrices, uint32_t count,
+            struct bundle *out, struct fault *why)
+{
+	uint8_t *to = NULL;
+	size_t bytes = 0;
+
+	out->count = count;
+	out->rows = 0;
+	out->columns = matrices[0]->columns;
+	out->joined = is_float(matrices[0]->type);
+	for (uint32_t i = 0; i < count; i++) {
+		out->rows += matrices[i]->rows;
+		out->joined = out->joined && matrices[i]->type == matrices[0]->type;
+		bytes += matrices[i]->rows * matrices[i]->row_size;
+	}
+	if (out->joined && take(memory, &to, bytes, why) == -1)
+		return -1;
+	for (uint32_t i = 0; i < count; i++) {
+		if (send_matrix(memory, model, matrices[i], to, &out->parts[i], why) == -1)
+			return -1;
+		if (to != NULL)
+			to += matrices[i]->rows * matrices[i]->row_size;
+	}
+	return 0;
+}
+
+/* All experts' matrices lie behind one another in the file: they are one of more rows. */
+static int
+send_experts(struct device_memory *memory, struct model *model, const struct matrix *const *experts, uint32_t count,
+             uint32_t each, struct bundle *out, struct fault *why)
+{
+	out->count = count;
+	out->columns = experts[0]->columns;
+	out->rows = count * experts[0]->rows;
+	for (uint32_t i = 0; i < count; i++) {
+		struct matrix all = *experts[i];
+
+		if ((uint64_t)all.rows * each > UINT32_MAX)
+			return fault_set(why, FAULT_UNSUPPORTED, "전문가 %u명의 행 %u개는 GPU에 너무 많습니다",
+			                 "%u experts of %u rows are too many for a GPU", each, all.rows);
+		all.rows *= each;
+		if (send_matrix(memory, model, &all, NULL, &out->parts[i], why) == -1)
+			return -1;
+	}
+	return 0;
 }
 
 static int

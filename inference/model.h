@@ -105,14 +105,17 @@ struct step_row {
 	uint32_t token, position;
 	const uint32_t *pages; /* of its sequence: page number of positions 0-63, 64-127, ... */
 	bool wanted;           /* give logits for this row */
+	bool best;             /* of these only the most likely token matters */
 	bool state;            /* give its last hidden state */
 };
 
 struct step {
 	const struct step_row *rows;
 	size_t count;
-	float *logits; /* out: one vocabulary for each wanted row, in order; or NULL */
-	float *states; /* out: one normalised hidden state for each row with `state`; or NULL */
+	float *
+	    logits; /* out: one vocabulary for each wanted row, in order; or NULL. With `best` it may stay as it was */
+	uint32_t *best; /* out: for each wanted row the first token of the greatest logit; or NULL */
+	float *states;  /* out: one normalised hidden state for each row with `state`; or NULL */
 };
 
 struct runner_options {
@@ -128,7 +131,9 @@ struct runner_options {
 struct runner; /* the device's own: repacked weights, cache, scratch */
 
 struct runner_kind {
-	const char *name; /* "cpu" */
+	const char *name;   /* "cpu" */
+	size_t step_rows;   /* more in one step bring no more tokens a second */
+	size_t prompt_rows; /* of prompts, while others are speaking: a step stays short for them */
 	int (*open)(struct runner **out, struct model *model, const struct runner_options *options,
 	            struct fault *why);
 	/* Compute the rows, after which their keys and values are in the cache. One thread at a time. */
@@ -136,6 +141,8 @@ struct runner_kind {
 	/* "avx512-vnni, 2 threads": for people. */
 	const char *(*describe)(const struct runner *runner);
 	size_t (*page_bytes)(const struct model *model, const struct runner_options *options);
+	/* Bytes that the cache may take beside this model; 0: not even a little. */
+	size_t (*cache_room)(const struct model *model);
 	void (*close)(struct runner *runner);
 };
 

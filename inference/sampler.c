@@ -123,8 +123,8 @@ adjust(const struct sampler *sampler, float *logits, size_t count)
 			logits[sampling->bias[i].token] += sampling->bias[i].bias;
 }
 
-static uint32_t
-greatest(const float *logits, size_t count)
+uint32_t
+sampler_greatest(const float *logits, size_t count)
 {
 	uint32_t best = 0;
 
@@ -132,6 +132,15 @@ greatest(const float *logits, size_t count)
 		if (logits[i] > logits[best])
 			best = i;
 	return best;
+}
+
+bool
+sampler_greedy(const struct sampler *sampler)
+{
+	const struct sampling *sampling = &sampler->sampling;
+
+	return (sampling->temperature < 1e-5f || sampling->top_k == 1) && sampling->presence == 0 &&
+	       sampling->frequency == 0 && sampling->repetition == 1 && sampling->bias_count == 0;
 }
 
 /* Greater weight first; equal ones by token, so that the order is one. */
@@ -197,7 +206,7 @@ sampler_pick(struct sampler *sampler, float *logits, size_t count, sampler_allow
 	double total = 0, sum = 0, aim;
 
 	adjust(sampler, logits, count);
-	best = greatest(logits, count);
+	best = sampler_greatest(logits, count);
 	if (allowed != NULL && !allowed(context, best)) {
 		best = best_allowed(logits, count, allowed, context);
 		if (best == UINT32_MAX)
@@ -250,7 +259,7 @@ float
 sampler_logprobs(const float *logits, size_t count, uint32_t token, struct token_probability *best,
                  size_t top)
 {
-	float most = logits[greatest(logits, count)];
+	float most = logits[sampler_greatest(logits, count)];
 	double sum = 0;
 	float whole;
 	size_t kept = 0;

@@ -39,6 +39,11 @@ typedef bool sampler_allowed(void *context, uint32_t token);
 uint32_t sampler_pick(struct sampler *sampler, float *logits, size_t count, sampler_allowed *allowed,
                       void *context);
 
+/* Whether only the best of the model's own logits matters. */
+bool sampler_greedy(const struct sampler *sampler);
+/* The first of the greatest. */
+uint32_t sampler_greatest(const float *logits, size_t count);
+
 /* The token is in the prompt; said in the answer. */
 void sampler_prompt(struct sampler *sampler, uint32_t token);
 void sampler_accept(struct sampler *sampler, uint32_t token);

@@ -20,6 +20,8 @@
 #define __device__
 #define __host__
 #define __shared__ static
+#define __grid_constant__
+#define __launch_bounds__(...)
 
 struct dim3 {
 	unsigned x, y, z;
@@ -174,8 +176,8 @@ emulated_launch(dim3 grid, dim3 block, size_t shared, const std::function<void()
 	}
 }
 
-#define LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                                               \
-	emulated_launch(grid, block, shared_bytes, [=]() { kernel(__VA_ARGS__); })
+#define LAUNCH(kernel, grid, block, shared_bytes, runner, ...)                                               \
+	((void)(runner), emulated_launch(grid, block, shared_bytes, [=]() { kernel(__VA_ARGS__); }))
 #define SHARED_MEMORY(type, name) type *name = (type *)(void *)emulated.shared
 
 /* ---- numbers ---------------------------------------------------------------------------------------------------- */
@@ -236,80 +238,39 @@ __dp4a(int a, int b, int sum)
 	return sum;
 }
 
-/* ---- tensor cores: every lane holds the whole tile, the first one stores -------------------------------------------- */
+/* ---- tensor cores: lanes lay down what they hold of both sides, then each takes its four sums ------------------------- */
 
-namespace wmma
-{
-enum { matrix_a, matrix_b, accumulator };
-enum { row_major, col_major };
-enum layout_t { mem_row_major, mem_col_major };
-
-template <int use, int m, int n, int k, typename T, int layout = row_major> struct fragment {
-	float at[16][16];
-};
-
-template <int use, typename T, int layout>
+/* m16n8k16: rows[0], [2] of row lane / 4, [1], [3] of the row 8 below; columns 2 (lane % 4) on, in [2], [3] 8 further. */
 static inline void
-load_matrix_sync(fragment<use, 16, 16, 16, T, layout> &out, const __half *from, unsigned stride)
+emulated_tile(float upper[2], float lower[2], const uint32_t rows[4], uint32_t first, uint32_t second)
 {
-	for (unsigned i = 0; i < 16; i++)
-		for (unsigned j = 0; j < 16; j++)
-			out.at[i][j] =
-			    __half2float(layout == row_major ? from[i * stride + j] : from[j * stride + i]);
-}
+	static float laid[EMULATED_THREADS][6][2];
+	const unsigned lane = emulated.current % 32, warp = emulated.current - lane;
+	const uint32_t mine[6] = {rows[0], rows[1], rows[2], rows[3], first, second};
 
-template <typename F>
-static inline void
-load_matrix_sync(F &out, const float *from, unsigned stride, layout_t)
-{
-	for (unsigned i = 0; i < 16; i++)
-		memcpy(out.at[i], from + i * stride, sizeof out.at[i]);
+	for (unsigned i = 0; i < 12; i++)
+		laid[emulated.current][i / 2][i % 2] = half_to_float((uint16_t)(mine[i / 2] >> i % 2 * 16));
 	__syncwarp();
-}
+	for (unsigned at = 0; at < 2; at++)
+		for (unsigned e = 0; e < 2; e++) {
+			float sum = 0;
 
-template <typename F>
-static inline void
-fill_fragment(F &out, float value)
-{
-	for (unsigned i = 0; i < 256; i++)
-		out.at[i / 16][i % 16] = value;
-}
-
-template <typename D, typename A, typename B>
-static inline void
-mma_sync(D &out, const A &a, const B &b, const D &c)
-{
-	if (emulated.current % 32 != 0)
-		return;
-	for (unsigned i = 0; i < 16; i++)
-		for (unsigned j = 0; j < 16; j++) {
-			float sum = c.at[i][j];
-
-			for (unsigned k = 0; k < 16; k++)
-				sum += a.at[i][k] * b.at[k][j];
-			out.at[i][j] = sum;
+			for (unsigned t = 0; t < 4; t++)
+				for (unsigned k = 0; k < 4; k++)
+					sum += laid[warp + lane / 4 * 4 + t][at + k / 2 * 2][k % 2] *
+					       laid[warp + (2 * (lane % 4) + e) * 4 + t][4 + k / 2][k % 2];
+			(at == 0 ? upper : lower)[e] += sum;
 		}
-}
-
-template <typename F>
-static inline void
-store_matrix_sync(float *to, const F &from, unsigned stride, layout_t)
-{
-	__syncwarp();
-	for (unsigned i = 0; emulated.current % 32 == 0 && i < 16; i++)
-		memcpy(to + i * stride, from.at[i], sizeof from.at[i]);
 	__syncwarp();
 }
-} // namespace wmma
 
 /* ---- the runtime ------------------------------------------------------------------------------------------------ */
 
 typedef int cudaError_t;
 typedef void *cudaStream_t, *cudaGraph_t, *cudaGraphExec_t;
-enum { cudaSuccess = 0, cudaErrorMemoryAllocation = 2, cudaErrorNotSupported = 801 };
+enum { cudaSuccess = 0, cudaErrorMemoryAllocation = 2, cudaErrorInsufficientDriver = 35, cudaErrorNotSupported = 801 };
 enum { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2 };
 enum { cudaStreamNonBlocking = 1, cudaStreamCaptureModeThreadLocal = 1 };
-enum { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
 struct cudaDeviceProp {
 	char name[256];
 	int major, minor, multiProcessorCount;
@@ -391,11 +352,22 @@ cudaStreamDestroy(cudaStream_t)
 {
 	return cudaSuccess;
 }
-template <typename F>
 static inline cudaError_t
-cudaFuncSetAttribute(F, int, int)
+cudaMemGetInfo(size_t *left, size_t *all)
 {
+	*left = *all = (size_t)1 << 34;
 	return cudaSuccess;
+}
+static inline cudaError_t
+cudaDriverGetVersion(int *version)
+{
+	*version = 13000;
+	return cudaSuccess;
+}
+static inline cudaError_t
+cudaRuntimeGetVersion(int *version)
+{
+	return cudaDriverGetVersion(version);
 }
 static inline cudaError_t
 cudaStreamBeginCapture(cudaStream_t, int)
