@@ -5,8 +5,9 @@ float64, where each head's keys and values are made of the latent, as the engine
 Models of random weights in both layouts of files (attn_kv_b; attn_k_b and attn_v_b), with queries made at once or by way of
 a short vector, with experts (softmax, sigmoid, groups, shared ones) and without, with YaRN and without, in every type.
 F32: logits within 1e-3 and the same greedy tokens, whatever the batch. Other types: a mean error of the ten best logits
-within LIMITS, measured as 1.25 times another engine's on such models; the same best token where the gap is over 1. What
-is not known is refused by name. Skipped visibly where numpy, or the generator and the oracle of $HAECHI_SHARED (or
+within LIMITS, measured as 1.25 times llama.cpp's on such models; the same best token where the gap is over 1. Where
+LLAMA_PEER names a program that asks llama.cpp (engine_peer.sh), it must take every file, agree on F32 within 1e-3 and make
+the same greedy tokens, and its error on the same model is the limit. What is not known is refused by name. Skipped visibly where numpy, or the generator and the oracle of $HAECHI_SHARED (or
 ../shared), are absent. Usage: engine_latent.py ENGINE [SEED [KEEP]] (KEEP: a folder that the files stay in)
 """
 import json, math, os, random, struct, subprocess, sys, tempfile
@@ -285,9 +286,27 @@ REFUSED = [{'rope.scaling.type': 'linear', 'rope.scaling.factor': 4.0}, {'rope.s
             'rope.scaling.type': 'yarn', 'rope.scaling.factor': 4.0, 'rope.scaling.yarn_log_multiplier': 0.1}]
 
 
+def beside(peer, path, o, ids, lines, greedy):
+    """what is wrong beside llama.cpp, and our error as a part of its own"""
+    ask = lambda *force: subprocess.run([peer, 'logits', path, ','.join(map(str, ids)), '8', '10', *force],
+                                        capture_output=True, text=True)
+    out = ask(','.join(map(str, greedy)))
+    if out.returncode:
+        return 'llama.cpp refuses it: ' + out.stderr.strip()[-200:], 0
+    theirs = [json.loads(line) for line in out.stdout.splitlines()][:-1]
+    exact = forward(path, [line['token'] for line in theirs])
+    error = lambda all: float(np.mean([abs(exact[line['pos']][i] - v) for line in all for i, v in line['top']]))
+    ratio, mine = error(lines) / error(theirs), [line['top'][0][0] for line in lines]
+    if o['type'] != 'f32' or o['enter'] is not None:
+        return 'an error over 1.25 of llama.cpp' if ratio > 1.25 else '', ratio
+    apart = max(abs(dict(a['top'])[i] - v) for a, b in zip(lines, theirs) for i, v in b['top'] if i in dict(a['top']))
+    other = any(m != b['top'][0][0] and b['top'][0][1] - b['top'][1][1] > 1e-4 for m, b in zip(mine, theirs))
+    return 'llama.cpp is %.1e away' % apart if apart > 1e-3 else 'another token than llama.cpp' if other else '', ratio
+
+
 def main():
     engine, seed = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 1
-    rng, failures, count = random.Random(seed), 0, 0
+    rng, failures, count, peer = random.Random(seed), 0, 0, os.environ.get('LLAMA_PEER')
     with tempfile.TemporaryDirectory() as folder:
         folder = sys.argv[3] if len(sys.argv) > 3 else folder
         for count, o in enumerate(cases(rng), 1):
@@ -302,7 +321,8 @@ def main():
                     failures += 1
                     print('FAIL', label, *extra, out.stderr.strip()[:300])
                     continue
-                lines = [json.loads(line) for line in out.stdout.splitlines()][:-1]
+                lines = [json.loads(line) for line in out.stdout.splitlines()]
+                greedy = lines.pop()['greedy']
                 exact = forward(path, [line['token'] for line in lines])
                 errors = [abs(exact[line['pos']][i] - v) for line in lines for i, v in line['top']]
                 crossed = max(exact[line['pos']].max() - exact[line['pos']][line['top'][0][0]] for line in lines)
@@ -310,10 +330,13 @@ def main():
                 limit = 1e-3 if o['enter'] is None else 2e-2
                 bad = max(errors) >= limit or crossed > limit / 10 if o['type'] == 'f32' else \
                     np.mean(errors) > LIMITS[o['type']] * max(1, exact.std() / 4.2) or crossed > 1
+                other = ''
+                if peer and not extra and not o['after']:  # no other engine knows A.X K1's norm
+                    wrong, ratio = beside(peer, path, o, ids, lines, greedy)
+                    other, bad = ' %.2f of llama.cpp' % ratio + (': ' + wrong if wrong else ''), bool(wrong)
                 failures += bad
-                print('%s%-12s %-22s mean %.1e max %.1e crossed %.2f  %s' % (
-                    'FAIL ' if bad else '', o['type'], ' '.join(extra), np.mean(errors), max(errors), crossed, label[:180]),
-                    flush=True)
+                print('%s%-12s %-22s mean %.1e max %.1e crossed %.2f%s  %s' % ('FAIL ' if bad else '', o['type'],
+                      ' '.join(extra), np.mean(errors), max(errors), crossed, other, label[:180]), flush=True)
         for keys in REFUSED:
             path = os.path.join(folder, 'refused.gguf')
             make(path, {**BASE, **LARGE, 'gating': 0 if 'expert_gating_func' in keys else 2, 'groups': None, 'keys': keys}, seed)

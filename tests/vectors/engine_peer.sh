@@ -17,3 +17,4 @@ export LLAMA_PEER=$PWD/$BUILD/llama_peer LD_LIBRARY_PATH=$LLAMA_CPP${LD_LIBRARY_
 seed=${SEED:-$(date +%s)}
 $python tests/vectors/engine_tokens.py "$engine" "$seed" "${TEXTS:-300}"
 $python tests/vectors/engine_seeds.py "$engine" "$seed" "${MODELS:-24}"
+$python tests/vectors/engine_latent.py "$engine" "$seed"
