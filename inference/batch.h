@@ -47,6 +47,8 @@ struct generation {
 	float *state;                  /* of one that is only embedded: the sum so far */
 	struct constraint *constraint; /* NULL mostly */
 	struct constraint_state *said, *tried; /* what of it has been said; with a token that is tried */
+	bool begins[256];                      /* the bytes that may come next */
+	size_t plain;                          /* characters that may come next, if they are plain */
 	int logprobs;
 
 	/* both sides, under the lock */
@@ -85,6 +87,7 @@ struct engine {
 	struct step_row *rows;
 	float *logits, *states;
 	uint32_t *best;
+	uint8_t *plain; /* of each token: its characters, if all are plain; else 0. NULL until it is needed */
 };
 
 /* All three on the engine's thread. The answer has ended: pages go back, the owner hears, the engine lets go. */

@@ -321,6 +321,19 @@ constraint_feed(struct constraint_state *state, struct slice bytes)
 	return true;
 }
 
+size_t
+constraint_plain(const struct constraint_state *state)
+{
+	const struct constraint_thread *thread = &state->threads[0];
+	const struct constraint_frame *frame = thread->depth > 0 ? &thread->frames[thread->depth - 1] : NULL;
+	const struct node *node = frame != NULL ? constraint_node(state, frame) : NULL;
+
+	if (state->count != 1 || node == NULL || frame->phase != PHASE_TEXT || frame->detail != 0 ||
+	    node->pattern != NULL)
+		return 0;
+	return node->most - frame->count;
+}
+
 static bool
 thread_complete(const struct constraint_state *state, const struct constraint_thread *thread)
 {

@@ -61,6 +61,8 @@ void constraint_begin(struct constraint_state *state, const struct constraint *c
 void constraint_copy(struct constraint_state *to, const struct constraint_state *from);
 /* false: these bytes may not come now, and *state is as good as lost. */
 bool constraint_feed(struct constraint_state *state, struct slice bytes);
+/* How many characters may come next, whichever they are but for quotes, backslashes and control characters. */
+size_t constraint_plain(const struct constraint_state *state);
 /* Nothing more is needed. */
 bool constraint_complete(const struct constraint_state *state);
 /* Nothing more may come. */

@@ -173,6 +173,7 @@ engine_close(struct engine *engine)
 	free(engine->logits);
 	free(engine->best);
 	free(engine->states);
+	free(engine->plain);
 	pthread_cond_destroy(&engine->wake);
 	pthread_mutex_destroy(&engine->lock);
 	free(engine);

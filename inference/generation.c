@@ -124,7 +124,8 @@ generation_submit(struct engine *engine, const struct generation_request *reques
 		                 "the queue is full: %zu requests would come first", ahead);
 	}
 	generation->share = share;
-	generation->salt = shares_salt(&engine->shares, share, request->agency != NULL ? request->agency : "");
+	generation->salt =
+	    shares_salt(&engine->shares, share, request->agency != NULL ? request->agency : "");
 	shares_come(&engine->shares, share);
 	generation->constraint = request->constraint;
 	if (generation->constraint != NULL)
@@ -238,6 +239,43 @@ report(struct generation *generation, uint32_t token, const float *logits, size_
 	slot->logprob = sampler_logprobs(logits, vocabulary, token, slot->best, slot->best_count);
 }
 
+/* Of a token that is whole characters, none a quote, a backslash or a control character: how many. Else 0. */
+static uint8_t
+plain_characters(struct slice bytes)
+{
+	unsigned count = 0;
+
+	while (bytes.size > 0) {
+		uint32_t code;
+		const size_t size = utf8_next(bytes, &code);
+
+		if (size == 0 || code < 32 || code == '"' || code == '\\' || ++count > UINT8_MAX)
+			return 0;
+		bytes = slice_of(bytes.data + size, bytes.size - size);
+	}
+	return (uint8_t)count;
+}
+
+/* Once before the tokens of a vocabulary are tried: what can be said of many of them at once. */
+static void
+prepare(struct generation *generation)
+{
+	struct engine *engine = generation->engine;
+	const struct tokenizer *tokenizer = engine->model->tokenizer;
+	const size_t vocabulary = engine->model->shape.vocabulary;
+
+	if (engine->plain == NULL && (engine->plain = calloc(vocabulary, 1)) != NULL)
+		for (uint32_t token = 0; token < vocabulary; token++)
+			engine->plain[token] = plain_characters(tokenizer_bytes(tokenizer, token));
+	generation->plain = constraint_plain(generation->said);
+	for (unsigned byte = 0; byte < 256; byte++) {
+		const uint8_t one = (uint8_t)byte;
+
+		constraint_copy(generation->tried, generation->said);
+		generation->begins[byte] = constraint_feed(generation->tried, slice_of(&one, 1));
+	}
+}
+
 /* Whether a token may come next in an answer that is kept to a schema, or to a least length. */
 static bool
 fits(void *context, uint32_t token)
@@ -251,8 +289,12 @@ fits(void *context, uint32_t token)
 		       generation->count - generation->prompt_count >= generation->least;
 	if (tokenizer_ends(tokenizer, token))
 		return constraint_complete(generation->said);
-	if (tokenizer_kind(tokenizer, token) == TOKEN_CONTROL || bytes.size == 0)
+	if (tokenizer_kind(tokenizer, token) == TOKEN_CONTROL || bytes.size == 0 ||
+	    !generation->begins[bytes.data[0]])
 		return false;
+	if (generation->engine->plain != NULL && generation->engine->plain[token] != 0 &&
+	    generation->engine->plain[token] <= generation->plain)
+		return true;
 	constraint_copy(generation->tried, generation->said);
 	return constraint_feed(generation->tried, bytes);
 }
@@ -260,7 +302,7 @@ fits(void *context, uint32_t token)
 bool
 generation_greedy(const struct generation *generation)
 {
-	return generation->constraint == NULL && generation->logprobs < 0 &&
+	return generation->constraint == NULL && generation->logprobs < 0 && generation->least == 0 &&
 	       sampler_greedy(generation->sampler);
 }
 
@@ -276,6 +318,8 @@ generation_say(struct generation *generation, float *logits, uint32_t best)
 	        : NULL;
 	uint32_t token;
 
+	if (generation->constraint != NULL)
+		prepare(generation);
 	if (generation_greedy(generation)) {
 		token = best;
 	} else if (generation->logprobs >= 0) {

@@ -129,52 +129,52 @@ plain_values_are_kept_to_what_is_said_of_them(void **state)
 	static const struct {
 		const char *schema, *good, *bad; /* JSON; a '|' between them */
 	} cases[] = {
-	    {"{\"type\":\"number\"}",	                                                          "-0.5|1e99|0",                              "\"|01|1e999|-."                        },
-	    {"{\"type\":\"integer\",\"minimum\":7,\"maximum\":123}",                                   "7|99|123",                                 "6 |0|124|1000|-"                       },
-	    {"{\"type\":\"integer\",\"minimum\":-5,\"exclusiveMaximum\":0}",                           "-5|-1",                                    "-6|1|-0 "                              },
-	    {"{\"type\":\"integer\",\"multipleOf\":1000,\"minimum\":1,\"maximum\":20000}",             "1000|20000",
-	     "0|999 |21"	                                                                                                                                                           },
-	    {"{\"type\":\"number\",\"minimum\":-0.35,\"maximum\":0.12}",                               "-0.35|0.12|0.119|-0.3|0",
-	     "0.13|-0.36|1|-1"	                                                                                                                                                     },
-	    {"{\"type\":\"number\",\"multipleOf\":0.01,\"minimum\":0}",                                "10.25|3|0.1",                              "0.001|1e|-1"                           },
-	    {"{\"type\":\"string\",\"minLength\":2,\"maxLength\":3}",                                  "\"가나\"|\"가나다\"|\"a\\n\\u00e9\"",
-	     "\"가\"|\"가나다라"	                                                                                                                                              },
+	    {"{\"type\":\"number\"}",	                                                                             "-0.5|1e99|0",                                 "\"|01|1e999|-."                        },
+	    {"{\"type\":\"integer\",\"minimum\":7,\"maximum\":123}",                                                      "7|99|123",                                    "6 |0|124|1000|-"                       },
+	    {"{\"type\":\"integer\",\"minimum\":-5,\"exclusiveMaximum\":0}",                                              "-5|-1",                                       "-6|1|-0 "                              },
+	    {"{\"type\":\"integer\",\"multipleOf\":1000,\"minimum\":1,\"maximum\":20000}",                                "1000|20000",
+	     "0|999 |21"	                                                                                                                                                                                 },
+	    {"{\"type\":\"number\",\"minimum\":-0.35,\"maximum\":0.12}",                                                  "-0.35|0.12|0.119|-0.3|0",
+	     "0.13|-0.36|1|-1"	                                                                                                                                                                           },
+	    {"{\"type\":\"number\",\"multipleOf\":0.01,\"minimum\":0}",                                                   "10.25|3|0.1",                                 "0.001|1e|-1"                           },
+	    {"{\"type\":\"string\",\"minLength\":2,\"maxLength\":3}",                                                     "\"가나\"|\"가나다\"|\"a\\n\\u00e9\"",
+	     "\"가\"|\"가나다라"	                                                                                                                                                                    },
 	    {"{\"type\":\"string\",\"pattern\":\"^01[016-9]-\\\\d{3,4}-\\\\d{4}$\"}",
-	     "\"010-1234-5678\"|\"016-123-4567\"",	                                                                                         "\"012|\"010-12345|\"010-1234-567\"|\"x"},
-	    {"{\"type\":\"string\",\"pattern\":\"^[가-힣]+$\",\"maxLength\":3}",                     "\"가나다\"|\"힣\"",
-	     "\"a|\"가나다라|\"\"|\"ㄱ|\"\\u"	                                                                                                                                 },
-	    {"{\"type\":\"string\",\"pattern\":\"제\\\\d+조\"}",                                     "\"제31조\"|\"법 제2조에\"",          "\"제조\""                            },
-	    {"{\"type\":\"string\",\"pattern\":\"^(?:a|b$|^c)\"}",                                     "\"ax\"|\"b\"|\"cz\"",                      "\"bx|\"d"                              },
-	    {"{\"type\":\"string\",\"format\":\"date\"}",                                              "\"2026-01-22\"|\"2024-02-29\"",
-	     "\"2026-13|\"2025-02-29|\"2026-04-31|\"26-"	                                                                                                                           },
-	    {"{\"type\":\"string\",\"format\":\"date\",\"pattern\":\"^2026-\"}",                       "\"2026-12-31\"",
-	     "\"2025|\"2026-1-"	                                                                                                                                                    },
+	     "\"010-1234-5678\"|\"016-123-4567\"",	                                                                                                               "\"012|\"010-12345|\"010-1234-567\"|\"x"},
+	    {"{\"type\":\"string\",\"pattern\":\"^[가-힣]+$\",\"maxLength\":3}",                                        "\"가나다\"|\"힣\"",
+	     "\"a|\"가나다라|\"\"|\"ㄱ|\"\\u"	                                                                                                                                                       },
+	    {"{\"type\":\"string\",\"pattern\":\"제\\\\d+조\"}",                                                        "\"제31조\"|\"법 제2조에\"",             "\"제조\""                            },
+	    {"{\"type\":\"string\",\"pattern\":\"^(?:a|b$|^c)\"}",                                                        "\"ax\"|\"b\"|\"cz\"",                         "\"bx|\"d"                              },
+	    {"{\"type\":\"string\",\"format\":\"date\"}",	                                                         "\"2026-01-22\"|\"2024-02-29\"",
+	     "\"2026-13|\"2025-02-29|\"2026-04-31|\"26-"	                                                                                                                                                 },
+	    {"{\"type\":\"string\",\"format\":\"date\",\"pattern\":\"^2026-\"}",                                          "\"2026-12-31\"",
+	     "\"2025|\"2026-1-"	                                                                                                                                                                          },
 	    {"{\"enum\":[\"가\",\"가나\",1,12,[1,{\"a\":2}],true]}",
-	     "\"가\"|\"가나\"|1|12|[1,{\"a\":2}]|true",	                                                                                 "\"나|2|13|[2|f"                       },
-	    {"{\"type\":[\"string\",\"null\"],\"maxLength\":1}",                                       "null|\"a\"",                               "\"ab|1"                                },
-	    {"{\"type\":\"string\",\"enum\":[\"a\",1,\"bb\"],\"maxLength\":9}",                        "\"a\"|\"bb\"",                             "1"                                     },
-	    {"{\"const\":{\"가\":[1]}}",	                                                      "{\"가\":[1]}",                            "{\"나|{ "                             },
+	     "\"가\"|\"가나\"|1|12|[1,{\"a\":2}]|true",	                                                                                                       "\"나|2|13|[2|f"                       },
+	    {"{\"type\":[\"string\",\"null\"],\"maxLength\":1}",                                                          "null|\"a\"",                                  "\"ab|1"                                },
+	    {"{\"type\":\"string\",\"enum\":[\"a\",1,\"bb\"],\"maxLength\":9}",                                           "\"a\"|\"bb\"",                                "1"                                     },
+	    {"{\"const\":{\"가\":[1]}}",	                                                                         "{\"가\":[1]}",                               "{\"나|{ "                             },
 	    {"{\"type\":\"array\",\"items\":{\"enum\":[1,2,12]},\"uniqueItems\":true,\"minItems\":2}",
-	     "[1,2]|[12,1,2]",	                                                                                                             "[1]|[1,1,|[2,2]"                       },
+	     "[1,2]|[12,1,2]",	                                                                                                                                   "[1]|[1,1,|[2,2]"                       },
 	    {"{\"type\":\"array\",\"prefixItems\":[{\"type\":\"integer\"},{\"type\":\"boolean\"}],\"items\":"
-	     "false}",	                                                                                 "[]|[1]|[1,true]",	                                                                                                                     "[true|[1,true,"	                                                   },
+	     "false}",	                                                                               "[]|[1]|[1,true]",                             "[true|[1,true,"                        },
 	    {"{\"anyOf\":[{\"type\":\"object\",\"properties\":{\"a\":{\"const\":1}},\"required\":[\"a\"]},{"
 	     "\"type\":\"object\","
-	     "\"properties\":{\"a\":{\"const\":2},\"b\":{\"type\":\"null\"}},\"required\":[\"a\",\"b\"]}]}",	                                                                                "{\"a\":1}|{\"a\":2,\"b\":null}",	                                                                                                                           "{\"a\":1,|{\"a\":2}|{\"a\":3"	                                                                        },
+	     "\"properties\":{\"a\":{\"const\":2},\"b\":{\"type\":\"null\"}},\"required\":[\"a\",\"b\"]}]}", "{\"a\":1}|{\"a\":2,\"b\":null}",              "{\"a\":1,|{\"a\":2}|{\"a\":3"          },
 	    {"{\"oneOf\":[{\"type\":\"object\",\"properties\":{\"k\":{\"const\":\"x\"}},\"required\":[\"k\"]}"
 	     ",{\"type\":\"object\","
-	     "\"properties\":{\"k\":{\"const\":\"xy\"}},\"required\":[\"k\"]}]}",	                                                  "{\"k\":\"x\"}|{\"k\":\"xy\"}","{\"k\":\"y"},
+	     "\"properties\":{\"k\":{\"const\":\"xy\"}},\"required\":[\"k\"]}]}",	                    "{\"k\":\"x\"}|{\"k\":\"xy\"}",                "{\"k\":\"y"                            },
 	    {"{\"allOf\":[{\"properties\":{\"a\":{\"type\":\"integer\"}},\"required\":[\"a\"]},{"
 	     "\"properties\":{\"b\":{\"const\":1}},"
-	     "\"required\":[\"b\"]}]}", "{\"a\":5,\"b\":1}",	                                                      "{\"a\":5}|{\"b"	                                                                                                                                                                   },
+	     "\"required\":[\"b\"]}]}",	                                                              "{\"a\":5,\"b\":1}",                           "{\"a\":5}|{\"b"                        },
 	    {"{\"type\":\"object\",\"properties\":{\"a\":{\"const\":1},\"b\":{\"const\":2},\"c\":{\"const\":"
-	     "3}},\"required\":[\"b\"]}",	                                                        "{\"b\":2}|{\"a\":1,\"b\":2,\"c\":3}",	                                                                               "{\"c|{\"b\":2,\"a|{}|{\"a\":1}"                                                 },
+	     "3}},\"required\":[\"b\"]}",	                                                            "{\"b\":2}|{\"a\":1,\"b\":2,\"c\":3}",         "{\"c|{\"b\":2,\"a|{}|{\"a\":1}"        },
 	    {"{\"type\":\"object\",\"properties\":{\"a\":{\"const\":1}},\"required\":[\"a\"],"
 	     "\"additionalProperties\":{\"type\":"
-	     "\"boolean\"}}",	                                                                                 "{\"a\":1}|{\"a\":1,\"x\":true,\"ab\":false}",	                                                                                                  "{\"x|{\"a\":1,\"x\":1|{\"a\":1,\"a\":"                                             },
+	     "\"boolean\"}}",	                                                                        "{\"a\":1}|{\"a\":1,\"x\":true,\"ab\":false}", "{\"x|{\"a\":1,\"x\":1|{\"a\":1,\"a\":" },
 	    {"{\"$ref\":\"#/$defs/n~1m\",\"$defs\":{\"n/"
 	     "m\":{\"type\":\"object\",\"properties\":{\"next\":{\"$ref\":\"#/$defs/n~1m\","
-	     "\"description\":\"x\"}}}}}",	                                                                                "{}|{\"next\":{\"next\":{}}}",	                                                                                                                           "{\"next\":1|["	                                                                                                                                                       },
+	     "\"description\":\"x\"}}}}}",	                                                           "{}|{\"next\":{\"next\":{}}}",                 "{\"next\":1|["                         },
 	};
 
 	(void)state;
@@ -190,6 +190,35 @@ plain_values_are_kept_to_what_is_said_of_them(void **state)
 					         bad ? "let through" : "did not let through", text);
 			free(texts);
 		}
+		constraint_free(constraint);
+	}
+}
+
+static void
+plain_characters_need_not_be_tried(void **state)
+{
+	static const struct {
+		const char *schema, *said;
+		size_t room;
+	} cases[] = {
+	    {"{\"type\":\"string\"}",                                  "\"가",    SIZE_MAX - 1},
+	    {"{\"type\":\"string\"}",                                  "\"\\",     0           },
+	    {"{\"type\":\"string\"}",                                  "\"\xea",   0           },
+	    {"{\"type\":\"string\"}",                                  "",         0           },
+	    {"{\"type\":\"string\",\"maxLength\":5}",                  "\"가나", 3           },
+	    {"{\"type\":\"string\",\"pattern\":\"a\"}",                "\"a",      0           },
+	    {"{\"anyOf\":[{\"type\":\"string\"},{\"const\":\"ab\"}]}", "\"a",      0           },
+	    {"{\"type\":\"object\"}",                                  "{\"a",     0           },
+	};
+	static struct constraint_state now;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct constraint *constraint = compiled(cases[i].schema);
+
+		constraint_begin(&now, constraint);
+		assert_true(constraint_feed(&now, slice_string(cases[i].said)));
+		assert_true(constraint_plain(&now) == cases[i].room);
 		constraint_free(constraint);
 	}
 }
@@ -214,7 +243,7 @@ what_is_not_supported_is_named_with_its_place(void **state)
 	    {"{\"type\":\"object\",\"patternProperties\":{}}",                                     "'patternProperties'", "at $",
 	     FAULT_UNSUPPORTED	                                                                                                                               },
 	    {"{\"type\":\"array\",\"items\":{\"type\":\"string\"},\"uniqueItems\":true}",          "'uniqueItems'",
-	     "at $",	                                                                                                                  FAULT_UNSUPPORTED},
+	     "at $",	                                                                                                                        FAULT_UNSUPPORTED},
 	    {"{\"$ref\":\"#/nowhere\"}",	                                                   "'$ref'",              "at $",                   FAULT_UNSUPPORTED},
 	    {"{\"type\":\"date\"}",	                                                        "'type'",              "at $",                   FAULT_UNSUPPORTED},
 	    {"{\"type\":\"string\",\"minLength\":3,\"maxLength\":2}",                              "no value",            "at $",                   FAULT_INVALID    },
@@ -307,6 +336,7 @@ main(void)
 	    cmocka_unit_test(any_object_is_json),
 	    cmocka_unit_test(schemas_are_kept),
 	    cmocka_unit_test(plain_values_are_kept_to_what_is_said_of_them),
+	    cmocka_unit_test(plain_characters_need_not_be_tried),
 	    cmocka_unit_test(what_is_not_supported_is_named_with_its_place),
 	    cmocka_unit_test(no_beginning_leads_nowhere),
 	};
