@@ -325,6 +325,16 @@ gather_facts(const struct job *job, struct engine *engine, struct facts *facts)
 	/* Of an embedding that is not the head too, a token reads one row. */
 	if (model->embedding.data != model->head.data)
 		facts->read -= (double)model->embedding.rows * (double)model->embedding.row_size;
+	/* And of experts those that it chose. */
+	for (uint32_t i = 0; model->shape.experts > 0 && i < model->shape.layers; i++) {
+		const struct mixture *mixture = model->layers[i].mixture;
+
+		if (mixture != NULL)
+			facts->read -= (double)(model->shape.experts - model->shape.experts_used) *
+			               ((double)mixture->gate->rows * (double)mixture->gate->row_size +
+			                (double)mixture->up->rows * (double)mixture->up->row_size +
+			                (double)mixture->down->rows * (double)mixture->down->row_size);
+	}
 	engine_counters(engine, &counters);
 	facts->cache = (double)counters.pages * (double)runner_page_bytes(model, &runner);
 }

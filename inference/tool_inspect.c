@@ -60,13 +60,15 @@ print_json(const struct model *model)
 		                    json_pack("{s:I,s:I}", "tensors", (json_int_t)types[i].tensors, "bytes",
 		                              (json_int_t)types[i].bytes));
 	object = json_pack(
-	    "{s:s,s:s,s:s,s:s,s:I,s:I,s:{s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i},s:{s:s,s:s,s:b},s:b,s:o}", "id",
-	    model->name, "architecture", model->architecture, "license", model->license, "weights_sha256",
-	    model->sha256, "parameters", (json_int_t)model->parameters, "weight_bytes",
+	    "{s:s,s:s,s:s,s:s,s:I,s:I,s:{s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i},s:{s:s,s:s,s:b},s:"
+	    "b,s:o}",
+	    "id", model->name, "architecture", model->architecture, "license", model->license,
+	    "weights_sha256", model->sha256, "parameters", (json_int_t)model->parameters, "weight_bytes",
 	    (json_int_t)model->weight_bytes, "shape", "layers", (int)shape->layers, "width",
 	    (int)shape->width, "ffn", (int)shape->ffn, "heads", (int)shape->heads, "kv_heads",
 	    (int)shape->kv_heads, "head_size", (int)shape->head_size, "vocabulary", (int)shape->vocabulary,
-	    "context", (int)shape->context, "window", (int)shape->window, "tokenizer", "model",
+	    "context", (int)shape->context, "window", (int)shape->window, "latent", (int)shape->latent,
+	    "experts", (int)shape->experts, "experts_used", (int)shape->experts_used, "tokenizer", "model",
 	    tokenizer_model(model->tokenizer), "pre", tokenizer_pre(model->tokenizer), "adds_bos",
 	    (int)tokenizer_adds_bos(model->tokenizer), "chat_template", (int)(model->chat_template.size > 0),
 	    "types", by_type);
@@ -117,6 +119,15 @@ print_table(const struct model *model)
 	printf("%u, FFN %u\n", shape->width, shape->ffn);
 	print_label("헤드", "heads");
 	printf("%u, KV %u, x %u\n", shape->heads, shape->kv_heads, shape->head_size);
+	if (shape->latent > 0) {
+		print_label("잠재", "latent");
+		printf("%u + %u\n", shape->latent, shape->rotated);
+	}
+	if (shape->experts > 0) {
+		print_label("전문가", "experts");
+		printf("%u 중 %u (%u of %u), FFN %u\n", shape->experts, shape->experts_used,
+		       shape->experts_used, shape->experts, shape->expert_ffn);
+	}
 	print_label("문맥", "context");
 	printf("%u 토큰 (tokens)\n", shape->context);
 	print_label("토크나이저", "tokenizer");
