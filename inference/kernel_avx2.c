@@ -1,4 +1,4 @@
-/* Kernels for AVX2 with FMA and half-precision loads (Haswell, Zen and later): vectors of sixteen lanes in two halves. */
+/* Kernels for AVX2 with FMA and half-precision loads (Haswell, Zen and later). */
 #include "inference/kernel.h"
 
 #if defined(__x86_64__)
@@ -6,123 +6,71 @@
 
 #define TARGET        __attribute__((target("avx2,fma,f16c")))
 #define KERNEL(name)  name##_avx2
+#define LANES         8
 #define TILE_ROWS     2
-#define TILE_TOKENS   2
-#define PACKED_GROUPS 1
+#define TILE_TOKENS   6
 #define PACKED_TOKENS 2
 #define PREFETCH      2048
 #define U8_BIAS       false
 
 #include "inference/kernel_vectors.h"
 
-union halves {
-	v16 f;
-	v16i i;
-	v64u u;
-	__m256 single[2];
-	__m256i integer[2];
-};
-
 INLINE void
-load_half16(const void *from, v16 *out)
+load_halves(const void *from, vf *out)
 {
-	union halves both;
-
-	both.single[0] = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i_u *)from));
-	both.single[1] = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i_u *)from + 1));
-	*out = both.f;
+	*out = (vf)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i_u *)from));
 }
 
-/* Sixteen bytes as numbers. */
+/* Eight bytes as numbers. */
 INLINE void
-widen_bytes(const void *from, v16i *out)
+widen_bytes(const void *from, vi *out)
 {
-	union halves both;
-
-	UNROLL
-	for (int half = 0; half < 2; half++)
-		both.integer[half] = _mm256_cvtepu8_epi32(
-		    _mm_loadl_epi64((const __m128i_u *)(const void *)((const uint8_t *)from + 8 * half)));
-	*out = both.i;
+	*out = (vi)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i_u *)from));
 }
 
-/* Sixteen pairs of bytes, signed or not, as pairs of words. */
+/* Eight pairs of bytes, signed or not, as pairs of words. */
 INLINE void
-widen_pairs(const void *from, bool negative, v16i *out)
+widen_pairs(const void *from, bool negative, vi *out)
 {
-	union halves both;
+	__m128i bytes = _mm_loadu_si128((const __m128i_u *)from);
 
-	UNROLL
-	for (int half = 0; half < 2; half++) {
-		__m128i bytes = _mm_loadu_si128((const __m128i_u *)from + half);
-
-		both.integer[half] = negative ? _mm256_cvtepi8_epi16(bytes) : _mm256_cvtepu8_epi16(bytes);
-	}
-	*out = both.i;
+	*out = (vi)(negative ? _mm256_cvtepi8_epi16(bytes) : _mm256_cvtepu8_epi16(bytes));
 }
 
 INLINE void
-dot_pairs(v16i *acc, const v16i *w, int32_t x)
+dot_pairs(vi *acc, const vi *w, int32_t x)
 {
-	union halves sum = {.i = *acc}, weights = {.i = *w};
-
-	UNROLL
-	for (int half = 0; half < 2; half++)
-		sum.integer[half] = _mm256_add_epi32(
-		    sum.integer[half], _mm256_madd_epi16(weights.integer[half], _mm256_set1_epi32(x)));
-	*acc = sum.i;
+	*acc += (vi)_mm256_madd_epi16((__m256i)*w, _mm256_set1_epi32(x));
 }
 
 INLINE void
-dot_u7(v16i *acc, const v64u *w, int32_t x)
+dot_u7(vi *acc, const vb *w, int32_t x)
 {
-	union halves sum = {.i = *acc}, weights = {.u = *w};
-	__m256i four = _mm256_set1_epi32(x), ones = _mm256_set1_epi16(1);
+	__m256i words = _mm256_maddubs_epi16((__m256i)*w, _mm256_set1_epi32(x));
 
-	UNROLL
-	for (int half = 0; half < 2; half++)
-		sum.integer[half] = _mm256_add_epi32(
-		    sum.integer[half],
-		    _mm256_madd_epi16(_mm256_maddubs_epi16(weights.integer[half], four), ones));
-	*acc = sum.i;
+	*acc += (vi)_mm256_madd_epi16(words, _mm256_set1_epi16(1));
 }
 
 /* maddubs saturates at 16 bits: the weight's sign moves over to x, so that products stay within 128 * 127. */
 INLINE void
-dot_u8(v16i *acc, const v64u *w, int32_t x)
+dot_u8(vi *acc, const vb *w, int32_t x)
 {
-	union halves sum = {.i = *acc}, weights = {.u = *w ^ 0x80};
-	__m256i four = _mm256_set1_epi32(x), ones = _mm256_set1_epi16(1);
+	__m256i weights = (__m256i)(*w ^ 0x80), four = _mm256_sign_epi8(_mm256_set1_epi32(x), weights);
+	__m256i words = _mm256_maddubs_epi16(_mm256_abs_epi8(weights), four);
 
-	UNROLL
-	for (int half = 0; half < 2; half++) {
-		__m256i size = _mm256_abs_epi8(weights.integer[half]);
-
-		sum.integer[half] = _mm256_add_epi32(
-		    sum.integer[half],
-		    _mm256_madd_epi16(
-		        _mm256_maddubs_epi16(size, _mm256_sign_epi8(four, weights.integer[half])), ones));
-	}
-	*acc = sum.i;
+	*acc += (vi)_mm256_madd_epi16(words, _mm256_set1_epi16(1));
 }
 
 INLINE void
-store_half16(void *to, const v16 *value)
+store_halves(void *to, const vf *value)
 {
-	union halves both = {.f = *value};
-
-	_mm_storeu_si128((__m128i_u *)to, _mm256_cvtps_ph(both.single[0], _MM_FROUND_TO_NEAREST_INT));
-	_mm_storeu_si128((__m128i_u *)to + 1, _mm256_cvtps_ph(both.single[1], _MM_FROUND_TO_NEAREST_INT));
+	_mm_storeu_si128((__m128i_u *)to, _mm256_cvtps_ph((__m256)*value, _MM_FROUND_TO_NEAREST_INT));
 }
 
 INLINE void
-round16(const v16 *value, v16i *out)
+round_lanes(const vf *value, vi *out)
 {
-	union halves both = {.f = *value};
-
-	both.integer[0] = _mm256_cvtps_epi32(both.single[0]);
-	both.integer[1] = _mm256_cvtps_epi32(both.single[1]);
-	*out = both.i;
+	*out = (vi)_mm256_cvtps_epi32((__m256)*value);
 }
 
 #include "inference/kernel_body.h"

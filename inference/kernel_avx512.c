@@ -6,9 +6,9 @@
 
 #define TARGET        __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,fma,f16c")))
 #define KERNEL(name)  name##_avx512
+#define LANES         16
 #define TILE_ROWS     4
 #define TILE_TOKENS   6
-#define PACKED_GROUPS 2
 #define PACKED_TOKENS 4
 #define PREFETCH      4096
 #define U8_BIAS       true
@@ -16,51 +16,51 @@
 #include "inference/kernel_vectors.h"
 
 INLINE void
-load_half16(const void *from, v16 *out)
+load_halves(const void *from, vf *out)
 {
-	*out = (v16)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i_u *)from));
+	*out = (vf)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i_u *)from));
 }
 
 /* Sixteen bytes as numbers. */
 INLINE void
-widen_bytes(const void *from, v16i *out)
+widen_bytes(const void *from, vi *out)
 {
-	*out = (v16i)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i_u *)from));
+	*out = (vi)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i_u *)from));
 }
 
 /* Sixteen pairs of bytes, signed or not, as pairs of words. */
 INLINE void
-widen_pairs(const void *from, bool negative, v16i *out)
+widen_pairs(const void *from, bool negative, vi *out)
 {
 	__m256i bytes = _mm256_loadu_si256((const __m256i_u *)from);
 
-	*out = (v16i)(negative ? _mm512_cvtepi8_epi16(bytes) : _mm512_cvtepu8_epi16(bytes));
+	*out = (vi)(negative ? _mm512_cvtepi8_epi16(bytes) : _mm512_cvtepu8_epi16(bytes));
 }
 
 INLINE void
-dot_pairs(v16i *acc, const v16i *w, int32_t x)
+dot_pairs(vi *acc, const vi *w, int32_t x)
 {
-	*acc = (v16i)_mm512_dpwssd_epi32((__m512i)*acc, (__m512i)*w, _mm512_set1_epi32(x));
+	*acc = (vi)_mm512_dpwssd_epi32((__m512i)*acc, (__m512i)*w, _mm512_set1_epi32(x));
 }
 
 INLINE void
-dot_u8(v16i *acc, const v64u *w, int32_t x)
+dot_u8(vi *acc, const vb *w, int32_t x)
 {
-	*acc = (v16i)_mm512_dpbusd_epi32((__m512i)*acc, (__m512i)*w, _mm512_set1_epi32(x));
+	*acc = (vi)_mm512_dpbusd_epi32((__m512i)*acc, (__m512i)*w, _mm512_set1_epi32(x));
 }
 
 #define dot_u7 dot_u8
 
 INLINE void
-store_half16(void *to, const v16 *value)
+store_halves(void *to, const vf *value)
 {
 	_mm256_storeu_si256((__m256i_u *)to, _mm512_cvtps_ph((__m512)*value, _MM_FROUND_TO_NEAREST_INT));
 }
 
 INLINE void
-round16(const v16 *value, v16i *out)
+round_lanes(const vf *value, vi *out)
 {
-	*out = (v16i)_mm512_cvtps_epi32((__m512)*value);
+	*out = (vi)_mm512_cvtps_epi32((__m512)*value);
 }
 
 #include "inference/kernel_body.h"

@@ -1,8 +1,8 @@
 /*
- * kernel_body -- the kernels once, in vectors of sixteen lanes, for every instruction set that includes this file.
+ * kernel_body -- the kernels once, in vectors of LANES lanes, for every instruction set that includes this file.
  *
- * The includer defines KERNEL(name), TARGET (a function attribute or nothing), TILE_ROWS and TILE_TOKENS (how many
- * sums fit its registers), load_half16(from, out), store_half16(to, value), round16(value, out) (to the nearest whole
+ * The includer defines KERNEL(name), TARGET (a function attribute or nothing), LANES (16, or 8), TILE_ROWS and
+ * TILE_TOKENS (how many sums fit its registers), load_halves(from, out), store_halves(to, value), round_lanes(value, out) (to the nearest whole
  * number, even ones of two), and for packed weights also widen_bytes, widen_pairs, dot_pairs, dot_u7 and dot_u8:
  * per 32-bit lane, acc + the dot product of four unsigned bytes w (below 128; any) with four signed bytes x.
  * dot_u8 takes bytes offset by 128, and U8_BIAS says whether the sum must begin at minus 128 times the sum of x.
@@ -19,15 +19,15 @@
 #define FLOAT_PREFETCH 4096
 
 INLINE void
-exponential(v16 *x)
+exponential(vf *x)
 {
 	const float rounder = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer */
-	v16 n, r, p;
-	v16i whole;
+	vf n, r, p;
+	vi whole;
 
 	r = *x;
-	r = SELECT(r < -87.0f, (v16){0} - 87.0f, r);
-	r = SELECT(r > 88.0f, (v16){0} + 88.0f, r);
+	r = SELECT(r < -87.0f, (vf){0} - 87.0f, r);
+	r = SELECT(r > 88.0f, (vf){0} + 88.0f, r);
 	n = (r * 1.44269504088896341f + rounder) - rounder;
 	r = r - n * 0.693359375f;
 	r = r - n * -2.12194440e-4f;
@@ -37,16 +37,20 @@ exponential(v16 *x)
 	p = p * r + 1.6666665459e-1f;
 	p = p * r + 5.0000001201e-1f;
 	p = p * (r * r) + r + 1.0f;
-	whole = (__builtin_convertvector(n, v16i) + 127) << 23;
-	*x = p * (v16)whole;
+	whole = (__builtin_convertvector(n, vi) + 127) << 23;
+	*x = p * (vf)whole;
 }
 
-/* The sum of sixteen lanes: halves are added to one another, down to one. */
+/* The sum of all lanes: halves are added to one another, down to one. */
 INLINE float
-sum_lanes(const v16 *x)
+sum_lanes(const vf *x)
 {
+#if LANES == 16
 	v8 eight = __builtin_shufflevector(*x, *x, 0, 1, 2, 3, 4, 5, 6, 7) +
 	           __builtin_shufflevector(*x, *x, 8, 9, 10, 11, 12, 13, 14, 15);
+#else
+	v8 eight = *x;
+#endif
 	v4 four = __builtin_shufflevector(eight, eight, 0, 1, 2, 3) +
 	          __builtin_shufflevector(eight, eight, 4, 5, 6, 7);
 
@@ -55,10 +59,14 @@ sum_lanes(const v16 *x)
 }
 
 INLINE int32_t
-sum_whole(const v16i *x)
+sum_whole(const vi *x)
 {
+#if LANES == 16
 	v8i eight = __builtin_shufflevector(*x, *x, 0, 1, 2, 3, 4, 5, 6, 7) +
 	            __builtin_shufflevector(*x, *x, 8, 9, 10, 11, 12, 13, 14, 15);
+#else
+	v8i eight = *x;
+#endif
 	v4i four = __builtin_shufflevector(eight, eight, 0, 1, 2, 3) +
 	           __builtin_shufflevector(eight, eight, 4, 5, 6, 7);
 
@@ -68,12 +76,16 @@ sum_whole(const v16i *x)
 
 /* Of lanes that are not below zero, whose bits are ordered as they are. */
 INLINE float
-most_of_lanes(const v16 *x)
+most_of_lanes(const vf *x)
 {
-	v16i bits = (v16i)*x;
+	vi bits = (vi)*x;
+#if LANES == 16
 	v8i low = __builtin_shufflevector(bits, bits, 0, 1, 2, 3, 4, 5, 6, 7);
 	v8i high = __builtin_shufflevector(bits, bits, 8, 9, 10, 11, 12, 13, 14, 15);
 	v8i eight = ((low > high) & low) | (~(low > high) & high);
+#else
+	v8i eight = bits;
+#endif
 	v4i left = __builtin_shufflevector(eight, eight, 0, 1, 2, 3);
 	v4i right = __builtin_shufflevector(eight, eight, 4, 5, 6, 7);
 	v4i four = ((left > right) & left) | (~(left > right) & right);
@@ -89,12 +101,12 @@ most_of_lanes(const v16 *x)
 static TARGET void
 KERNEL(rms_norm)(float *out, const float *in, const float *weight, size_t size, float epsilon)
 {
-	v16 sums = {0};
+	vf sums = {0};
 	float sum, factor;
 	size_t i;
 
-	for (i = 0; i + 16 <= size; i += 16) {
-		v16 x = LOAD(v16, in + i);
+	for (i = 0; i + LANES <= size; i += LANES) {
+		vf x = LOAD(vf, in + i);
 
 		sums += x * x;
 	}
@@ -129,11 +141,11 @@ INLINE void
 quantise_blocks(const struct activations *in, size_t token, size_t first, const size_t together)
 {
 	const float *values = in->values + token * in->columns + first * 32;
-	v16 top = {0};
+	vf top = {0};
 	float most, scale, inverse;
 
-	for (size_t i = 0; i < together * 32; i += 16) {
-		v16 x = LOAD(v16, values + i);
+	for (size_t i = 0; i < together * 32; i += LANES) {
+		vf x = LOAD(vf, values + i);
 
 		x = SELECT(x < 0, -x, x);
 		top = SELECT(top > x, top, x);
@@ -146,17 +158,17 @@ quantise_blocks(const struct activations *in, size_t token, size_t first, const 
 		scale = inverse > 0 ? 1.0f / inverse : 0.0f;
 	for (size_t b = 0; b < together; b++) {
 		const size_t at = activations_at(in, token, first + b);
-		int32_t sum[2];
+		int32_t sum[2] = {0, 0};
 
-		for (unsigned half = 0; half < 2; half++) {
-			v16 x = LOAD(v16, values + b * 32 + 16 * half) * inverse;
-			v16i whole;
-			v16s bytes;
+		for (unsigned i = 0; i < 32; i += LANES) {
+			vf x = LOAD(vf, values + b * 32 + i) * inverse;
+			vi whole;
+			vq bytes;
 
-			round16(&x, &whole);
-			bytes = __builtin_convertvector(whole, v16s);
-			memcpy(in->quants + at * 32 + 16 * half, &bytes, 16);
-			sum[half] = sum_whole(&whole);
+			round_lanes(&x, &whole);
+			bytes = __builtin_convertvector(whole, vq);
+			memcpy(in->quants + at * 32 + i, &bytes, sizeof bytes);
+			sum[i / 16] += sum_whole(&whole);
 		}
 		in->scales[at] = scale;
 		in->minus32[at] = -(sum[0] + sum[1]);
@@ -182,11 +194,11 @@ KERNEL(silu_multiply)(float *gate, const float *up, size_t size)
 {
 	size_t i;
 
-	for (i = 0; i + 16 <= size; i += 16) {
-		v16 g = LOAD(v16, gate + i), e = -g, result;
+	for (i = 0; i + LANES <= size; i += LANES) {
+		vf g = LOAD(vf, gate + i), e = -g, result;
 
 		exponential(&e);
-		result = g / (e + 1.0f) * LOAD(v16, up + i);
+		result = g / (e + 1.0f) * LOAD(vf, up + i);
 		memcpy(gate + i, &result, sizeof result);
 	}
 	for (; i < size; i++)
@@ -198,44 +210,44 @@ KERNEL(halve)(uint16_t *out, const float *in, size_t size)
 {
 	size_t i;
 
-	for (i = 0; i + 16 <= size; i += 16) {
-		v16 x = LOAD(v16, in + i);
+	for (i = 0; i + LANES <= size; i += LANES) {
+		vf x = LOAD(vf, in + i);
 
-		store_half16(out + i, &x);
+		store_halves(out + i, &x);
 	}
 	for (; i < size; i++)
 		out[i] = float_to_half(in[i]);
 }
 
-/* Sixteen weights of a float type as numbers. */
+/* Weights of a float type as numbers. */
 INLINE void
-load_weights(uint32_t type, const uint8_t *from, v16 *out)
+load_weights(uint32_t type, const uint8_t *from, vf *out)
 {
 	if (type == QUANT_F32) {
 		memcpy(out, from, sizeof *out);
 	} else if (type == QUANT_F16) {
-		load_half16(from, out);
+		load_halves(from, out);
 	} else {
-		v16h half = LOAD(v16h, from);
-		v16i wide = __builtin_convertvector(half, v16i) << 16;
+		vh half = LOAD(vh, from);
+		vi wide = __builtin_convertvector(half, vi) << 16;
 
-		*out = (v16)wide;
+		*out = (vf)wide;
 	}
 }
 
 /*
  * R rows by T tokens of a matrix of floats, kept row by row: columns [from, to), added to what is there unless from
- * is 0. Sixteen partial sums for each row and token, whatever R and T.
+ * is 0. LANES partial sums for each row and token, whatever R and T.
  */
 INLINE void
 float_tile(uint32_t type, const struct matrix *matrix, const struct activations *in, size_t row, size_t token,
            size_t from, size_t to, float *out, size_t stride, const size_t R, const size_t T)
 {
 	const size_t unit = type == QUANT_F32 ? 4 : 2;
-	const size_t columns = matrix->columns, whole = from + (to - from) / 16 * 16;
+	const size_t columns = matrix->columns, whole = from + (to - from) / LANES * LANES;
 	const uint8_t *weights[8];
 	const float *x[8];
-	v16 sums[8][8];
+	vf sums[8][8];
 
 	UNROLL
 	for (size_t r = 0; r < R; r++) {
@@ -244,20 +256,20 @@ float_tile(uint32_t type, const struct matrix *matrix, const struct activations 
 		weights[r] = matrix->data + at * matrix->row_size;
 		UNROLL
 		for (size_t t = 0; t < T; t++)
-			sums[r][t] = (v16){0};
+			sums[r][t] = (vf){0};
 	}
 	UNROLL
 	for (size_t t = 0; t < T; t++)
 		x[t] = in->values + (token + t) * columns;
-	for (size_t i = from; i < whole; i += 16) {
-		v16 w[8];
+	for (size_t i = from; i < whole; i += LANES) {
+		vf w[8];
 
 		UNROLL
 		for (size_t r = 0; r < R; r++)
 			load_weights(type, weights[r] + i * unit, &w[r]);
 		UNROLL
 		for (size_t t = 0; t < T; t++) {
-			v16 values = LOAD(v16, x[t] + i);
+			vf values = LOAD(vf, x[t] + i);
 
 			UNROLL
 			for (size_t r = 0; r < R; r++)
@@ -295,7 +307,7 @@ float_pair(uint32_t type, const struct matrix *matrix, const float *x, size_t ro
 
 	for (size_t from = 0; from < columns; from += FLOAT_COLUMNS) {
 		const size_t to = from + FLOAT_COLUMNS < columns ? from + FLOAT_COLUMNS : columns;
-		v16 sums_a = {0}, sums_b = {0}, w, values;
+		vf sums_a = {0}, sums_b = {0}, w, values;
 		float sum_a, sum_b, one;
 		size_t i = from;
 
@@ -303,16 +315,16 @@ float_pair(uint32_t type, const struct matrix *matrix, const float *x, size_t ro
 			__builtin_prefetch(a + i * unit + FLOAT_PREFETCH);
 			__builtin_prefetch(b + i * unit + FLOAT_PREFETCH);
 			UNROLL
-			for (size_t j = 0; j < 64 / unit; j += 16) {
-				values = LOAD(v16, x + i + j);
+			for (size_t j = 0; j < 64 / unit; j += LANES) {
+				values = LOAD(vf, x + i + j);
 				load_weights(type, a + (i + j) * unit, &w);
 				sums_a += w * values;
 				load_weights(type, b + (i + j) * unit, &w);
 				sums_b += w * values;
 			}
 		}
-		for (; i + 16 <= to; i += 16) {
-			values = LOAD(v16, x + i);
+		for (; i + LANES <= to; i += LANES) {
+			values = LOAD(vf, x + i);
 			load_weights(type, a + i * unit, &w);
 			sums_a += w * values;
 			load_weights(type, b + i * unit, &w);
@@ -382,10 +394,10 @@ float_multiply(uint32_t type, const struct matrix *matrix, const struct activati
 /* ---- attention ------------------------------------------------------------------------------------------------ */
 
 INLINE void
-load_cached(bool half, const void *from, size_t index, v16 *out)
+load_cached(bool half, const void *from, size_t index, vf *out)
 {
 	if (half)
-		load_half16((const uint8_t *)from + 2 * index, out);
+		load_halves((const uint8_t *)from + 2 * index, out);
 	else
 		memcpy(out, (const float *)from + index, sizeof *out);
 }
@@ -397,48 +409,49 @@ score_page(bool half, const struct attention *a, const void *keys, size_t head, 
 {
 	const size_t size = a->head_size;
 	const float *query = a->query + head * size;
-	v16 sums[LATENT_HEADS][4];
 
-	UNROLL
-	for (size_t h = 0; h < H; h++)
-		UNROLL
-	for (size_t s = 0; s < 4; s++)
-		sums[h][s] = (v16){0};
-	for (size_t i = 0; i < size; i++) {
-		UNROLL
-		for (size_t s = 0; s < 4; s++) {
-			v16 k;
+	for (size_t first = 0; first < CACHE_PAGE; first += 4 * LANES) {
+		vf sums[LATENT_HEADS][4];
 
-			load_cached(
-			    half, keys,
-			    cache_key_index(a->kv_head, a->head_size, (uint32_t)(16 * s), (uint32_t)i), &k);
+		UNROLL
+		for (size_t h = 0; h < H; h++)
 			UNROLL
-			for (size_t h = 0; h < H; h++)
-				sums[h][s] += k * query[h * size + i];
-		}
-	}
-	UNROLL
-	for (size_t h = 0; h < H; h++)
-		UNROLL
-	for (size_t s = 0; s < 4; s++) {
-		v16 scaled = sums[h][s] * a->scale;
+		for (size_t s = 0; s < 4; s++)
+			sums[h][s] = (vf){0};
+		for (size_t i = 0; i < size; i++) {
+			UNROLL
+			for (size_t s = 0; s < 4; s++) {
+				const uint32_t position = (uint32_t)(first + LANES * s);
+				vf k;
 
-		memcpy(scores + h * scores_size + 16 * s, &scaled, sizeof scaled);
+				load_cached(half, keys,
+				            cache_key_index(a->kv_head, a->head_size, position, (uint32_t)i),
+				            &k);
+				UNROLL
+				for (size_t h = 0; h < H; h++)
+					sums[h][s] += k * query[h * size + i];
+			}
+		}
+		UNROLL
+		for (size_t h = 0; h < H; h++)
+			UNROLL
+		for (size_t s = 0; s < 4; s++)
+			STORE(vf, scores + h * scores_size + first + LANES * s, sums[h][s] * a->scale);
 	}
 }
 
-/* The weighted sum of values over all pages, for H heads and four strips of sixteen of the head's values. */
+/* The weighted sum of values over all pages, for H heads and S strips of the head's values. */
 INLINE void
 gather_values(bool half, const struct attention *a, size_t head, size_t at, const float *scores,
               size_t scores_size, const size_t H, const size_t S)
 {
-	v16 sums[2][4];
+	vf sums[2][4];
 
 	UNROLL
 	for (size_t h = 0; h < H; h++)
 		UNROLL
 	for (size_t s = 0; s < S; s++)
-		sums[h][s] = (v16){0};
+		sums[h][s] = (vf){0};
 	for (uint32_t position = a->first; position <= a->last; position++) {
 		const uint8_t *page =
 		    (const uint8_t *)a->values + a->pages[position / CACHE_PAGE] * a->page_bytes;
@@ -447,9 +460,9 @@ gather_values(bool half, const struct attention *a, size_t head, size_t at, cons
 
 		UNROLL
 		for (size_t s = 0; s < S; s++) {
-			v16 v;
+			vf v;
 
-			load_cached(half, page, base + 16 * s, &v);
+			load_cached(half, page, base + LANES * s, &v);
 			UNROLL
 			for (size_t h = 0; h < H; h++)
 				sums[h][s] +=
@@ -461,7 +474,7 @@ gather_values(bool half, const struct attention *a, size_t head, size_t at, cons
 	for (size_t h = 0; h < H; h++)
 		UNROLL
 	for (size_t s = 0; s < S; s++)
-		memcpy(a->out + (head + h) * a->head_size + at + 16 * s, &sums[h][s], sizeof sums[h][s]);
+		memcpy(a->out + (head + h) * a->head_size + at + LANES * s, &sums[h][s], sizeof sums[h][s]);
 }
 
 /* The same for one head and eight of its values, which are floats: what is left of small heads. */
@@ -503,7 +516,7 @@ cached_value(bool half, const void *from, size_t index)
 INLINE void
 soften(float *scores, size_t from, size_t to, size_t whole)
 {
-	v16 sums = {0};
+	vf sums = {0};
 	float most = -INFINITY, sum, inverse;
 
 	for (size_t i = from; i <= to; i++)
@@ -512,11 +525,11 @@ soften(float *scores, size_t from, size_t to, size_t whole)
 		scores[i] = -INFINITY;
 	for (size_t i = to + 1; i < whole; i++)
 		scores[i] = -INFINITY;
-	for (size_t i = 0; i < whole; i += 16) {
-		v16 x = LOAD(v16, scores + i), e = x - most;
+	for (size_t i = 0; i < whole; i += LANES) {
+		vf x = LOAD(vf, scores + i), e = x - most;
 
 		exponential(&e);
-		e = SELECT(x == -INFINITY, (v16){0}, e);
+		e = SELECT(x == -INFINITY, (vf){0}, e);
 		sums += e;
 		memcpy(scores + i, &e, sizeof e);
 	}
@@ -531,7 +544,7 @@ attend(bool half, const struct attention *a)
 {
 	const uint32_t first_page = a->first / CACHE_PAGE, last_page = a->last / CACHE_PAGE;
 	const size_t whole = (size_t)(last_page - first_page + 1) * CACHE_PAGE;
-	const size_t strips = a->head_size / 16 * 16;
+	const size_t strips = a->head_size / LANES * LANES;
 
 	for (size_t head = 0; head < a->group;) {
 		const size_t together = head + 2 <= a->group ? 2 : 1;
@@ -549,13 +562,13 @@ attend(bool half, const struct attention *a)
 			soften(a->scores + h * whole, a->first - first_page * CACHE_PAGE,
 			       a->last - first_page * CACHE_PAGE, whole);
 		for (size_t at = 0; at < strips;) {
-			const size_t many = strips - at >= 64 ? 64 : 16;
+			const size_t many = strips - at >= 4 * LANES ? 4 * LANES : LANES;
 
-			if (together == 2 && many == 64)
+			if (together == 2 && many == 4 * LANES)
 				gather_values(half, a, head, at, a->scores, whole, 2, 4);
 			else if (together == 2)
 				gather_values(half, a, head, at, a->scores, whole, 2, 1);
-			else if (many == 64)
+			else if (many == 4 * LANES)
 				gather_values(half, a, head, at, a->scores, whole, 1, 4);
 			else
 				gather_values(half, a, head, at, a->scores, whole, 1, 1);

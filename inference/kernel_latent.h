@@ -10,31 +10,35 @@ INLINE void
 gather_latent(bool half, const struct latent_attention *a, size_t head, size_t at, size_t whole,
               const size_t H, const size_t V)
 {
-	const v16i lanes = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-	v16 sums[LATENT_HEADS][4];
+#if LANES == 16
+	const vi lanes = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+#else
+	const vi lanes = {0, 1, 2, 3, 4, 5, 6, 7};
+#endif
+	vf sums[LATENT_HEADS][4];
 
 	UNROLL
 	for (size_t h = 0; h < H; h++)
 		UNROLL
 	for (size_t v = 0; v < V; v++)
-		sums[h][v] = (v16){0};
-	for (uint32_t position = 0; position <= a->last; position += 16) {
+		sums[h][v] = (vf){0};
+	for (uint32_t position = 0; position <= a->last; position += LANES) {
 		const uint8_t *page =
 		    (const uint8_t *)a->cache + a->pages[position / CACHE_PAGE] * a->page_bytes;
 		const size_t base = cache_key_index(0, a->size, position % CACHE_PAGE, (uint32_t)at);
-		v16 weights[LATENT_HEADS];
+		vf weights[LATENT_HEADS];
 
 		UNROLL
 		for (size_t h = 0; h < H; h++)
-			weights[h] = LOAD(v16, a->scores + h * whole + position);
+			weights[h] = LOAD(vf, a->scores + h * whole + position);
 		UNROLL
 		for (size_t v = 0; v < V; v++) {
-			v16 value;
+			vf value;
 
 			load_cached(half, page, base + 16 * v, &value);
 			/* What another answer left behind the last position may be anything, even no number. */
-			if (a->last - position < 15)
-				value = SELECT(lanes <= (int32_t)(a->last - position), value, (v16){0});
+			if (a->last - position < LANES - 1)
+				value = SELECT(lanes <= (int32_t)(a->last - position), value, (vf){0});
 			UNROLL
 			for (size_t h = 0; h < H; h++)
 				sums[h][v] += value * weights[h];
@@ -71,7 +75,7 @@ attend_latent(bool half, const struct latent_attention *a)
 {
 	size_t head = 0;
 
-	for (; TILE_TOKENS >= 6 && head + 4 <= a->heads; head += 4)
+	for (; LANES == 16 && head + 4 <= a->heads; head += 4)
 		attend_heads(half, a, head, 4);
 	for (; head + 2 <= a->heads; head += 2)
 		attend_heads(half, a, head, 2);

@@ -6,30 +6,32 @@
  */
 #include "inference/pack.h"
 
-/* Columns 4k ... 4k + 3 of a block of 32, as unsigned bytes. */
+#define SLICES (KERNEL_GROUP / LANES) /* of a group */
+
+/* Columns 4k ... 4k + 3 of a block of 32, as unsigned bytes, of LANES rows. */
 INLINE void
-unpack(uint32_t type, const uint8_t *block, const size_t k, v64u *out)
+unpack(uint32_t type, const uint8_t *block, const size_t k, vb *out)
 {
-	v64u v;
+	vb v;
 
 	if (type == QUANT_Q8_0) {
-		*out = LOAD(v64u, block + 64 * k);
+		*out = LOAD(vb, block + 64 * k);
 		return;
 	}
-	v = LOAD(v64u, block + 64 * (k % 4));
+	v = LOAD(vb, block + 64 * (k % 4));
 	if (k >= 4)
-		v = (v64u)((v32u)v >> 4);
+		v = (vb)((vw)v >> 4);
 	v &= 15;
 	if (type == QUANT_Q5_K) {
-		v32u high = LOAD(v32u, block + 256);
+		vw high = LOAD(vw, block + 256);
 
 		high = k <= 4 ? high << (4 - k) : high >> (k - 4);
-		v |= (v64u)high & 16;
+		v |= (vb)high & 16;
 	} else if (type == QUANT_Q6_K) {
-		v32u high = LOAD(v32u, block + 256 + 64 * (k / 4));
+		vw high = LOAD(vw, block + 256 + 64 * (k / 4));
 
 		high = k % 4 <= 2 ? high << (4 - 2 * (k % 4)) : high >> 2;
-		v |= (v64u)high & 48;
+		v |= (vb)high & 48;
 	}
 	*out = v;
 }
@@ -41,23 +43,25 @@ is_k(uint32_t type)
 	return type == QUANT_Q4_K || type == QUANT_Q5_K || type == QUANT_Q6_K;
 }
 
-/* What 256 columns of K-quants have beside the scales of 32 or 16: of sixteen rows. */
+/* What 256 columns of K-quants have beside the scales of 32 or 16, of LANES rows. */
 struct packed_scales {
-	v16 scale, minimum;
-	v16i pairs[8]; /* minima of two blocks, or scales of a block's halves, as words */
+	vf scale, minimum;
+	vi pairs[8]; /* minima of two blocks, or scales of a block's halves, as words */
 };
 
+/* Of the rows from `row` of a group. */
 INLINE void
-packed_scales(uint32_t type, const uint8_t *from, struct packed_scales *out)
+packed_scales(uint32_t type, const uint8_t *from, size_t row, struct packed_scales *out)
 {
-	load_half16(from, &out->scale);
+	from += 2 * row;
+	load_halves(from, &out->scale);
 	if (type == QUANT_Q6_K) {
 		UNROLL
 		for (size_t i = 0; i < 8; i++)
 			widen_pairs(from + 32 + 32 * i, true, &out->pairs[i]);
 		return;
 	}
-	load_half16(from + 32, &out->minimum);
+	load_halves(from + 32, &out->minimum);
 	UNROLL
 	for (size_t i = 0; i < 4; i++)
 		widen_pairs(from + 192 + 32 * i, false, &out->pairs[i]);
@@ -69,10 +73,10 @@ packed_scales(uint32_t type, const uint8_t *from, struct packed_scales *out)
  */
 INLINE void
 add_whole(uint32_t type, const struct packed_scales *scales, const struct activations *in, size_t at,
-          size_t pair, bool large, v16i *products, v16 *sums)
+          size_t pair, bool large, vi *products, vf *sums)
 {
 	const float activation = in->scales[at];
-	v16i least = {0};
+	vi least = {0};
 
 	if (type != QUANT_Q6_K) {
 		UNROLL
@@ -85,14 +89,14 @@ add_whole(uint32_t type, const struct packed_scales *scales, const struct activa
 			          LOAD(int, in->sums16 + (at + i / 2 * pair + i % 2) * 2));
 		*products -= least << 5;
 	}
-	*sums += __builtin_convertvector(*products, v16) * (scales->scale * activation);
+	*sums += __builtin_convertvector(*products, vf) * (scales->scale * activation);
 	if (type != QUANT_Q6_K)
-		*sums -= __builtin_convertvector(least, v16) * (scales->minimum * activation);
+		*sums -= __builtin_convertvector(least, vf) * (scales->minimum * activation);
 }
 
-/* G groups of 16 rows by T tokens of one strip. All sums within 256 columns are whole numbers for K-quants. */
+/* G slices of LANES rows by T tokens of one strip. All sums within 256 columns are whole numbers for K-quants. */
 INLINE void
-packed_tile(uint32_t type, const struct matrix *matrix, const struct activations *in, size_t group,
+packed_tile(uint32_t type, const struct matrix *matrix, const struct activations *in, size_t slice,
             size_t token, float *out, size_t stride, const size_t G, const size_t T)
 {
 	const size_t columns = matrix->columns, blocks = columns / 32;
@@ -102,31 +106,35 @@ packed_tile(uint32_t type, const struct matrix *matrix, const struct activations
 	const size_t start = activations_at(in, token, 0), pair = in->strips ? 2 * KERNEL_STRIP : 2;
 	const size_t next = in->strips ? 2 : (columns + 63) / 64 * 2;
 	const uint8_t *weights[2], *scales[2];
-	v16i whole[2][4];
-	v16 sums[2][4];
+	size_t row[2]; /* of its group */
+	vi whole[2][4];
+	vf sums[2][4];
 
 	UNROLL
 	for (size_t g = 0; g < G; g++) {
-		weights[g] = matrix->packed + (group + g) * group_size;
-		scales[g] = weights[g] + blocks * block_size;
+		const uint8_t *group = matrix->packed + (slice + g) / SLICES * group_size;
+
+		row[g] = (slice + g) % SLICES * LANES;
+		weights[g] = group + 4 * row[g];
+		scales[g] = group + blocks * block_size;
 		UNROLL
 		for (size_t t = 0; t < T; t++) {
-			sums[g][t] = (v16){0};
-			whole[g][t] = (v16i){0};
+			sums[g][t] = (vf){0};
+			whole[g][t] = (vi){0};
 		}
 	}
 	for (size_t b = 0; b < blocks; b++) {
 		const size_t j = b % super, at = start + b / 2 * pair + b % 2;
-		v16i lanes[2][4];
+		vi lanes[2][4];
 
 		UNROLL
 		for (size_t k = 0; k < 8; k++) {
-			v64u w[2];
+			vb w[2];
 
 			if (k == 0 || (k == 4 && type == QUANT_Q6_K)) {
 				UNROLL
 				for (size_t t = 0; t < T; t++) {
-					v16i begin = {0};
+					vi begin = {0};
 
 					if (type == QUANT_Q8_0 && U8_BIAS)
 						begin = (begin + in->minus32[at + t * next]) << 7;
@@ -160,23 +168,23 @@ packed_tile(uint32_t type, const struct matrix *matrix, const struct activations
 			UNROLL
 			for (size_t g = 0; g < G; g++) {
 				const uint8_t *from = scales[g] + b / super * scales_size;
-				v16i factor;
-				v16 scale;
+				vi factor;
+				vf scale;
 
 				if (type == QUANT_Q6_K) {
-					widen_pairs(from + 32 + 32 * j, true, &factor);
+					widen_pairs(from + 32 + 32 * j + 2 * row[g], true, &factor);
 					factor = k == 3 ? factor << 16 >> 16 : factor >> 16;
 				} else if (is_k(type)) {
-					widen_bytes(from + 64 + 16 * j, &factor);
+					widen_bytes(from + 64 + 16 * j + row[g], &factor);
 				} else {
-					load_half16(from, &scale);
+					load_halves(from + 2 * row[g], &scale);
 				}
 				UNROLL
 				for (size_t t = 0; t < T; t++)
 					if (is_k(type))
 						whole[g][t] += lanes[g][t] * factor;
 					else
-						sums[g][t] += __builtin_convertvector(lanes[g][t], v16) *
+						sums[g][t] += __builtin_convertvector(lanes[g][t], vf) *
 						              (scale * in->scales[at + t * next]);
 			}
 		}
@@ -186,49 +194,50 @@ packed_tile(uint32_t type, const struct matrix *matrix, const struct activations
 		for (size_t g = 0; g < G; g++) {
 			struct packed_scales of;
 
-			packed_scales(type, scales[g] + b / super * scales_size, &of);
+			packed_scales(type, scales[g] + b / super * scales_size, row[g], &of);
 			UNROLL
 			for (size_t t = 0; t < T; t++) {
 				add_whole(type, &of, in, at - 1 - 3 * pair + t * next, pair, true,
 				          &whole[g][t], &sums[g][t]);
-				whole[g][t] = (v16i){0};
+				whole[g][t] = (vi){0};
 			}
 		}
 	}
 	UNROLL
 	for (size_t g = 0; g < G; g++) {
-		const size_t row = (group + g) * KERNEL_GROUP;
-		const size_t rows = matrix->rows - row < KERNEL_GROUP ? matrix->rows - row : KERNEL_GROUP;
+		const size_t first = (slice + g) * LANES,
+		             left = first < matrix->rows ? matrix->rows - first : 0;
+		const size_t rows = left < LANES ? left : LANES;
 
 		UNROLL
 		for (size_t t = 0; t < T; t++)
-			memcpy(out + (token + t) * stride + row, &sums[g][t], rows * sizeof *out);
+			memcpy(out + (token + t) * stride + first, &sums[g][t], rows * sizeof *out);
 	}
 }
 
 /* All tokens from `token`, which begins a strip's four, on. */
 INLINE void
-packed_groups(uint32_t type, const struct matrix *matrix, const struct activations *in, size_t group,
+packed_slices(uint32_t type, const struct matrix *matrix, const struct activations *in, size_t slice,
               size_t token, float *out, size_t stride, const size_t G)
 {
 	for (; PACKED_TOKENS >= 4 && token + 4 <= in->count; token += 4)
-		packed_tile(type, matrix, in, group, token, out, stride, G, 4);
+		packed_tile(type, matrix, in, slice, token, out, stride, G, 4);
 	for (; token + 2 <= in->count; token += 2)
-		packed_tile(type, matrix, in, group, token, out, stride, G, 2);
+		packed_tile(type, matrix, in, slice, token, out, stride, G, 2);
 	for (; token < in->count; token++)
-		packed_tile(type, matrix, in, group, token, out, stride, G, 1);
+		packed_tile(type, matrix, in, slice, token, out, stride, G, 1);
 }
 
 INLINE void
 packed_multiply(uint32_t type, const struct matrix *matrix, const struct activations *in, size_t first,
                 size_t last, float *out, size_t stride)
 {
-	size_t group = first;
+	size_t slice = first * SLICES;
 
-	for (; PACKED_GROUPS >= 2 && group + 2 <= last; group += 2)
-		packed_groups(type, matrix, in, group, 0, out, stride, 2);
-	for (; group < last; group++)
-		packed_groups(type, matrix, in, group, 0, out, stride, 1);
+	for (; slice + 2 <= last * SLICES; slice += 2)
+		packed_slices(type, matrix, in, slice, 0, out, stride, 2);
+	for (; slice < last * SLICES; slice++)
+		packed_slices(type, matrix, in, slice, 0, out, stride, 1);
 }
 
 static TARGET void

@@ -3,6 +3,7 @@
 
 #define TARGET
 #define KERNEL(name) name##_plain
+#define LANES        16
 #define TILE_ROWS    2
 #define TILE_TOKENS  2
 
@@ -18,7 +19,7 @@
 #include "inference/quant.h"
 
 INLINE void
-load_half16(const void *from, v16 *out)
+load_halves(const void *from, vf *out)
 {
 	float lane[16];
 
@@ -32,7 +33,7 @@ load_half16(const void *from, v16 *out)
 }
 
 INLINE void
-store_half16(void *to, const v16 *value)
+store_halves(void *to, const vf *value)
 {
 	for (unsigned i = 0; i < 16; i++) {
 		uint16_t half = float_to_half((*value)[i]);
@@ -42,7 +43,7 @@ store_half16(void *to, const v16 *value)
 }
 
 INLINE void
-round16(const v16 *value, v16i *out)
+round_lanes(const vf *value, vi *out)
 {
 	int32_t lane[16];
 

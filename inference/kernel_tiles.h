@@ -20,7 +20,7 @@ struct tile_config {
 struct tile_panel {
 	_Alignas(64) int8_t weights[TILE_DEPTH * 16]; /* of K-quants, times their scales: modulo 128 */
 	_Alignas(64) int8_t high[TILE_DEPTH * 16];    /* and divided by it */
-	v16 scales[TILE_DEPTH / 32];
+	vf scales[TILE_DEPTH / 32];
 	struct packed_scales wide[TILE_DEPTH / 256];
 };
 
@@ -43,13 +43,13 @@ tile_unpack(uint32_t type, const struct matrix *matrix, size_t group, size_t fir
 	for (size_t b = 0; b < count; b++) {
 		UNROLL
 		for (size_t k = 0; k < 8; k++) {
-			v64u w;
+			vb w;
 
 			unpack(type, weights + (first + b) * pack_block_size(type), k, &w);
 			w = type == QUANT_Q8_0 ? w ^ 128 : w - 8;
 			memcpy(panel->weights + b * 512 + 64 * k, &w, sizeof w);
 		}
-		load_half16(scales + (first + b) * pack_scales_size(type), &panel->scales[b]);
+		load_halves(scales + (first + b) * pack_scales_size(type), &panel->scales[b]);
 	}
 }
 
@@ -69,10 +69,10 @@ tile_unpack_k(uint32_t type, const struct matrix *matrix, size_t group, size_t f
 		const uint8_t *block = weights + (first + b) * pack_block_size(type);
 		const uint8_t *from = scales + (first + b) / 8 * pack_scales_size(type);
 		const size_t j = b % 8;
-		v16i factors, factor;
+		vi factors, factor;
 
 		if (j == 0)
-			packed_scales(type, from, &panel->wide[b / 8]);
+			packed_scales(type, from, 0, &panel->wide[b / 8]);
 		if (type == QUANT_Q6_K) {
 			widen_pairs(from + 32 + 32 * j, true, &factors);
 		} else {
@@ -81,22 +81,22 @@ tile_unpack_k(uint32_t type, const struct matrix *matrix, size_t group, size_t f
 		}
 		UNROLL
 		for (size_t k = 0; k < 8; k++) {
-			v32s even, odd;
-			v64u w, low, high;
+			vs even, odd;
+			vb w, low, high;
 
 			if (type == QUANT_Q6_K && k % 4 == 0) {
-				factor = k == 0 ? factors << 16 : (v16i)((v16w)factors >> 16 << 16);
-				factor |= (v16i)((v16w)factor >> 16);
+				factor = k == 0 ? factors << 16 : (vi)((vu)factors >> 16 << 16);
+				factor |= (vi)((vu)factor >> 16);
 			}
 			unpack(type, block, k, &w);
 			if (type == QUANT_Q6_K)
 				w -= 32;
-			even = (v32s)((v32u)w << 8) >> 8;
-			odd = (v32s)w >> 8;
-			even *= (v32s)factor;
-			odd *= (v32s)factor;
-			low = (v64u)((even & 127) | (v32s)((v32u)(odd & 127) << 8));
-			high = (v64u)((even >> 7 & 255) | (v32s)((v32u)(odd >> 7) << 8));
+			even = (vs)((vw)w << 8) >> 8;
+			odd = (vs)w >> 8;
+			even *= (vs)factor;
+			odd *= (vs)factor;
+			low = (vb)((even & 127) | (vs)((vw)(odd & 127) << 8));
+			high = (vb)((even >> 7 & 255) | (vs)((vw)(odd >> 7) << 8));
 			memcpy(panel->weights + b * 512 + 64 * k, &low, sizeof low);
 			memcpy(panel->high + b * 512 + 64 * k, &high, sizeof high);
 		}
@@ -116,22 +116,22 @@ tile_unpack_k(uint32_t type, const struct matrix *matrix, size_t group, size_t f
 /* Scale block `b`, which has been multiplied. */
 #define TILE_SCALE(b)                                                                                        \
 	do {                                                                                                 \
-		const v16 scale = panel->scales[b];                                                          \
+		const vf scale = panel->scales[b];                                                           \
 		const float *with = scales + (b) / 2 * (2 * KERNEL_STRIP) + (b) % 2;                         \
                                                                                                              \
 		UNROLL                                                                                       \
 		for (size_t t = 0; t < KERNEL_STRIP; t++)                                                    \
-			sums[t] += __builtin_convertvector(lanes[(b) % 4][t], v16) * (scale * with[2 * t]);  \
+			sums[t] += __builtin_convertvector(lanes[(b) % 4][t], vf) * (scale * with[2 * t]);   \
 	} while (0)
 
 /* A panel by a strip, added to what is there. Two blocks are being multiplied while the one before is scaled. */
 static inline __attribute__((always_inline)) TILE_TARGET void
-tile_strip(const struct tile_panel *panel, const struct activations *in, size_t at, size_t count, v16 *total)
+tile_strip(const struct tile_panel *panel, const struct activations *in, size_t at, size_t count, vf *total)
 {
 	const int8_t *quants = in->quants + at * 32;
 	const float *scales = in->scales + at;
-	v16i lanes[4][KERNEL_STRIP];
-	v16 sums[KERNEL_STRIP];
+	vi lanes[4][KERNEL_STRIP];
+	vf sums[KERNEL_STRIP];
 
 	UNROLL
 	for (size_t t = 0; t < KERNEL_STRIP; t++)
@@ -156,7 +156,7 @@ tile_strip(const struct tile_panel *panel, const struct activations *in, size_t 
 /* The products of 256 columns from block `b` on with one strip, or two. */
 static inline __attribute__((always_inline)) TILE_TARGET void
 tile_products_k(const struct tile_panel *panel, const int8_t *quants, size_t b, size_t apart,
-                v16i lanes[4][KERNEL_STRIP], const size_t S)
+                vi lanes[4][KERNEL_STRIP], const size_t S)
 {
 	_tile_zero(0);
 	_tile_zero(1);
@@ -191,11 +191,11 @@ tile_products_k(const struct tile_panel *panel, const int8_t *quants, size_t b, 
 /* The same for K-quants and S strips: 256 columns are multiplied while those before are scaled. */
 static inline __attribute__((always_inline)) TILE_TARGET void
 tile_strips_k(uint32_t type, const struct tile_panel *panel, const struct activations *in, size_t at,
-              size_t count, v16 *total, const size_t S)
+              size_t count, vf *total, const size_t S)
 {
 	const size_t apart = (in->columns + 63) / 64 * (2 * KERNEL_STRIP);
 	const int8_t *quants = in->quants + at * 32;
-	v16i lanes[2][4][KERNEL_STRIP];
+	vi lanes[2][4][KERNEL_STRIP];
 
 	tile_products_k(panel, quants, 0, apart * 32, lanes[0], S);
 	for (size_t b = 0; b < count; b += 8, at += 4 * (2 * KERNEL_STRIP)) {
@@ -204,7 +204,7 @@ tile_strips_k(uint32_t type, const struct tile_panel *panel, const struct activa
 		for (size_t s = 0; s < S; s++) {
 			UNROLL
 			for (size_t t = 0; t < KERNEL_STRIP; t++) {
-				v16i products =
+				vi products =
 				    lanes[b / 8 % 2][2 * s][t] + (lanes[b / 8 % 2][2 * s + 1][t] << 7);
 
 				add_whole(type, &panel->wide[b / 8], in, at + s * apart + 2 * t,
@@ -216,16 +216,16 @@ tile_strips_k(uint32_t type, const struct tile_panel *panel, const struct activa
 
 /* What `count` tokens' sums have come to, from `out` or to it; all sixteen rows but at the end. */
 INLINE void
-tile_totals(v16 *total, float *out, size_t stride, size_t count, size_t rows, bool store)
+tile_totals(vf *total, float *out, size_t stride, size_t count, size_t rows, bool store)
 {
 	for (size_t t = 0; t < count; t++)
 		if (rows < KERNEL_GROUP)
 			memcpy(store ? (void *)(out + t * stride) : &total[t],
 			       store ? (void *)&total[t] : out + t * stride, rows * sizeof *out);
 		else if (store)
-			STORE(v16, out + t * stride, total[t]);
+			STORE(vf, out + t * stride, total[t]);
 		else
-			total[t] = LOAD(v16, out + t * stride);
+			total[t] = LOAD(vf, out + t * stride);
 }
 
 static inline __attribute__((always_inline)) TILE_TARGET void
@@ -262,7 +262,7 @@ tile_multiply(uint32_t type, const struct matrix *matrix, const struct activatio
 				const size_t at = activations_at(in, token, first),
 				             left = in->count - beside - token;
 				float *to = out + token * stride + row;
-				v16 total[2 * KERNEL_STRIP] = {0};
+				vf total[2 * KERNEL_STRIP] = {0};
 
 				many = is_k(type) && left > KERNEL_STRIP ? 2 * KERNEL_STRIP : KERNEL_STRIP;
 				many = many < left ? many : left;
@@ -278,7 +278,7 @@ tile_multiply(uint32_t type, const struct matrix *matrix, const struct activatio
 			}
 		}
 		if (beside > 0)
-			packed_groups(type, matrix, in, group, in->count - beside, out, stride, 1);
+			packed_slices(type, matrix, in, group, in->count - beside, out, stride, 1);
 	}
 	_tile_release();
 }
