@@ -513,12 +513,19 @@ bundles_rollback(struct gateway *gateway, int64_t revision, const char *by, cons
 
 /* ---- the candidate --------------------------------------------------------------------------------------------------- */
 
+/* Kept beside the bundles, so that a restart goes on with it. */
+static void
+shadow_path(const struct bundles *bundles, char path[BUNDLE_PATH_SIZE + 16])
+{
+	snprintf(path, BUNDLE_PATH_SIZE + 16, "%s/shadow", bundles->directory);
+}
+
 static int
 end_shadow(struct gateway *gateway, const char *by, json_t **result, struct fault *why)
 {
 	struct snapshots *snapshots = gateway_hold(gateway);
 	struct entry_note note = {.action = "shadow-end"};
-	char id[ENTRY_ID_SIZE];
+	char id[ENTRY_ID_SIZE], path[BUNDLE_PATH_SIZE + 16];
 	int outcome = -1;
 
 	if (snapshots->shadow == NULL) {
@@ -527,8 +534,14 @@ end_shadow(struct gateway *gateway, const char *by, json_t **result, struct faul
 		goto out;
 	}
 	fact_text(&note, "bundle", shadow_bundle(snapshots->shadow));
-	if (note_policy(gateway, &note, by, id, why) == -1 ||
-	    gateway_publish_shadow(gateway, NULL, why) == -1)
+	shadow_path(gateway->bundles, path);
+	if (note_policy(gateway, &note, by, id, why) == -1)
+		goto out;
+	if (unlink(path) == -1 && errno != ENOENT) {
+		fault_errno(why, "%s", "%s", path);
+		goto out;
+	}
+	if (gateway_publish_shadow(gateway, NULL, why) == -1)
 		goto out;
 	if ((*result = shadow_describe(snapshots->shadow)) == NULL)
 		fault_memory(why);
@@ -546,10 +559,11 @@ bundles_shadow(struct gateway *gateway, const struct bundle_order *order, json_t
 	struct entry_note note = {.action = "shadow"};
 	struct policy *policy = NULL;
 	struct shadow *shadow = NULL;
-	char id[ENTRY_ID_SIZE];
+	char id[ENTRY_ID_SIZE], path[BUNDLE_PATH_SIZE + 16];
 	int outcome = -1;
 
 	*result = NULL;
+	shadow_path(gateway->bundles, path);
 	buffer_init(&activating.bytes, BUNDLE_SIZE_LIMIT);
 	pthread_mutex_lock(&gateway->reload);
 	if (order->archive.data == NULL && order->revision == 0) {
@@ -563,7 +577,9 @@ bundles_shadow(struct gateway *gateway, const struct bundle_order *order, json_t
 	fact_text(&note, "bundle", activating.bundle->digest);
 	fact_text(&note, "name", activating.bundle->name);
 	fact_number(&note, "revision", activating.bundle->revision);
-	if (note_policy(gateway, &note, order->by, id, why) == -1)
+	if (note_policy(gateway, &note, order->by, id, why) == -1 ||
+	    file_replace(path, order->archive.data != NULL ? order->archive : buffer_view(&activating.bytes),
+	                 0600, why) == -1)
 		goto out;
 	if ((*result = shadow_describe(shadow)) == NULL) {
 		fault_memory(why);
@@ -579,6 +595,31 @@ out:
 	buffer_free(&activating.bytes);
 	pthread_mutex_unlock(&gateway->reload);
 	return outcome;
+}
+
+void
+bundles_shadow_resume(struct gateway *gateway)
+{
+	struct bundle_order order = {.source = "start", .by = "haechid", .reason = ""};
+	char path[BUNDLE_PATH_SIZE + 16];
+	json_t *result = NULL;
+	struct buffer bytes;
+	struct fault why;
+
+	shadow_path(gateway->bundles, path);
+	if (access(path, F_OK) == -1)
+		return;
+	buffer_init(&bytes, BUNDLE_SIZE_LIMIT);
+	if (file_read(&bytes, path, BUNDLE_SIZE_LIMIT, &why) == 0) {
+		order.archive = buffer_view(&bytes);
+		if (bundles_shadow(gateway, &order, &result, &why) == 0)
+			goto out;
+	}
+	/* It decides nothing: no reason not to start. */
+	log_fault(LOG_LEVEL_WARN, "bundles", "shadow-lost", &why);
+out:
+	json_decref(result);
+	buffer_free(&bytes);
 }
 
 /* ---- looking ----------------------------------------------------------------------------------------------------------- */

@@ -61,6 +61,9 @@ MUST_CHECK int bundles_rollback(struct gateway *gateway, int64_t revision, const
 MUST_CHECK int bundles_shadow(struct gateway *gateway, const struct bundle_order *order, json_t **result,
                               struct fault *why);
 
+/* At the start: go on with the candidate that was there before, its counts from nought. What cannot go on is logged. */
+void bundles_shadow_resume(struct gateway *gateway);
+
 /* [{"revision","bundle","name","created","state":"active"|"kept"|"imported"|"broken", ...}], newest first. */
 MUST_CHECK int bundles_list(struct bundles *bundles, json_t **out, struct fault *why);
 /* The bytes of one that is kept or imported; revision 0: the active one. */

@@ -348,6 +348,7 @@ main(int argc, char **argv)
 	    lifecycle(&gateway, "start", &why) == -1 || bundles_report(&gateway, &why) == -1 ||
 	    notary_run(gateway.notary, &why) == -1)
 		goto fail;
+	bundles_shadow_resume(&gateway);
 
 	/* 12 operators, then everybody */
 	if (accesslog_start(&accesslog, &gateway, &why) == -1 ||

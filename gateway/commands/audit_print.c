@@ -410,8 +410,11 @@ audit_verify_text(FILE *to, const struct verify_report *report, const struct ver
 		        " entries in archives that were not given (--archive DIR); whether those are the "
 		        "signed ones will show\n",
 		        report->unseen, report->unseen);
-	fputs("보지 않은 것: 아직 데이터베이스로 옮겨지지 않은 저널의 항목, 봉인된 내용의 속\n"
+	fputs("보지 않은 것: 아직 데이터베이스로 옮겨지지 않은 저널의 항목, 봉인된 내용의 속; 지금의 용도·키 "
+	      "등록부와 "
+	      "검토 대기열 (결정 때의 용도와 다른지는 haechi replay)\n"
 	      "not looked at: entries still in the journal and not yet shipped; what is inside sealed "
-	      "content\n",
+	      "content; the registry and the review queue of today (haechi replay compares uses with those "
+	      "that were decided upon)\n",
 	      to);
 }

@@ -130,9 +130,16 @@ grep -q 'event=differs.*candidate=deny.*policy=test.no-greeting' "$WORK/haechid.
 ! grep -q '010-1234' "$WORK/haechid.log" || fail "content in the log"
 shadowed() { "$HAECHI" audit query --kind decision --limit 2 --json | grep -q '"shadow":{"access":"deny"'; }
 until_true 20 shadowed
+# A restart goes on with it, and counts anew; once it is ended, a restart does not bring it back.
+kill -TERM "$HAECHID_PID"; wait "$HAECHID_PID" || true
+haechid_up
+[ "$(decision)" = permit ] || fail "the shadow answers after a restart"
+[ "$(metric haechi_shadow_decisions_total)" = 1 ] || fail "the shadow is lost at a restart: $(metric haechi_shadow_decisions_total)"
+to_daemon shadow | grep -q 'permit->deny: 1' || fail "shadow after a restart: $(to_daemon shadow)"
 to_daemon shadow --off >/dev/null
+[ ! -e "$STATE/bundles/shadow" ] || fail "the ended candidate is kept"
 decision >/dev/null
-[ "$(metric haechi_shadow_decisions_total)" = 4 ] || fail "the shadow goes on"
+[ "$(metric haechi_shadow_decisions_total)" = 1 ] || fail "the shadow goes on"
 
 # Pulled from a web server: ETag, 304, then the new one; a broken one is refused once and not asked for again.
 mkdir "$WORK/www"
