@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <pwd.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -29,12 +30,23 @@ struct peer {
 	gid_t gid;
 };
 
+/* What waits for another machine is answered on a thread of its own: nobody waits behind it. One at a time. */
+struct aside {
+	pthread_t thread;
+	bool started; /* to be joined */
+	atomic_bool busy;
+	int fd;
+	uid_t uid;
+	json_t *request;
+};
+
 struct control {
 	struct gateway *gateway;
 	pthread_t thread;
 	bool started;
 	int listener, stop;
 	char path[108];
+	struct aside aside;
 };
 
 /* ---- who may what ---------------------------------------------------------------------------------------------------------- */
@@ -160,33 +172,88 @@ write_all(int fd, struct slice bytes, int deadline_ms)
 	return 0;
 }
 
+/* `request` NULL: `why` says what was wrong with it. Takes it over, and closes the connection. */
 static void
-answer(struct control *control, int fd, uid_t uid)
+reply_to(struct control *control, int fd, uid_t uid, json_t *request, struct fault *why)
 {
-	struct buffer line, out;
-	json_t *request = NULL, *result = NULL, *reply = NULL;
-	struct fault why;
+	json_t *result = NULL, *reply = NULL;
+	struct buffer out;
 
-	buffer_init(&line, CONTROL_LINE_LIMIT);
 	buffer_init(&out, 4 * CONTROL_LINE_LIMIT);
-	if (read_line(fd, &line, READ_DEADLINE) == -1)
-		goto out;
-	if ((request = json_read(buffer_view(&line), CONTROL_LINE_LIMIT, JSON_DEPTH_LIMIT, &why)) != NULL &&
-	    control_handle(control->gateway, uid, request, &result, &why) == 0)
+	if (request != NULL && control_handle(control->gateway, uid, request, &result, why) == 0)
 		reply = json_pack("{s:b, s:O}", "ok", 1, "result", result);
 	else
-		reply = json_pack("{s:b, s:{s:i, s:s, s:s, s:s}}", "ok", 0, "error", "number", (int)why.kind,
-		                  "kind", fault_kind_name(why.kind), "ko", why.ko, "en", why.en);
+		reply = json_pack("{s:b, s:{s:i, s:s, s:s, s:s}}", "ok", 0, "error", "number", (int)why->kind,
+		                  "kind", fault_kind_name(why->kind), "ko", why->ko, "en", why->en);
 	json_write(&out, reply == NULL ? json_false() : reply);
 	buffer_byte(&out, '\n');
 	if (buffer_ok(&out))
 		(void)write_all(fd, buffer_view(&out), WRITE_DEADLINE);
-out:
+	close(fd);
 	json_decref(request);
 	json_decref(result);
 	json_decref(reply);
-	/* A new key passes here once. */
-	buffer_wipe(&out);
+	buffer_wipe(&out); /* a new key passes here once */
+}
+
+static void *
+run_aside(void *argument)
+{
+	struct control *const control = argument;
+	struct aside *const aside = &control->aside;
+	struct fault why;
+
+	reply_to(control, aside->fd, aside->uid, aside->request, &why);
+	atomic_store(&aside->busy, false);
+	return NULL;
+}
+
+/* false: answer it here. */
+static bool
+put_aside(struct control *control, int fd, uid_t uid, json_t *request)
+{
+	struct aside *const aside = &control->aside;
+	const char *const op = json_get_string(request, "op");
+
+	if (op == NULL || strcmp(op, "policy.pull") != 0)
+		return false;
+	if (atomic_load(&aside->busy)) {
+		struct fault why;
+
+		fault_set(&why, FAULT_BUSY, "이미 가져오는 중입니다",
+		          "a look for a bundle is under way already");
+		json_decref(request);
+		reply_to(control, fd, uid, NULL, &why);
+		return true;
+	}
+	if (aside->started)
+		pthread_join(aside->thread, NULL);
+	aside->fd = fd;
+	aside->uid = uid;
+	aside->request = request;
+	atomic_store(&aside->busy, true);
+	aside->started = pthread_create(&aside->thread, NULL, run_aside, control) == 0;
+	if (!aside->started)
+		atomic_store(&aside->busy, false);
+	return aside->started;
+}
+
+/* Takes the connection over. */
+static void
+answer(struct control *control, int fd, uid_t uid)
+{
+	struct buffer line;
+	json_t *request;
+	struct fault why;
+
+	buffer_init(&line, CONTROL_LINE_LIMIT);
+	if (read_line(fd, &line, READ_DEADLINE) == -1) {
+		close(fd);
+	} else {
+		request = json_read(buffer_view(&line), CONTROL_LINE_LIMIT, JSON_DEPTH_LIMIT, &why);
+		if (request == NULL || !put_aside(control, fd, uid, request))
+			reply_to(control, fd, uid, request, &why);
+	}
 	buffer_wipe(&line);
 }
 
@@ -215,7 +282,8 @@ run(void *argument)
 		    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
 		    known(control->gateway, peer.uid))
 			answer(control, fd, peer.uid);
-		close(fd);
+		else
+			close(fd);
 	}
 	return NULL;
 }
@@ -244,6 +312,7 @@ control_start(struct control **out, struct gateway *gateway, const char *path, s
 	if (control == NULL)
 		return fault_memory(why);
 	*control = (struct control){.gateway = gateway, .listener = -1, .stop = -1};
+	atomic_init(&control->aside.busy, false);
 	if (address_of(&address, path, why) == -1)
 		goto fail;
 	/* The ledger's lock says that no other haechid lives here: what is left is a corpse's. */
@@ -278,6 +347,8 @@ control_stop(struct control *control)
 	if (control->started) {
 		eventfd_write(control->stop, 1);
 		pthread_join(control->thread, NULL);
+		if (control->aside.started)
+			pthread_join(control->aside.thread, NULL);
 		unlink(control->path);
 	}
 	if (control->listener != -1)

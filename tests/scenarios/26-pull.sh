@@ -63,3 +63,23 @@ until_true 15 looked $(($(metric haechi_bundle_pulls_total) + 3))
 [ "$(metric haechi_bundle_refusals_total)" = 1 ] && is_five || fail "refused $(metric haechi_bundle_refusals_total) times"
 until_true 20 settled
 "$HAECHI" audit verify --vkey "$STATE/log.vkey" >/dev/null || fail "verify"
+
+# A server that takes the question and says nothing: whoever asks for the bundle waits, no other operator does.
+SILENT_PORT=$(free_port)
+python3 -c 'import socket, sys, time
+silent = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+kept = []
+while True:
+    kept.append(silent.accept())' "$SILENT_PORT" &
+PIDS+=($!)
+until_true 10 bash -c "exec 3<>/dev/tcp/127.0.0.1/$SILENT_PORT"
+sed "s|^    signatures: 1.*|    signatures: 1\n    pull: http://127.0.0.1:$SILENT_PORT/b\n    pull_seconds: 3600|" "$WORK/before.yaml" >"$WORK/haechi.yaml"
+kill -TERM "$HAECHID_PID"; wait "$HAECHID_PID" || fail "end"; HAECHID_PID=; haechid_up
+"$HAECHI" policy bundle pull --socket "$CONTROL" >"$WORK/said" 2>&1 &
+asker=$!
+for _ in 1 2 3; do
+	timeout 4 "$HAECHI" status --socket "$CONTROL" >/dev/null || fail "an operator waits for the silent server"
+	sleep 0.3
+done
+kill -0 "$asker" || fail "the pull ended: $(cat "$WORK/said")"
+! wait "$asker" || fail "a silent server gave a bundle"
