@@ -6,7 +6,8 @@ Uses the generator and the oracle of $HAECHI_SHARED (or ../shared), which are no
 visibly where they or numpy are absent. F32: logits within 1e-3 and the same greedy tokens. Quantised: the mean error of
 the ten best logits, teacher-forced, is at most 1.25 times llama.cpp's on the same model; where llama.cpp is not at
 hand, 1.25 times that of the oracle with its activations rounded as the weights' type has them (8 bits to a block of 32
-or 256, or half precision). The best token is the same wherever the gap to the second is over 1.
+or 256, or half precision). The best token is the same wherever the gap to the second is over 1. With llama-quantize in
+LLAMA_CPP also files as it makes them: mixtures of types, and what columns fall back to that are no multiple of 256.
 Usage: engine_seeds.py ENGINE [SEED [MODELS]]
 """
 import json, os, random, subprocess, sys, tempfile
@@ -22,6 +23,16 @@ rng = random.Random(seed); vocabs = os.path.join(shared, 'data/engine/tokenizer/
 SHAPES = [ # dim, ffn, layers, heads, kv heads, head dim
     (64, 192, 2, 4, 2, 16), (96, 160, 3, 6, 2, 16), (128, 352, 2, 8, 1, 16), (160, 96, 1, 5, 5, 32), (64, 64, 4, 2, 1, 64), (192, 224, 2, 12, 3, 16), (192, 224, 2, 12, 3, 8), (32, 64, 2, 1, 1, 32), (320, 448, 3, 5, 1, 64),
     (256, 768, 2, 4, 4, 64), (256, 512, 3, 16, 2, 16), (256, 320, 2, 8, 4, 32), (512, 256, 2, 4, 2, 128), (512, 1280, 6, 8, 8, 64), (768, 512, 2, 6, 3, 128)]
+
+# ---- types that the oracle does not know: Q4_1, Q5_0, Q5_1
+known = ref_np.deq
+def deq(data, offset, shape, kind):
+    if kind not in (3, 6, 7): return known(data, offset, shape, kind)
+    size = {3: 20, 6: 22, 7: 24}[kind]; a = np.frombuffer(data, np.uint8, int(np.prod(shape)) // 32 * size, offset).reshape(-1, size)
+    q = np.concatenate([a[:, -16:] & 15, a[:, -16:] >> 4], 1).astype(np.float64); half = lambda x: np.ascontiguousarray(x).view(np.float16).astype(np.float64)
+    if kind != 3: q += 16.0 * (np.ascontiguousarray(a[:, size - 20:size - 16]).view(np.uint32) >> np.arange(32, dtype=np.uint32) & 1)
+    return (half(a[:, :2]) * (q - 16 if kind == 6 else q) + (half(a[:, 2:4]) if kind != 6 else 0)).reshape(shape[::-1])
+ref_np.deq = deq
 
 # ---- the oracle with rounded activations
 def rounded(x, kind):
@@ -82,21 +93,32 @@ for arch in ('llama', 'qwen2', 'qwen3', 'exaone', 'exaone4', 'exaone4swa'):
         shapes = [s for s in SHAPES if (s[0] >= 256) == kind.startswith(('q4_k', 'q6_k'))] if kind.startswith('q') else SHAPES
         cases.append((arch, kind, rng.choice([s for s in shapes if arch != 'exaone4swa' or s[0] < 512]), rng.choice([257, 500, 769, 1023, 1500]), rng.randrange(1 << 30), rng.random() < 0.5))
 rng.shuffle(cases)
+quantize = os.path.join(os.environ.get('LLAMA_CPP', '/nonexistent'), 'llama-quantize')
+if os.access(quantize, os.X_OK):
+    MIXTURES = ['Q8_0', 'Q4_0', 'Q4_1', 'Q5_0', 'Q5_1', 'Q4_K_S', 'Q4_K_M', 'Q5_K_S', 'Q5_K_M', 'Q6_K', '--pure Q4_K', '--pure Q5_K', '--leave-output-tensor Q4_K_M', '--tensor-type attn_v=q8_0 Q4_K_M', '--token-embedding-type f16 Q5_K_M']
+    mixed = [(rng.choice(['llama', 'qwen2', 'qwen3', 'exaone', 'exaone4']), m, rng.choice([(96, 160, 3, 6, 2, 16), (288, 544, 3, 9, 3, 32), (256, 320, 2, 8, 4, 32), (256, 512, 4, 8, 4, 32), (512, 256, 3, 4, 2, 128)]), 777, rng.randrange(1 << 30), rng.random() < 0.5) for m in MIXTURES]
+    cases = [c for pair in zip(cases, mixed) for c in pair] + cases[len(mixed):]
+else: print('SKIP mixtures of types: no llama-quantize in LLAMA_CPP')
+KERNELS = [k for k in ('avx512-vnni', 'avx2', 'plain') if "'%s'" % k not in subprocess.run([engine, 'logits', '--kernels', k, '--model', '/', '--tokens', '1'], capture_output=True, text=True).stderr]
 if len(sys.argv) > 3: cases = cases[:int(sys.argv[3])]
 failures, ratios = 0, {}
 print('other seeds: %d models beside %s, SEED=%d' % (len(cases), 'llama.cpp' if peer else 'the oracle with rounded activations (no LLAMA_PEER)', seed))
 with tempfile.TemporaryDirectory() as folder:
     for arch, kind, shape, nv, s, untied in cases:
         gen_gguf.SIZES['own'] = shape; path = os.path.join(folder, 'm.gguf'); length = rng.choice([1, 2, 17, 48, 48, 150])
-        more = ['--plain'] if rng.random() < 0.3 and shape[0] < 512 else []
-        sys.argv = ['gen', '--arch', arch, '--size', 'own', '--type', kind, '--vocab', vocabs + rng.choice(['gpt-2', 'llama-bpe', 'qwen2']) + '.gguf', '--nvocab', str(nv), '--seed', str(s), '-o', path] + (['--untied'] if untied else [])
+        kernels = rng.choice(KERNELS) if rng.random() < 0.6 else ''; more = ['--kernels', kernels] if kernels else []
+        sys.argv = ['gen', '--arch', arch, '--size', 'own', '--type', kind if kind.islower() and '-' not in kind else 'f32', '--vocab', vocabs + rng.choice(['gpt-2', 'llama-bpe', 'qwen2']) + '.gguf', '--nvocab', str(nv), '--seed', str(s), '-o', path] + (['--untied'] if untied else [])
         stdout, sys.stdout = sys.stdout, open(os.devnull, 'w')
         try: gen_gguf.main()
         finally: sys.stdout.close(); sys.stdout = stdout
-        name = '%s %s %s vocab %d, %d tokens%s%s' % (arch, kind, shape, nv, length, ' untied' if untied else '', ' plain' if more else '')
+        if sys.argv[6] != kind: # made by llama-quantize
+            made = subprocess.run([quantize, *kind.split()[:-1], path, path + '.mixed', kind.split()[-1], '1'], capture_output=True, text=True)
+            if made.returncode: failures += 1; print('FAIL llama-quantize', kind, shape, made.stderr.strip()[-200:]); continue
+            os.replace(path + '.mixed', path)
+        name = '%s %s %s vocab %d, %d tokens%s%s' % (arch, kind, shape, nv, length, ' untied' if untied else '', ' ' + kernels if kernels else '')
         wrong, ratio, text = compare(path, name, kind == 'f32', [rng.randrange(nv) for _ in range(length)], 24, more + ['--batch', str(rng.choice([1, 7, 64]))])
         failures += wrong != ''; ratios.setdefault(kind, []).append(ratio)
-        print('%s%-66s %s%s' % ('FAIL ' if wrong else '', name, text, ': ' + wrong if wrong else ''), flush=True)
+        print('%s%-78s %s%s' % ('FAIL ' if wrong else '', name, text, ': ' + wrong if wrong else ''), flush=True)
 for kind, list_ in ratios.items():
-    if kind != 'f32': print('%-8s %3d models: %.2fx in the mean, %.2fx at worst' % (kind, len(list_), sum(list_) / len(list_), max(list_)))
+    if kind != 'f32': print('%-36s %3d models: %.2fx in the mean, %.2fx at worst' % (kind, len(list_), sum(list_) / len(list_), max(list_)))
 print('other seeds: %d models, %d failed (SEED=%d)' % (len(cases), failures, seed)); sys.exit(1 if failures else 0)
