@@ -115,6 +115,12 @@ $(B)/$(1): $(B)/obj/$(MAIN_$(1):.c=.o) $(LIBRARY)
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
 
+# For a machine with a GPU and little else (tests/bench/engine_gpu.sh pack): the engine brings its libraries with it.
+$(B)/gpu/haechi-engine: $(B)/obj/inference/haechi-engine.o $(LIBRARY)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -o $@ $(filter %.o %.a,$^) $(LDFLAGS) -l:libjansson.a -l:libutf8proc.a -l:libseccomp.a -l:libcrypto.a \
+		$(filter -L%,$(LDLIBS)) -lcudart_static -ldl -lrt -lm
+
 # ---- tests ------------------------------------------------------------------------------------------------------------
 $(B)/tests/%: tests/unit/%.c $(LIBRARY)
 	@mkdir -p $(@D)
@@ -184,6 +190,7 @@ bench: deploy/.ready ## measure: ratios against peers, in one run
 	@tests/bench/evidence.sh $(B)
 	@tests/bench/run.sh $(B)
 	@tests/bench/engine_cpu.sh $(B) || [ $$? = 77 ]
+	@tests/bench/engine_gpu.sh $(B) || [ $$? = 77 ]
 
 SECONDS_EACH ?= 60
 fuzz: SETUP = test

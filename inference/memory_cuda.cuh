@@ -88,43 +88,52 @@ split_blocks(const struct matrix *matrix, uint8_t *quants, uint16_t *scales, uin
 	}
 }
 
-/* Into memory that is there, unless `to` is NULL: then it is taken. */
+/*
+ * `count` matrices of one shape and type, wherever they lie, as one of count times their rows: into memory that is
+ * there, unless `to` is NULL: then it is taken.
+ */
 static int
-send_matrix(struct device_memory *memory, struct model *model, const struct matrix *matrix, uint8_t *to,
-            struct planes *out, struct fault *why)
+send_matrices(struct device_memory *memory, struct model *model, const struct matrix *matrices, uint32_t count,
+              uint8_t *to, struct planes *out, struct fault *why)
 {
+	const struct matrix *matrix = &matrices[0];
 	const struct quant_kind *kind = quant_kind(matrix->type);
 	const bool whole = is_float(matrix->type) || matrix->type == QUANT_Q4_K || matrix->type == QUANT_Q5_K;
-	const size_t bytes = matrix->rows * matrix->row_size;
-	size_t blocks, kept, extra;
+	const size_t each = matrix->rows * matrix->row_size, bytes = count * each;
+	const size_t blocks_each = (size_t)matrix->rows * (matrix->columns / kind->block), blocks = count * blocks_each;
+	size_t kept, extra;
 	uint8_t *split;
 	int result = -1;
 
 	if (to == NULL && take(memory, &to, bytes, why) == -1)
 		return -1;
 	out->type = matrix->type;
-	out->rows = matrix->rows;
+	out->rows = count * matrix->rows;
 	out->columns = matrix->columns;
 	out->quants = to;
 	if (whole) {
-		if (upload(memory, matrix->data, to, bytes, why) == -1)
-			return -1;
-		model_forget(model, matrix);
+		for (uint32_t i = 0; i < count; i++) {
+			if (upload(memory, matrices[i].data, to + i * each, each, why) == -1)
+				return -1;
+			model_forget(model, &matrices[i]);
+		}
 		return 0;
 	}
-	blocks = (size_t)matrix->rows * (matrix->columns / kind->block);
 	extra = matrix->type == QUANT_Q5_0 ? 4 : 0;
 	kept = kind->bytes - 2 - extra;
 	/* One block of memory: quants, fifth bits, scales, each plane aligned by its own size. */
 	if ((split = (uint8_t *)malloc(bytes)) == NULL)
 		return fault_memory(why);
-	split_blocks(matrix, split, (uint16_t *)(void *)(split + blocks * (kept + extra)),
-	             (uint32_t *)(void *)(split + blocks * kept));
+	for (uint32_t i = 0; i < count; i++)
+		split_blocks(&matrices[i], split + i * blocks_each * kept,
+		             (uint16_t *)(void *)(split + blocks * (kept + extra)) + i * blocks_each,
+		             (uint32_t *)(void *)(split + blocks * kept) + i * blocks_each);
 	if (upload(memory, split, to, bytes, why) == -1)
 		goto out;
 	out->high = extra > 0 ? (const uint32_t *)(const void *)(to + blocks * kept) : NULL;
 	out->scales = (const uint16_t *)(const void *)(to + blocks * (kept + extra));
-	model_forget(model, matrix);
+	for (uint32_t i = 0; i < count; i++)
+		model_forget(model, &matrices[i]);
 	result = 0;
 out:
 	free(split);
@@ -151,7 +160,7 @@ send_bundle(struct device_memory *memory, struct model *model, const struct matr
 	if (out->joined && take(memory, &to, bytes, why) == -1)
 		return -1;
 	for (uint32_t i = 0; i < count; i++) {
-		if (send_matrix(memory, model, matrices[i], to, &out->parts[i], why) == -1)
+		if (send_matrices(memory, model, matrices[i], 1, to, &out->parts[i], why) == -1)
 			return -1;
 		if (to != NULL)
 			to += matrices[i]->rows * matrices[i]->row_size;
@@ -159,7 +168,7 @@ send_bundle(struct device_memory *memory, struct model *model, const struct matr
 	return 0;
 }
 
-/* All experts' matrices lie behind one another in the file: they are one of more rows. */
+/* The matrices of `each` experts become one of more rows. */
 static int
 send_experts(struct device_memory *memory, struct model *model, const struct matrix *const *experts, uint32_t count,
              uint32_t each, struct bundle *out, struct fault *why)
@@ -168,13 +177,10 @@ send_experts(struct device_memory *memory, struct model *model, const struct mat
 	out->columns = experts[0]->columns;
 	out->rows = count * experts[0]->rows;
 	for (uint32_t i = 0; i < count; i++) {
-		struct matrix all = *experts[i];
-
-		if ((uint64_t)all.rows * each > UINT32_MAX)
+		if ((uint64_t)experts[i]->rows * each > UINT32_MAX)
 			return fault_set(why, FAULT_UNSUPPORTED, "전문가 %u명의 행 %u개는 GPU에 너무 많습니다",
-			                 "%u experts of %u rows are too many for a GPU", each, all.rows);
-		all.rows *= each;
-		if (send_matrix(memory, model, &all, NULL, &out->parts[i], why) == -1)
+			                 "%u experts of %u rows are too many for a GPU", each, experts[i]->rows);
+		if (send_matrices(memory, model, experts[i], each, NULL, &out->parts[i], why) == -1)
 			return -1;
 	}
 	return 0;

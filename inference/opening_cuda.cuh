@@ -208,7 +208,7 @@ send_model(struct runner *runner, struct fault *why)
 		runner->embedding = runner->head.parts[0];
 		return 0;
 	}
-	return send_matrix(&runner->memory, model, &model->embedding, NULL, &runner->embedding, why);
+	return send_matrices(&runner->memory, model, &model->embedding, 1, NULL, &runner->embedding, why);
 }
 
 /* ---- room ----------------------------------------------------------------------------------------------------------- */

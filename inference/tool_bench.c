@@ -23,6 +23,7 @@ static const struct option options[] = {
     {"cache",    required_argument, NULL, 'b'},
     {"kernels",  required_argument, NULL, 'K'},
     {"plain",    no_argument,       NULL, 'c'},
+    {"depth",    required_argument, NULL, 'D'},
     {"memory",   no_argument,       NULL, 'M'},
     {"json",     no_argument,       NULL, 'J'},
     {"help",     no_argument,       NULL, 'h'},
@@ -37,6 +38,7 @@ usage(FILE *to)
 	    {"-n N",            "답 토큰 (128)",                                 "tokens of an answer (128)"                   },
 	    {"-r N",            "되풀이 (3), 가장 빠른 것을 적음",       "repetitions (3), of which the fastest counts"},
 	    {"--parallel LIST", "함께 계산할 답의 수 (1)",                  "answers computed together (1)"               },
+	    {"--depth N",       "답을 시작할 때의 문맥 (1)",               "context at which answers begin (1)"          },
 	    {"--memory",        "메모리를 읽는 속도도 잼",                "measure how fast memory is read, too"        },
 	    {"--json",          "표 대신 JSON",                                  "JSON instead of the table"                   },
 	    {"--device NAME",   "cpu 또는 cuda",                                  "cpu or cuda"                                 },
@@ -69,28 +71,30 @@ on_news(void *owner)
 }
 
 struct run {
-	double first, total; /* seconds until the last answer has begun; until all have ended */
-	size_t begun;        /* tokens of all that were there when the last had begun */
+	double first,
+	    full; /* seconds until the last answer has begun; until the first has ended, or all have */
+	size_t begun, said; /* tokens of all that were there then, and then */
 };
 
-/* The last has begun: how long that took, and how far all are. */
-static void
-begin(struct generation *const *generations, size_t many, size_t length, int64_t start, struct run *out)
+/* Tokens of all so far. */
+static size_t
+tokens_of(struct generation *const *generations, size_t many, size_t length)
 {
-	out->first = (double)(clock_monotonic_ns() - start) * 1e-9;
-	out->begun = 0;
+	size_t tokens = 0;
+
 	for (size_t i = 0; i < many; i++) {
 		struct generation_news news;
 
 		if (generations[i] == NULL) { /* it has ended already */
-			out->begun += length;
+			tokens += length;
 			continue;
 		}
 		generation_read(generations[i], &news);
-		out->begun += news.completion_tokens;
+		tokens += news.completion_tokens;
 		buffer_free(&news.text);
 		free(news.reports);
 	}
+	return tokens;
 }
 
 /* `many` answers of `length` tokens to different prompts of `prompt` tokens. */
@@ -113,9 +117,10 @@ measure(struct engine *engine, uint32_t vocabulary, size_t many, size_t prompt, 
 	    .owner = &waiting
         };
 	size_t ended = 0, started = 0;
-	int64_t start = clock_monotonic_ns();
+	const int64_t start = clock_monotonic_ns();
 	int result = -1;
 
+	out->full = 0;
 	if (generations == NULL || begun == NULL || tokens == NULL) {
 		fault_memory(why);
 		goto out;
@@ -145,19 +150,29 @@ measure(struct engine *engine, uint32_t vocabulary, size_t many, size_t prompt, 
 			generation_read(generations[i], &news);
 			if (!begun[i] && news.completion_tokens > 0) {
 				begun[i] = true;
-				if (++started == many)
-					begin(generations, many, length, start, out);
+				if (++started == many) {
+					out->first = (double)(clock_monotonic_ns() - start) * 1e-9;
+					out->begun = tokens_of(generations, many, length);
+				}
 			}
 			buffer_free(&news.text);
 			free(news.reports);
 			if (news.end != GENERATION_RUNNING) {
+				/* From now on there are fewer at once. */
+				if (ended == 0 && started == many) {
+					out->full = (double)(clock_monotonic_ns() - start) * 1e-9;
+					out->said = tokens_of(generations, many, length);
+				}
 				generation_release(generations[i]);
 				generations[i] = NULL;
 				ended++;
 			}
 		}
 	}
-	out->total = (double)(clock_monotonic_ns() - start) * 1e-9;
+	if (out->full <= out->first || out->said <= out->begun) {
+		out->full = (double)(clock_monotonic_ns() - start) * 1e-9;
+		out->said = many * length;
+	}
 	result = 0;
 out:
 	for (size_t i = 0; generations != NULL && i < many; i++)
@@ -230,7 +245,7 @@ memory_rate(size_t threads)
 
 struct job {
 	struct engine_options engine;
-	long prompt, length, repeat; /* prompt 0: 512, or what the model can take */
+	long prompt, length, depth, repeat; /* prompt 0: 512, or what the model can take */
 	struct token_list parallel;
 	bool json, memory;
 };
@@ -368,13 +383,13 @@ run(struct job *job, struct fault *why)
 
 			if (measure(engine, facts.model->shape.vocabulary, many, (size_t)job->prompt, 1,
 			            salt++, &prompts, why) == -1 ||
-			    measure(engine, facts.model->shape.vocabulary, many, 1, (size_t)job->length,
-			            salt++, &answers, why) == -1)
+			    measure(engine, facts.model->shape.vocabulary, many, (size_t)job->depth,
+			            (size_t)job->length, salt++, &answers, why) == -1)
 				goto out;
 			rate = (double)many * (double)job->prompt / prompts.first;
 			prompt_rate = rate > prompt_rate ? rate : prompt_rate;
-			rate = ((double)many * (double)job->length - (double)answers.begun) /
-			       (answers.total - answers.first);
+			rate =
+			    ((double)answers.said - (double)answers.begun) / (answers.full - answers.first);
 			answer_rate = rate > answer_rate ? rate : answer_rate;
 		}
 		print_run(job, &facts, i, prompt_rate, answer_rate);
@@ -389,7 +404,7 @@ out:
 int
 tool_bench(int count, char **arguments)
 {
-	struct job job = {.prompt = 0, .length = 128, .repeat = 3};
+	struct job job = {.prompt = 0, .length = 128, .depth = 1, .repeat = 3};
 	struct fault why = {0};
 	long number, wanted;
 	size_t most = 1;
@@ -406,6 +421,9 @@ tool_bench(int count, char **arguments)
 			break;
 		case 'n':
 			result = tool_number("-n", optarg, 2, 1 << 20, &job.length, &why);
+			break;
+		case 'D':
+			result = tool_number("--depth", optarg, 1, 1 << 20, &job.depth, &why);
 			break;
 		case 'r':
 			result = tool_number("-r", optarg, 1, 100, &job.repeat, &why);
@@ -458,7 +476,9 @@ tool_bench(int count, char **arguments)
 	wanted = job.prompt > 0 ? job.prompt : PROMPT_TOKENS;
 	job.engine.parallel = most;
 	job.engine.queue = most;
-	job.engine.context = (size_t)(wanted > job.length ? wanted : job.length) + 2;
+	if (wanted < job.depth + job.length)
+		wanted = job.depth + job.length;
+	job.engine.context = (size_t)wanted + 2;
 	if (result == 0)
 		result = run(&job, &why);
 	token_list_free(&job.parallel);

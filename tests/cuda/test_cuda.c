@@ -36,7 +36,7 @@ struct recipe {
 	double close,
 	    near; /* most mean error of few and of many rows, in standard deviations of what is right */
 	uint32_t experts, used, expert_ffn, shared; /* 0: no mixture, in the second layer; no network for all */
-	bool sigmoid;
+	bool sigmoid, fused;
 };
 
 static uint64_t seed;
@@ -141,6 +141,21 @@ random_mixture(const struct recipe *recipe)
 	    .up = random_experts(recipe->type, recipe->experts, recipe->expert_ffn, recipe->width),
 	    .down = random_experts(recipe->other, recipe->experts, recipe->width, recipe->expert_ffn),
 	};
+	/* Gate and up of an expert may lie in one tensor, one behind the other. */
+	for (uint32_t e = 0; recipe->fused && e < recipe->experts; e++) {
+		const size_t bytes = out->gate[e].rows * out->gate[e].row_size;
+		uint8_t *both = (uint8_t *)(uintptr_t)out->gate[0].data;
+
+		if (e == 0) {
+			both = realloc(both, 2 * recipe->experts * bytes);
+			assert_non_null(both);
+			memcpy(both + recipe->experts * bytes, out->up[0].data, recipe->experts * bytes);
+			free((void *)(uintptr_t)out->up[0].data);
+			out->gate[0].data = both;
+		}
+		out->gate[e].data = both + 2 * e * bytes;
+		out->up[e].data = both + (2 * e + 1) * bytes;
+	}
 	if (recipe->shared > 0) {
 		out->shared_gate = random_matrix(recipe->type, recipe->shared, recipe->width);
 		out->shared_up = random_matrix(recipe->type, recipe->shared, recipe->width);
@@ -157,7 +172,8 @@ free_mixture(struct mixture *mixture)
 	free((void *)(uintptr_t)mixture->router.data);
 	free((void *)(uintptr_t)mixture->bias);
 	free((void *)(uintptr_t)mixture->gate[0].data);
-	free((void *)(uintptr_t)mixture->up[0].data);
+	if (mixture->up[0].data != mixture->gate[0].data + mixture->gate[0].rows * mixture->gate[0].row_size)
+		free((void *)(uintptr_t)mixture->up[0].data);
 	free((void *)(uintptr_t)mixture->down[0].data);
 	free((void *)(uintptr_t)mixture->shared_gate.data);
 	free((void *)(uintptr_t)mixture->shared_up.data);
@@ -454,14 +470,14 @@ static const struct recipe recipes[] = {
     {.name = "experts, sigmoid", .type = QUANT_F32, .other = QUANT_F32, .width = 64, .ffn = 96, .heads =
      4, .kv_heads = 1, .head_size = 80, .rotated = 16, .window = 40, .halves = true, .cache_bits = 32,
      .close = 1e-5, .near = 1e-5, .experts = 40, .used = 8, .expert_ffn = 32, .shared = 64, .sigmoid =
-     true},
+     true, .fused = true},
     {.name = "experts, BF16", .type = QUANT_BF16, .other = QUANT_F16, .width = 64, .ffn = 96, .heads = 4,
      .kv_heads = 1, .head_size = 80, .rotated = 16, .window = 40, .halves = true, .close = 4e-2, .near =
      4e-2, .experts = 12, .used = 4, .expert_ffn = 32, .shared = 32, .sigmoid = true},
     {.name = "experts, Q8_0", .type = QUANT_Q8_0, .other = QUANT_Q8_0, .width = 64, .ffn = 96, .heads =
      4, .kv_heads = 2, .head_size = 16, .rotated = 16, .halves = true, .norms = true, .cache_bits = 32,
      .close = 2e-3, .near = 6e-2, .experts = 9, .used = 2, .expert_ffn = 64, .shared = 32, .sigmoid =
-     true},
+     true, .fused = true},
     {.name = "experts, Q4_K", .type = QUANT_Q4_K, .other = QUANT_Q6_K, .width = 256, .ffn = 256, .heads =
      8, .kv_heads = 2, .head_size = 32, .rotated = 32, .halves = true, .bias = true, .cache_bits = 32,
      .close = 2e-3, .near = 6e-2, .experts = 5, .used = 2, .expert_ffn = 256, .shared = 256},
