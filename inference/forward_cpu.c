@@ -211,44 +211,60 @@ before_attention(void *argument, size_t index, size_t member)
 	}
 }
 
+/* A few tokens' heads of one kv head: tokens that follow one another in a sequence read its cache together. */
 static void
 attention_item(struct piece *piece, size_t item, size_t member)
 {
 	struct runner *runner = piece->runner;
 	const struct shape *shape = &runner->model->shape;
-	size_t t = item / shape->kv_heads, group = shape->heads / shape->kv_heads;
-	uint32_t kv_head = (uint32_t)(item % shape->kv_heads);
-	const struct step_row *row = &piece->step->rows[t];
-	size_t at = (t * shape->heads + kv_head * group) * shape->head_size;
+	const size_t group = shape->heads / shape->kv_heads, first = item / shape->kv_heads * ATTENTION_ROWS;
+	const size_t end = first + ATTENTION_ROWS < piece->count ? first + ATTENTION_ROWS : piece->count;
+	const uint32_t kv_head = (uint32_t)(item % shape->kv_heads);
 	const uint8_t *keys = runner->cache + 2 * piece->index * runner->layer_bytes;
-	struct attention attention = {
-	    .query = runner->q + at,
-	    .out = runner->mixed + at,
-	    .scores = runner->scores + member * runner->scores_size,
-	    .keys = keys,
-	    .values = keys + runner->layer_bytes,
-	    .pages = row->pages,
-	    .page_bytes = runner->page_bytes,
-	    .kv_head = kv_head,
-	    .group = (uint32_t)group,
-	    .head_size = shape->head_size,
-	    .last = row->position,
-	    .scale = shape->attention_scale,
-	};
+	size_t together;
 
-	if (piece->layer->local && row->position >= shape->window)
-		attention.first = row->position - shape->window + 1;
-	if (runner->half)
-		runner->kernels->attend16(&attention);
-	else
-		runner->kernels->attend32(&attention);
+	for (size_t t = first; t < end; t += together) {
+		const struct step_row *row = &piece->step->rows[t];
+		const size_t at = (t * shape->heads + kv_head * group) * shape->head_size;
+		struct attention attention = {
+		    .query = runner->q + at,
+		    .out = runner->mixed + at,
+		    .stride = (size_t)shape->heads * shape->head_size,
+		    .scores = runner->scores + member * runner->scores_size,
+		    .keys = keys,
+		    .values = keys + runner->layer_bytes,
+		    .pages = row->pages,
+		    .page_bytes = runner->page_bytes,
+		    .kv_head = kv_head,
+		    .group = (uint32_t)group,
+		    .head_size = shape->head_size,
+		    .last = row->position,
+		    .window = piece->layer->local ? shape->window : 0,
+		    .scale = shape->attention_scale,
+		};
+
+		for (together = 1; t + together < end && row[together].pages == row->pages &&
+		                   row[together].position == row->position + together;)
+			together++;
+		attention.tokens = (uint32_t)together;
+		if (runner->half)
+			runner->kernels->attend16(&attention);
+		else
+			runner->kernels->attend32(&attention);
+	}
+}
+
+static size_t
+attention_items(const struct piece *piece)
+{
+	return (piece->count + ATTENTION_ROWS - 1) / ATTENTION_ROWS * piece->runner->model->shape.kv_heads;
 }
 
 static void
 attention_chunk(void *argument, size_t index, size_t member)
 {
 	struct piece *piece = argument;
-	size_t items = piece->count * piece->runner->model->shape.kv_heads;
+	const size_t items = attention_items(piece);
 
 	for (size_t i = index * piece->chunk; i < (index + 1) * piece->chunk && i < items; i++)
 		attention_item(piece, i, member);
@@ -258,7 +274,7 @@ static void
 attend_all(struct piece *piece)
 {
 	const struct shape *shape = &piece->runner->model->shape;
-	size_t items = piece->count * shape->kv_heads, seen = 0;
+	size_t items = attention_items(piece), seen = 0;
 
 	for (size_t t = 0; t < piece->count; t++)
 		seen += piece->step->rows[t].position + 1;
@@ -674,7 +690,7 @@ take_scratch(struct runner *runner, const struct runner_options *options, struct
 	widest = widest > v ? widest : v;
 	ffn = ffn > shape->shared_ffn ? ffn : shape->shared_ffn;
 	widest = widest > ffn ? widest : ffn;
-	runner->scores_size = (shape->latent > 0 ? LATENT_HEADS : 2) *
+	runner->scores_size = (shape->latent > 0 ? LATENT_HEADS : ATTENTION_ROWS) *
 	                      ((options->context + 2 * CACHE_PAGE) / CACHE_PAGE * CACHE_PAGE);
 	{
 		size_t sizes[] = {rows * width,

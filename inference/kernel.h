@@ -40,15 +40,21 @@ activations_at(const struct activations *in, size_t token, size_t block)
 /* Bytes of the quantised form of up to `count` tokens of `columns`; and its parts in such memory, unless that is NULL. */
 size_t activations_lay_out(struct activations *in, size_t count, size_t columns, void *memory);
 
+#define ATTENTION_ROWS 6 /* heads of some tokens that are computed together, at most */
+
 struct attention {
-	const float *query;        /* heads of one kv head: group x head_size */
-	float *out;                /* the same shape */
-	float *scores;             /* scratch: 2 x (context rounded up to pages, and one page) */
+	const float
+	    *query; /* heads of one kv head: group x head_size; one token's `stride` behind the one before */
+	float *out; /* the same shape */
+	size_t stride;
+	float *scores;             /* scratch: ATTENTION_ROWS x (context rounded up to pages, and one page) */
 	const void *keys, *values; /* one layer's pages */
 	const uint32_t *pages;
 	size_t page_bytes; /* of one page of keys (or values), all kv heads */
 	uint32_t kv_head, group, head_size;
-	uint32_t first, last; /* positions seen: first ... last */
+	uint32_t tokens; /* of one sequence, position after position */
+	uint32_t last;   /* of the first one */
+	uint32_t window; /* positions that each sees, its own the last; 0: all before it */
 	float scale;
 };
 

@@ -404,14 +404,11 @@ load_cached(bool half, const void *from, size_t index, vf *out)
 
 /* Scores of H heads against the 64 positions of a page: lanes are positions. */
 INLINE void
-score_page(bool half, const struct attention *a, const void *keys, size_t head, float *scores,
-           size_t scores_size, const size_t H)
+score_page(bool half, const void *keys, uint32_t kv_head, uint32_t size, float scale,
+           const float *const *queries, float *scores, size_t scores_size, const size_t H)
 {
-	const size_t size = a->head_size;
-	const float *query = a->query + head * size;
-
 	for (size_t first = 0; first < CACHE_PAGE; first += 4 * LANES) {
-		vf sums[LATENT_HEADS][4];
+		vf sums[ATTENTION_ROWS][4];
 
 		UNROLL
 		for (size_t h = 0; h < H; h++)
@@ -424,78 +421,57 @@ score_page(bool half, const struct attention *a, const void *keys, size_t head, 
 				const uint32_t position = (uint32_t)(first + LANES * s);
 				vf k;
 
-				load_cached(half, keys,
-				            cache_key_index(a->kv_head, a->head_size, position, (uint32_t)i),
+				load_cached(half, keys, cache_key_index(kv_head, size, position, (uint32_t)i),
 				            &k);
 				UNROLL
 				for (size_t h = 0; h < H; h++)
-					sums[h][s] += k * query[h * size + i];
+					sums[h][s] += k * queries[h][i];
 			}
 		}
 		UNROLL
 		for (size_t h = 0; h < H; h++)
 			UNROLL
 		for (size_t s = 0; s < 4; s++)
-			STORE(vf, scores + h * scores_size + first + LANES * s, sums[h][s] * a->scale);
+			STORE(vf, scores + h * scores_size + first + LANES * s, sums[h][s] * scale);
 	}
 }
 
-/* The weighted sum of values over all pages, for H heads and S strips of the head's values. */
+/* Add the weighted values of positions [from, end) to those of H heads: S strips at `at`. Scores begin at `base`. */
 INLINE void
-gather_values(bool half, const struct attention *a, size_t head, size_t at, const float *scores,
-              size_t scores_size, const size_t H, const size_t S)
+gather_values(bool half, const struct attention *a, float *const *outs, size_t at, uint32_t from,
+              uint32_t end, uint32_t base, const float *scores, size_t scores_size, const size_t H,
+              const size_t S)
 {
-	vf sums[2][4];
+	vf sums[ATTENTION_ROWS][4];
 
+	if (from >= end)
+		return;
 	UNROLL
 	for (size_t h = 0; h < H; h++)
 		UNROLL
 	for (size_t s = 0; s < S; s++)
-		sums[h][s] = (vf){0};
-	for (uint32_t position = a->first; position <= a->last; position++) {
+		sums[h][s] = LOAD(vf, outs[h] + at + LANES * s);
+	for (uint32_t position = from; position < end; position++) {
 		const uint8_t *page =
 		    (const uint8_t *)a->values + a->pages[position / CACHE_PAGE] * a->page_bytes;
-		size_t base =
+		size_t index =
 		    cache_value_index(a->kv_head, a->head_size, position % CACHE_PAGE, (uint32_t)at);
 
 		UNROLL
 		for (size_t s = 0; s < S; s++) {
 			vf v;
 
-			load_cached(half, page, base + LANES * s, &v);
+			load_cached(half, page, index + LANES * s, &v);
 			UNROLL
 			for (size_t h = 0; h < H; h++)
-				sums[h][s] +=
-				    v *
-				    scores[h * scores_size + position - a->first / CACHE_PAGE * CACHE_PAGE];
+				sums[h][s] += v * scores[h * scores_size + position - base];
 		}
 	}
 	UNROLL
 	for (size_t h = 0; h < H; h++)
 		UNROLL
 	for (size_t s = 0; s < S; s++)
-		memcpy(a->out + (head + h) * a->head_size + at + LANES * s, &sums[h][s], sizeof sums[h][s]);
-}
-
-/* The same for one head and eight of its values, which are floats: what is left of small heads. */
-INLINE void
-gather_eight(const struct attention *a, size_t head, size_t at, const float *scores)
-{
-	const uint32_t first_page = a->first / CACHE_PAGE, last_page = a->last / CACHE_PAGE;
-	v8 sums = {0};
-
-	for (uint32_t page = first_page; page <= last_page; page++) {
-		const uint32_t from = page == first_page ? a->first % CACHE_PAGE : 0;
-		const uint32_t to = page == last_page ? a->last % CACHE_PAGE : CACHE_PAGE - 1;
-		const float *values = (const float *)(const void *)((const uint8_t *)a->values +
-		                                                    a->pages[page] * a->page_bytes) +
-		                      cache_value_index(a->kv_head, a->head_size, 0, (uint32_t)at);
-
-		for (uint32_t p = from; p <= to; p++)
-			sums += LOAD(v8, values + p * a->head_size) *
-			        scores[(page - first_page) * CACHE_PAGE + p];
-	}
-	memcpy(a->out + head * a->head_size + at, &sums, sizeof sums);
+		STORE(vf, outs[h] + at + LANES * s, sums[h][s]);
 }
 
 INLINE float
@@ -510,6 +486,24 @@ cached_value(bool half, const void *from, size_t index)
 	}
 	memcpy(&value, (const float *)from + index, 4);
 	return value;
+}
+
+/* One head and eight of its values, which are floats: what is left of small heads. */
+INLINE void
+gather_eight(const struct attention *a, float *out, size_t at, uint32_t from, uint32_t end, uint32_t base,
+             const float *scores)
+{
+	v8 sums = {0};
+
+	for (uint32_t p = from; p < end; p++) {
+		const uint8_t *page = (const uint8_t *)a->values + a->pages[p / CACHE_PAGE] * a->page_bytes;
+
+		sums +=
+		    LOAD(v8, (const float *)(const void *)page +
+		                 cache_value_index(a->kv_head, a->head_size, p % CACHE_PAGE, (uint32_t)at)) *
+		    scores[p - base];
+	}
+	memcpy(out, &sums, sizeof sums);
 }
 
 /* Turn the scores of one head into weights that sum to one; scores of unseen positions become zero. */
@@ -539,61 +533,97 @@ soften(float *scores, size_t from, size_t to, size_t whole)
 		scores[i] *= inverse;
 }
 
+/* What is left of small heads: values from `at`, one by one, of positions [from, end). */
+INLINE void
+gather_rest(bool half, const struct attention *a, float *out, size_t at, uint32_t from, uint32_t end,
+            uint32_t base, const float *scores)
+{
+	for (; at < a->head_size; at++)
+		for (uint32_t p = from; p < end; p++)
+			out[at] +=
+			    scores[p - base] *
+			    cached_value(
+			        half, (const uint8_t *)a->values + a->pages[p / CACHE_PAGE] * a->page_bytes,
+			        cache_value_index(a->kv_head, a->head_size, p % CACHE_PAGE, (uint32_t)at));
+}
+
+/* S strips of H heads: first what only some see, then what all do, and the end again: each in its order. */
+INLINE void
+gather_strips(bool half, const struct attention *a, float *const *outs, size_t at, const uint32_t *from,
+              const uint32_t *end, uint32_t base, const float *scores, size_t scores_size, const size_t H,
+              const size_t S)
+{
+	uint32_t all_from = 0, all_end = UINT32_MAX;
+
+	for (size_t h = 0; h < H; h++) {
+		all_from = from[h] > all_from ? from[h] : all_from;
+		all_end = end[h] < all_end ? end[h] : all_end;
+	}
+	if (all_from >= all_end)
+		all_from = all_end = UINT32_MAX;
+	for (size_t h = 0; h < H; h++)
+		gather_values(half, a, outs + h, at, from[h], end[h] < all_from ? end[h] : all_from, base,
+		              scores + h * scores_size, scores_size, 1, S);
+	gather_values(half, a, outs, at, all_from, all_end, base, scores, scores_size, H, S);
+	for (size_t h = 0; h < H; h++)
+		gather_values(half, a, outs + h, at, all_end, end[h], base, scores + h * scores_size,
+		              scores_size, 1, S);
+}
+
+/* H heads, of one token or of several. Each is computed as if it were alone. */
+INLINE void
+attend_rows(bool half, const struct attention *a, size_t row, const size_t H)
+{
+	const float *queries[ATTENTION_ROWS];
+	float *outs[ATTENTION_ROWS];
+	uint32_t from[ATTENTION_ROWS], end[ATTENTION_ROWS], base;
+	size_t pages, size, at = 0;
+
+	for (size_t h = 0; h < H; h++) {
+		const size_t token = (row + h) / a->group;
+		const size_t index = token * a->stride + (row + h) % a->group * a->head_size;
+
+		queries[h] = a->query + index;
+		outs[h] = a->out + index;
+		end[h] = a->last + (uint32_t)token + 1;
+		from[h] = a->window > 0 && end[h] > a->window ? end[h] - a->window : 0;
+		memset(outs[h], 0, a->head_size * sizeof *outs[h]);
+	}
+	/* Tokens ascend, and so do their first and last positions. */
+	base = from[0] / CACHE_PAGE * CACHE_PAGE;
+	pages = (end[H - 1] - base + CACHE_PAGE - 1) / CACHE_PAGE;
+	size = pages * CACHE_PAGE;
+	for (size_t page = 0; page < pages; page++)
+		score_page(
+		    half, (const uint8_t *)a->keys + a->pages[base / CACHE_PAGE + page] * a->page_bytes,
+		    a->kv_head, a->head_size, a->scale, queries, a->scores + page * CACHE_PAGE, size, H);
+	for (size_t h = 0; h < H; h++)
+		soften(a->scores + h * size, from[h] - base, end[h] - 1 - base, size);
+	for (; at + 4 * LANES <= a->head_size; at += 4 * LANES)
+		gather_strips(half, a, outs, at, from, end, base, a->scores, size, H, 4);
+	for (; at + LANES <= a->head_size; at += LANES)
+		gather_strips(half, a, outs, at, from, end, base, a->scores, size, H, 1);
+	for (size_t h = 0; h < H; h++) {
+		size_t rest = at;
+
+		for (; !half && rest + 8 <= a->head_size; rest += 8)
+			gather_eight(a, outs[h] + rest, rest, from[h], end[h], base, a->scores + h * size);
+		gather_rest(half, a, outs[h], rest, from[h], end[h], base, a->scores + h * size);
+	}
+}
+
 INLINE void
 attend(bool half, const struct attention *a)
 {
-	const uint32_t first_page = a->first / CACHE_PAGE, last_page = a->last / CACHE_PAGE;
-	const size_t whole = (size_t)(last_page - first_page + 1) * CACHE_PAGE;
-	const size_t strips = a->head_size / LANES * LANES;
+	const size_t rows = (size_t)a->tokens * a->group;
+	size_t row = 0;
 
-	for (size_t head = 0; head < a->group;) {
-		const size_t together = head + 2 <= a->group ? 2 : 1;
-
-		for (uint32_t page = first_page; page <= last_page; page++) {
-			const uint8_t *keys = (const uint8_t *)a->keys + a->pages[page] * a->page_bytes;
-			float *scores = a->scores + (size_t)(page - first_page) * CACHE_PAGE;
-
-			if (together == 2)
-				score_page(half, a, keys, head, scores, whole, 2);
-			else
-				score_page(half, a, keys, head, scores, whole, 1);
-		}
-		for (size_t h = 0; h < together; h++)
-			soften(a->scores + h * whole, a->first - first_page * CACHE_PAGE,
-			       a->last - first_page * CACHE_PAGE, whole);
-		for (size_t at = 0; at < strips;) {
-			const size_t many = strips - at >= 4 * LANES ? 4 * LANES : LANES;
-
-			if (together == 2 && many == 4 * LANES)
-				gather_values(half, a, head, at, a->scores, whole, 2, 4);
-			else if (together == 2)
-				gather_values(half, a, head, at, a->scores, whole, 2, 1);
-			else if (many == 4 * LANES)
-				gather_values(half, a, head, at, a->scores, whole, 1, 4);
-			else
-				gather_values(half, a, head, at, a->scores, whole, 1, 1);
-			at += many;
-		}
-		for (size_t h = 0; h < together; h++) {
-			size_t at = strips;
-
-			for (; !half && at + 8 <= a->head_size; at += 8)
-				gather_eight(a, head + h, at, a->scores + h * whole);
-			for (; at < a->head_size; at++) {
-				float sum = 0;
-
-				for (uint32_t p = a->first; p <= a->last; p++)
-					sum += a->scores[h * whole + p - first_page * CACHE_PAGE] *
-					       cached_value(half,
-					                    (const uint8_t *)a->values +
-					                        a->pages[p / CACHE_PAGE] * a->page_bytes,
-					                    cache_value_index(a->kv_head, a->head_size,
-					                                      p % CACHE_PAGE, (uint32_t)at));
-				a->out[(head + h) * a->head_size + at] = sum;
-			}
-		}
-		head += together;
-	}
+	for (; LANES == 16 && row + 6 <= rows; row += 6)
+		attend_rows(half, a, row, 6);
+	for (; row + 2 <= rows; row += 2)
+		attend_rows(half, a, row, 2);
+	for (; row < rows; row++)
+		attend_rows(half, a, row, 1);
 }
 
 static TARGET void

@@ -54,14 +54,16 @@ gather_latent(bool half, const struct latent_attention *a, size_t head, size_t a
 INLINE void
 attend_heads(bool half, const struct latent_attention *a, size_t head, const size_t H)
 {
-	const struct attention flat = {.query = a->query, .head_size = a->size, .scale = a->scale};
+	const float *queries[LATENT_HEADS];
 	const uint32_t last_page = a->last / CACHE_PAGE;
 	const size_t whole = (size_t)(last_page + 1) * CACHE_PAGE;
 	uint32_t at = 0;
 
+	for (size_t h = 0; h < H; h++)
+		queries[h] = a->query + (head + h) * a->size;
 	for (uint32_t page = 0; page <= last_page; page++)
-		score_page(half, &flat, (const uint8_t *)a->cache + a->pages[page] * a->page_bytes, head,
-		           a->scores + (size_t)page * CACHE_PAGE, whole, H);
+		score_page(half, (const uint8_t *)a->cache + a->pages[page] * a->page_bytes, 0, a->size,
+		           a->scale, queries, a->scores + (size_t)page * CACHE_PAGE, whole, H);
 	for (size_t h = 0; h < H; h++)
 		soften(a->scores + h * whole, 0, a->last, whole);
 	for (; at + 4 <= a->values; at += 4)

@@ -201,11 +201,11 @@ activations_round_alike_everywhere(void **state)
 	}
 }
 
-/* Attention over pages in any order, with a window, against the sum written out. */
+/* Attention over pages in any order, without and with windows, against the sum written out; four tokens and each alone. */
 static void
 attention_agrees_with_its_definition(void **state)
 {
-	const uint32_t head_sizes[] = {8, 16, 64, 80, 128};
+	const uint32_t head_sizes[] = {8, 16, 64, 80, 128}, windows[] = {0, 114, 2};
 
 	(void)state;
 	for (size_t i = 0; i < 5 * 2 * 3; i++) {
@@ -214,17 +214,15 @@ attention_agrees_with_its_definition(void **state)
 		size_t page = (size_t)2 * CACHE_PAGE * size;
 		float *keys = malloc(4 * page * sizeof *keys), *values = malloc(4 * page * sizeof *values);
 		uint16_t *keys16 = malloc(4 * page * 2), *values16 = malloc(4 * page * 2);
-		float query[3 * 128], out[3 * 128], scores[2 * 512];
+		float query[4 * 3 * 128], out[4 * 3 * 128], alone[3 * 128], scores[ATTENTION_ROWS * 512];
 		uint32_t pages[] = {2, 0, 3};
 		struct attention a = {.query = query,
-		                      .out = out,
+		                      .stride = group * size,
 		                      .scores = scores,
 		                      .pages = pages,
 		                      .kv_head = 1,
 		                      .group = group,
 		                      .head_size = size,
-		                      .first = 37,
-		                      .last = 150,
 		                      .scale = 0.2f};
 
 		for (size_t j = 0; j < 4 * page; j++) {
@@ -233,18 +231,31 @@ attention_agrees_with_its_definition(void **state)
 			keys[j] = half_to_float(keys16[j]);
 			values[j] = half_to_float(values16[j]);
 		}
-		for (size_t j = 0; j < group * size; j++)
+		for (size_t j = 0; j < 4 * group * size; j++)
 			query[j] = uniform();
-		for (int half = 0; kernels != NULL && half < 2; half++) {
-			a.keys = half ? (void *)keys16 : (void *)keys;
-			a.values = half ? (void *)values16 : (void *)values;
-			a.page_bytes = page * (half ? 2 : 4);
-			(half ? kernels->attend16 : kernels->attend32)(&a);
-			for (uint32_t h = 0; h < group; h++)
+		for (int half = 0; kernels != NULL && half < 2 * 3; half++) {
+			a.keys = half % 2 ? (void *)keys16 : (void *)keys;
+			a.values = half % 2 ? (void *)values16 : (void *)values;
+			a.page_bytes = page * (half % 2 ? 2 : 4);
+			a.window = windows[half / 2];
+			a.query = query;
+			a.out = out;
+			a.last = 150;
+			a.tokens = 4;
+			(half % 2 ? kernels->attend16 : kernels->attend32)(&a);
+			a.tokens = 1;
+			a.out = alone;
+			for (unsigned t = 0; t < 4; t++, a.query += a.stride, a.last++) {
+				(half % 2 ? kernels->attend16 : kernels->attend32)(&a);
+				assert_memory_equal(alone, out + t * a.stride, a.stride * sizeof *alone);
+			}
+			for (uint32_t h = 0; h < 4 * group; h++)
 				for (uint32_t d = 0; d < size; d++) {
+					const uint32_t last = 150 + h / group;
+					const uint32_t first = a.window > 0 ? last + 1 - a.window : 0;
 					double sum = 0, weighted = 0;
 
-					for (uint32_t p = a.first; p <= a.last; p++) {
+					for (uint32_t p = first; p <= last; p++) {
 						size_t base = pages[p / CACHE_PAGE] * page;
 						double score = 0;
 
