@@ -364,7 +364,7 @@ row_sum(float value)
 }
 
 #define SIGHT_MOST   64
-#define SIGHT_BLOCKS 3
+#define SIGHT_BLOCKS 2
 #define SIGHT(name)  name##_64
 #include "inference/sight_cuda.cuh"
 #define SIGHT_MOST   128

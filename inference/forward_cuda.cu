@@ -76,11 +76,13 @@ attend_range(struct runner *runner, const struct device_cache *cache, uint32_t f
 		       (GROUP_MOST * size + 2 * GROUP_MOST * CACHE_PAGE + 3 * GROUP_MOST) * sizeof(float), runner,
 		       runner->qkv, *cache, rows, first, heads, partials);
 	else if (size <= 64)
-		LAUNCH(attend_rows_64, grid, block, 0, runner, runner->qkv, *cache, rows, first, heads, partials);
+		LAUNCH(attend_rows_64, grid, block, 0, runner, runner->qkv, *cache, rows, first, heads, partials, *out);
 	else if (size <= 128)
-		LAUNCH(attend_rows_128, grid, block, 0, runner, runner->qkv, *cache, rows, first, heads, partials);
+		LAUNCH(attend_rows_128, grid, block, 0, runner, runner->qkv, *cache, rows, first, heads, partials, *out);
 	else
-		LAUNCH(attend_rows_256, grid, block, 0, runner, runner->qkv, *cache, rows, first, heads, partials);
+		LAUNCH(attend_rows_256, grid, block, 0, runner, runner->qkv, *cache, rows, first, heads, partials, *out);
+	if (runner->woven && splits == 1)
+		return;
 	LAUNCH(attend_join, dim3(blocks_of((size_t)heads * size, 256), count), dim3(256), 0, runner, partials, heads, size,
 	       first, *out);
 }
@@ -94,8 +96,8 @@ attend(struct runner *runner, const struct device_cache *cache, const struct loo
 	const struct forms out = forms_for(runner, next, count, &runner->normed);
 	struct forms now = out;
 
-	/* A tile's lanes hold pairs of a row, not the 32 that are rounded together: that comes behind. */
-	if (looking->tiles > 0 && out.rounded.quants != NULL) {
+	/* A tile's lanes hold pairs of a row, not the 32 that are rounded together: that comes behind. So do odd heads. */
+	if ((looking->tiles > 0 || (runner->woven && cache->head_size % 32 != 0)) && out.rounded.quants != NULL) {
 		now.rounded.quants = NULL;
 		now.values = runner->normed.values;
 	}
@@ -353,8 +355,9 @@ choose_looking(struct runner *runner, const struct step *step, struct looking *o
 		else
 			out->ranges[out->range_count++] = {(uint32_t)t, (uint32_t)(end - t)};
 	}
-	/* Enough blocks to fill the GPU, none without a page. */
-	for (out->splits = 1; out->splits < SPLITS_MOST && out->splits * 2 <= most_pages &&
+	/* Enough blocks to fill the GPU, none without a page; where each warp has a page of its own, none of its warps. */
+	for (out->splits = 1; out->splits < SPLITS_MOST &&
+	                      out->splits * 2 * (runner->woven ? WARPS : 1) <= most_pages &&
 	                      single * shape->kv_heads * out->splits < (size_t)4 * runner->processors &&
 	                      single * out->splits * 2 <= runner->partial_count;)
 		out->splits *= 2;

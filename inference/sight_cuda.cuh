@@ -133,10 +133,10 @@ SIGHT(look)(struct SIGHT(sight) *sight, const uint16_t *keys, const uint16_t *va
 	}
 }
 
-/* As attend_split(), by a warp for every fourth page of the share; a woven cache. */
+/* As attend_split(), by a warp for every fourth page of the share; a woven cache. A lone split goes into `whole`. */
 __global__ static void __launch_bounds__(SPLIT_THREADS, SIGHT_BLOCKS)
 SIGHT(attend_rows)(const float *qkv, struct device_cache cache, const struct device_row *rows, uint32_t first_row,
-                   uint32_t heads, struct partials out)
+                   uint32_t heads, struct partials out, struct forms whole)
 {
 	__shared__ float mixed[WARPS][GROUP_MOST][SIGHT_MOST], most[WARPS][GROUP_MOST], sum[WARPS][GROUP_MOST];
 	const unsigned size = cache.head_size, passes = (cache.group + GROUP_MOST - 1) / GROUP_MOST;
@@ -184,6 +184,10 @@ SIGHT(attend_rows)(const float *qkv, struct device_cache cache, const struct dev
 
 			total += sum[w][h] * part;
 			value += mixed[w][h][d] * part;
+		}
+		if (out.splits == 1) {
+			store_forms(&whole, ((size_t)row * heads + first_head) * size + i, value / total);
+			continue;
 		}
 		if (d == 0) {
 			out.most[at] = best;
