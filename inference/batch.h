@@ -49,6 +49,7 @@ struct generation {
 	struct constraint_state *said, *tried; /* what of it has been said; with a token that is tried */
 	bool begins[256];                      /* the bytes that may come next */
 	size_t plain;                          /* characters that may come next, if they are plain */
+	bool found;                            /* some token may come next */
 	int logprobs;
 
 	/* both sides, under the lock */

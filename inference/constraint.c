@@ -5,7 +5,6 @@
 #include <string.h>
 
 #define SPACES_LIMIT 1 /* a model must not wander off into white space */
-#define UNION_LIMIT  8 /* alternatives within alternatives */
 
 void
 constraint_free(struct constraint *constraint)
@@ -43,6 +42,7 @@ constraint_begin(struct constraint_state *state, const struct constraint *constr
 {
 	state->constraint = constraint;
 	state->count = 1;
+	state->work = 0;
 	state->threads[0].depth = 1;
 	state->threads[0].spaces = 0;
 	memset(&state->threads[0].frames[0], 0, sizeof state->threads[0].frames[0]);
@@ -80,6 +80,21 @@ unique_array(const struct constraint_state *state, const struct constraint_threa
 	           : NULL;
 }
 
+/* Literals low..high-1 are alike in `count` bytes, and sorted: the first whose next byte is `byte` or greater. */
+static uint32_t
+literal_from(const struct node *node, uint32_t low, uint32_t high, uint32_t count, unsigned byte)
+{
+	while (low < high) {
+		const uint32_t middle = low + (high - low) / 2;
+
+		if (node->texts[middle].size <= count || node->texts[middle].data[count] < byte)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 /* The literals that go on with `byte`. */
 static bool
 literal_byte(const struct constraint_state *state, const struct constraint_thread *thread,
@@ -90,13 +105,8 @@ literal_byte(const struct constraint_state *state, const struct constraint_threa
 	uint32_t low = frame->low, high = frame->high;
 	bool left = outer == NULL;
 
-	/* They are sorted: those with the byte here lie side by side. */
-	while (low < high &&
-	       (node->texts[low].size <= frame->count || node->texts[low].data[frame->count] < byte))
-		low++;
-	while (high > low && (node->texts[high - 1].size <= frame->count ||
-	                      node->texts[high - 1].data[frame->count] > byte))
-		high--;
+	low = literal_from(node, low, high, frame->count, byte);
+	high = literal_from(node, low, high, frame->count, byte + 1u);
 	for (uint32_t i = low; i < high && !left; i++)
 		left = !(outer->number >> i & 1);
 	if (low == high || !left)
@@ -129,19 +139,16 @@ constraint_leave_value(const struct constraint_state *state, struct constraint_t
 	thread->depth--;
 }
 
-static bool begin(struct constraint_state *state, struct constraint_thread *thread, uint8_t byte,
-                  unsigned level);
+static bool begin(struct constraint_state *state, struct constraint_thread *thread, uint8_t byte);
 
 /* Every alternative that may begin with the byte goes its own way. */
 static bool
-begin_union(struct constraint_state *state, struct constraint_thread *thread, uint8_t byte, unsigned level)
+begin_union(struct constraint_state *state, struct constraint_thread *thread, uint8_t byte)
 {
 	const struct constraint_frame before = thread->frames[thread->depth - 1];
 	const struct node *node = constraint_node(state, &before);
 	bool begun = false;
 
-	if (level == UNION_LIMIT)
-		return false;
 	for (size_t i = 0; i < node->count; i++) {
 		struct constraint_thread *way = thread;
 
@@ -156,7 +163,7 @@ begin_union(struct constraint_state *state, struct constraint_thread *thread, ui
 		}
 		way->frames[way->depth - 1] = before;
 		way->frames[way->depth - 1].node = node->nodes[i];
-		if (begin(state, way, byte, level + 1))
+		if (begin(state, way, byte))
 			begun = true;
 		else if (way != thread)
 			state->count--;
@@ -166,14 +173,14 @@ begin_union(struct constraint_state *state, struct constraint_thread *thread, ui
 
 /* The first byte of a value. */
 static bool
-begin(struct constraint_state *state, struct constraint_thread *thread, uint8_t byte, unsigned level)
+begin(struct constraint_state *state, struct constraint_thread *thread, uint8_t byte)
 {
 	struct constraint_frame *frame = &thread->frames[thread->depth - 1];
 	const struct node *node = constraint_node(state, frame);
 
 	switch (node->kind) {
 	case NODE_UNION:
-		return begin_union(state, thread, byte, level);
+		return begin_union(state, thread, byte);
 	case NODE_LITERAL:
 		frame->phase = PHASE_LITERAL;
 		frame->high = (uint32_t)node->count;
@@ -199,7 +206,7 @@ constraint_enter_value(struct constraint_state *state, struct constraint_thread 
 		return false;
 	thread->frames[thread->depth - 1].phase = PHASE_VALUE;
 	thread->frames[thread->depth++] = (struct constraint_frame){.node = node};
-	return begin(state, thread, byte, 0);
+	return begin(state, thread, byte);
 }
 
 /* ---- arrays ----------------------------------------------------------------------------------------------------- */
@@ -277,7 +284,7 @@ advance(struct constraint_state *state, struct constraint_thread *thread, uint8_
 			       ++thread->spaces <= SPACES_LIMIT;
 		thread->spaces = 0;
 		if (frame->phase == PHASE_BEGIN)
-			return begin(state, thread, byte, 0);
+			return begin(state, thread, byte);
 		return node->kind == NODE_OBJECT ? constraint_object_byte(state, thread, frame, byte)
 		                                 : array_byte(state, thread, frame, byte);
 	}
@@ -298,6 +305,7 @@ feed_byte(struct constraint_state *state, uint8_t byte)
 	bool held[CONSTRAINT_THREADS];
 	uint32_t kept = 0;
 
+	state->work += count > 1 ? (uint64_t)count * count / 8 + count : 1;
 	for (uint32_t i = 0; i < count; i++)
 		held[i] = advance(state, &state->threads[i], byte);
 	for (uint32_t i = 0; i < state->count; i++) {

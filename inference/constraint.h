@@ -47,6 +47,7 @@ struct constraint_thread {
 struct constraint_state {
 	const struct constraint *constraint;
 	uint32_t count; /* threads in use; 0 once something was said that may not be */
+	uint64_t work;  /* how much feeding has cost, for whoever wants to bound it; not copied */
 	struct constraint_thread threads[CONSTRAINT_THREADS];
 };
 

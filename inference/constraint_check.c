@@ -1,4 +1,5 @@
 /* What only the whole of the nodes shows: how small a value can be, and that alternatives of "oneOf" lie apart. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "inference/constraint_inside.h"
@@ -158,6 +159,75 @@ excludes(const struct constraint *constraint, uint32_t said, uint32_t schema, un
 	return false;
 }
 
+/* ---- unions ------------------------------------------------------------------------------------------------------ */
+
+/* The alternatives of `at` that are no unions themselves, each once, behind the `count` of out[]. */
+static int
+gather(const struct constraint *constraint, uint32_t at, bool *seen, uint32_t *out, size_t *count)
+{
+	const struct node *node = constraint->nodes[at];
+
+	if (seen[at])
+		return 0;
+	seen[at] = true;
+	if (node->kind != NODE_UNION) {
+		if (*count == ALTERNATIVES_LIMIT)
+			return -1;
+		out[(*count)++] = at;
+		return 0;
+	}
+	for (size_t i = 0; i < node->count; i++)
+		if (gather(constraint, node->nodes[i], seen, out, count) == -1)
+			return -1;
+	return 0;
+}
+
+/* Alternatives within alternatives are alternatives; one that is the union itself adds nothing. */
+static int
+flatten_unions(struct compiling *compiling)
+{
+	const struct constraint *constraint = compiling->constraint;
+	bool *seen = calloc(constraint->count, sizeof *seen);
+	uint32_t(*flat)[ALTERNATIVES_LIMIT] = calloc(constraint->count, sizeof *flat);
+	size_t *counts = calloc(constraint->count, sizeof *counts);
+	int result = -1;
+
+	if (seen == NULL || flat == NULL || counts == NULL) {
+		fault_memory(compiling->why);
+		goto out;
+	}
+	for (uint32_t i = 0; i < constraint->count; i++) {
+		if (constraint->nodes[i]->kind != NODE_UNION)
+			continue;
+		memset(seen, 0, constraint->count * sizeof *seen);
+		if (gather(constraint, i, seen, flat[i], &counts[i]) == -1) {
+			snprintf(compiling->path, sizeof compiling->path, "%s", constraint->nodes[i]->path);
+			constraint_refuse(compiling, "anyOf > 128");
+			goto out;
+		}
+	}
+	for (uint32_t i = 0; i < constraint->count; i++) {
+		struct node *node = constraint->nodes[i];
+
+		if (node->kind != NODE_UNION || counts[i] == 0)
+			continue;
+		free(node->nodes);
+		if ((node->nodes = malloc(counts[i] * sizeof *node->nodes)) == NULL) {
+			node->count = 0;
+			fault_memory(compiling->why);
+			goto out;
+		}
+		memcpy(node->nodes, flat[i], counts[i] * sizeof *node->nodes);
+		node->count = counts[i];
+	}
+	result = 0;
+out:
+	free(seen);
+	free(flat);
+	free(counts);
+	return result;
+}
+
 int
 constraint_check(struct compiling *compiling)
 {
@@ -191,5 +261,5 @@ constraint_check(struct compiling *compiling)
 					    compiling, "oneOf with alternatives that may hold at once");
 				}
 	}
-	return 0;
+	return flatten_unions(compiling);
 }

@@ -4,8 +4,7 @@
 
 #include "inference/constraint_inside.h"
 
-#define DEPTH_LIMIT        64
-#define ALTERNATIVES_LIMIT 128
+#define DEPTH_LIMIT 64
 
 static int compile(struct compiling *compiling, const json_t *schema, uint32_t *out, unsigned depth);
 
@@ -394,6 +393,7 @@ constraint_compile(struct constraint **out, const json_t *schema, struct fault *
 	compiling->constraint = constraint;
 	compiling->schema = schema;
 	compiling->why = why;
+	compiling->pattern_work = PATTERN_WORK;
 	strcpy(compiling->path, "$");
 	if (make_any(compiling) == -1)
 		goto out;

@@ -11,10 +11,12 @@
 #include "inference/constraint.h"
 #include "inference/pattern.h"
 
-#define NODES_LIMIT  8192
-#define NODE_NONE    UINT32_MAX
-#define DIGITS_LIMIT 15 /* what every reader of JSON keeps exactly */
-#define PATH_LIMIT   240
+#define NODES_LIMIT        8192
+#define ALTERNATIVES_LIMIT 128                 /* of one union */
+#define PATTERN_WORK       ((uint64_t)1 << 26) /* for all patterns of a schema */
+#define NODE_NONE          UINT32_MAX
+#define DIGITS_LIMIT       15 /* what every reader of JSON keeps exactly */
+#define PATH_LIMIT         240
 
 enum node_kind { NODE_OBJECT, NODE_ARRAY, NODE_TEXT, NODE_NUMBER, NODE_LITERAL, NODE_UNION };
 
@@ -64,6 +66,7 @@ struct compiling {
 	json_t *made;                       /* schemas that were merged, kept while compiling */
 	char path[PATH_LIMIT + 16];
 	size_t work;
+	uint64_t pattern_work; /* left */
 	struct fault *why;
 };
 

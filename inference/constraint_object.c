@@ -16,12 +16,12 @@ reachable(const struct node *node, const struct constraint_frame *frame)
 	return at < node->count ? at + 1 : at;
 }
 
+/* A property that is reachable may come if its value can still be ended. */
 static bool
-may_come(const struct constraint_state *state, const struct constraint_thread *thread,
-         const struct node *node, const struct constraint_frame *frame, uint32_t property)
+has_room_for(const struct constraint_state *state, const struct constraint_thread *thread,
+             const struct node *node, uint32_t property)
 {
-	return property >= frame->high && property < reachable(node, frame) &&
-	       constraint_has_room(state, thread->depth, node->properties[property].node);
+	return constraint_has_room(state, thread->depth, node->properties[property].node);
 }
 
 static bool
@@ -50,15 +50,15 @@ name_may_come(const struct constraint_state *state, const struct constraint_thre
 	if (is_open(state, thread, node, frame))
 		return true;
 	for (uint32_t i = frame->high, end = reachable(node, frame); i < end; i++)
-		if (may_come(state, thread, node, frame, i))
+		if (has_room_for(state, thread, node, i))
 			return true;
 	return false;
 }
 
 /* A property whose name goes on from that of frame->low with `byte`. */
 static uint32_t
-name_with(const struct constraint_state *state, const struct constraint_thread *thread,
-          const struct node *node, const struct constraint_frame *frame, uint8_t byte, bool open)
+name_with(struct constraint_state *state, const struct constraint_thread *thread, const struct node *node,
+          const struct constraint_frame *frame, uint8_t byte, bool open)
 {
 	const struct slice so_far = frame->low != INDEX_NONE
 	                                ? slice_of(node->properties[frame->low].name.data, frame->count)
@@ -68,20 +68,21 @@ name_with(const struct constraint_state *state, const struct constraint_thread *
 
 	if (frame->low == INDEX_NONE)
 		return INDEX_NONE;
+	state->work += (end - from) / 8;
 	for (uint32_t i = from; i < end; i++) {
 		const struct slice name = node->properties[i].name;
 
 		if (name.size > so_far.size && name.data[so_far.size] == byte &&
 		    memcmp(name.data, so_far.data, so_far.size) == 0 &&
-		    (open || may_come(state, thread, node, frame, i)))
+		    (open || has_room_for(state, thread, node, i)))
 			return i;
 	}
 	return INDEX_NONE;
 }
 
 static bool
-name_byte(const struct constraint_state *state, const struct constraint_thread *thread,
-          const struct node *node, struct constraint_frame *frame, uint8_t byte)
+name_byte(struct constraint_state *state, const struct constraint_thread *thread, const struct node *node,
+          struct constraint_frame *frame, uint8_t byte)
 {
 	static const struct node any_text = {.kind = NODE_TEXT, .most = SIZE_MAX};
 	const bool open = is_open(state, thread, node, frame);
@@ -103,7 +104,8 @@ name_byte(const struct constraint_state *state, const struct constraint_thread *
 	if (result == 1)
 		return true;
 	if (known != INDEX_NONE && node->properties[known].name.size == frame->count) {
-		if (!may_come(state, thread, node, frame, known))
+		if (known < frame->high || known >= reachable(node, frame) ||
+		    !has_room_for(state, thread, node, known))
 			return false;
 		frame->high = known + 1;
 	} else {

@@ -155,7 +155,8 @@ compile_pattern(struct compiling *compiling, const json_t *schema, struct patter
 		if (known[0] != '\0')
 			expressions[count++] = slice_string(known);
 	}
-	if (count == 0 || pattern_compile(out, expressions, count, least, most, compiling->why) == 0)
+	if (count == 0 || pattern_compile(out, expressions, count, least, most, &compiling->pattern_work,
+	                                  compiling->why) == 0)
 		return 0;
 	if (compiling->why != NULL) {
 		char said[PATH_LIMIT + 16];

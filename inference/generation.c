@@ -7,7 +7,8 @@
 #include "inference/tool_calls.h"
 #include "schema/base/clock.h"
 
-#define TEXT_LIMIT ((size_t)64 << 20)
+#define TEXT_LIMIT  ((size_t)64 << 20)
+#define TRIED_LIMIT 4000000 /* steps of a schema for one token: some 0.2 s */
 
 static void
 generation_unhold(struct generation *generation)
@@ -268,19 +269,21 @@ prepare(struct generation *generation)
 		for (uint32_t token = 0; token < vocabulary; token++)
 			engine->plain[token] = plain_characters(tokenizer_bytes(tokenizer, token));
 	generation->plain = constraint_plain(generation->said);
+	generation->found = false;
 	for (unsigned byte = 0; byte < 256; byte++) {
 		const uint8_t one = (uint8_t)byte;
 
 		constraint_copy(generation->tried, generation->said);
 		generation->begins[byte] = constraint_feed(generation->tried, slice_of(&one, 1));
 	}
+	generation->tried->work = 0;
 }
 
 /* Whether a token may come next in an answer that is kept to a schema, or to a least length. */
 static bool
 fits(void *context, uint32_t token)
 {
-	const struct generation *generation = context;
+	struct generation *generation = context;
 	const struct tokenizer *tokenizer = generation->engine->model->tokenizer;
 	struct slice bytes = tokenizer_bytes(tokenizer, token);
 
@@ -295,8 +298,14 @@ fits(void *context, uint32_t token)
 	if (generation->engine->plain != NULL && generation->engine->plain[token] != 0 &&
 	    generation->engine->plain[token] <= generation->plain)
 		return true;
+	/* A schema may be made to be slow: then fewer tokens are tried, but one that may come is looked for. */
+	if (generation->found && generation->tried->work > TRIED_LIMIT)
+		return false;
 	constraint_copy(generation->tried, generation->said);
-	return constraint_feed(generation->tried, bytes);
+	if (!constraint_feed(generation->tried, bytes))
+		return false;
+	generation->found = true;
+	return true;
 }
 
 bool

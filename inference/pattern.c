@@ -139,6 +139,8 @@ add_property(struct reading *reading)
 	}
 	if (value.size != name.size || name.size < 1 || name.size > 2)
 		return not_supported(reading, "\\p{…}");
+	if (++reading->out->properties > 16)
+		return pattern_too_large(reading->why);
 	for (uint32_t code = 0; code <= 0x10ffff; code++) {
 		const char *category = utf8proc_category_string((utf8proc_int32_t)code);
 		bool in = category[0] == (char)name.data[0] &&

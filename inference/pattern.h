@@ -18,11 +18,11 @@ struct pattern; /* pattern_automaton.c */
 
 /*
  * Texts of `least` to `most` characters (SIZE_MAX: any number) in which every one of the expressions is found. *out is the caller's,
- * to pattern_free(). FAULT_UNSUPPORTED names what is not supported, FAULT_INVALID what is malformed, FAULT_TOO_LARGE an
+ * to pattern_free(). *work is what compiling may cost, and what is left of it; some 2^27 a second. FAULT_UNSUPPORTED names what is not supported, FAULT_INVALID what is malformed, FAULT_TOO_LARGE an
  * automaton beyond our limits; a pattern that no text fits is FAULT_INVALID.
  */
 MUST_CHECK int pattern_compile(struct pattern **out, const struct slice *expressions, size_t count,
-                               size_t least, size_t most, struct fault *why);
+                               size_t least, size_t most, uint64_t *work, struct fault *why);
 void pattern_free(struct pattern *pattern); /* NULL is fine */
 
 /* States: the first is 0. The state behind a character, or PATTERN_NONE. */

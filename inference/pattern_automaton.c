@@ -7,7 +7,7 @@
 #define PLACES_LIMIT  8192
 #define CLASSES_LIMIT 4096
 #define STATES_LIMIT  4096
-#define WORK_LIMIT    ((uint64_t)1 << 25)
+#define PATTERN_COST  65536 /* of any, however small */
 
 /* ---- places: where one may be in the expression ------------------------------------------------------------------- */
 
@@ -30,7 +30,7 @@ struct building {
 	uint64_t *states; /* bits of places, a state behind the other */
 	uint32_t state_count;
 	uint32_t *buckets, *stack;
-	uint64_t work;
+	uint64_t work, most_work;
 	struct fault *why;
 };
 
@@ -244,7 +244,7 @@ leave(struct building *building, struct pattern *pattern, size_t *capacity, uint
 			any = true;
 		}
 		building->work += building->words;
-		if (building->work > WORK_LIMIT)
+		if (building->work > building->most_work)
 			return pattern_too_large(building->why);
 		if (any && (number_of(building, next, &edge.to) == -1 ||
 		            pattern_edge(pattern, capacity, state, edge, building->why) == -1))
@@ -308,15 +308,21 @@ out:
 /* ---- from outside ------------------------------------------------------------------------------------------------- */
 
 static int
-compile_one(struct pattern **out, struct slice expression, struct fault *why)
+compile_one(struct pattern **out, struct slice expression, uint64_t *work, struct fault *why)
 {
-	struct building building = {.why = why};
+	struct building building = {.why = why, .most_work = *work};
 	int result = -1;
 
 	*out = NULL;
 	if (expression_read(&building.expression, expression, why) == 0 && determine(&building, out) == 0 &&
 	    pattern_prune(*out, why) == 0)
 		result = 0;
+	building.work += PATTERN_COST + ((uint64_t)building.expression.properties << 20);
+	if (result == 0)
+		building.work += 16 * (uint64_t)(*out)->begins[(*out)->count];
+	if (building.work > *work)
+		result = pattern_too_large(why);
+	*work -= building.work < *work ? building.work : *work;
 	expression_free(&building.expression);
 	free(building.places);
 	free(building.cuts);
@@ -329,15 +335,15 @@ compile_one(struct pattern **out, struct slice expression, struct fault *why)
 
 int
 pattern_compile(struct pattern **out, const struct slice *expressions, size_t count, size_t least,
-                size_t most, struct fault *why)
+                size_t most, uint64_t *work, struct fault *why)
 {
 	struct pattern *pattern = NULL, *other = NULL;
 	int result = -1;
 
-	if (compile_one(&pattern, count > 0 ? expressions[0] : slice_of(NULL, 0), why) == -1)
+	if (compile_one(&pattern, count > 0 ? expressions[0] : slice_of(NULL, 0), work, why) == -1)
 		goto out;
 	for (size_t i = 1; i < count; i++) {
-		if (compile_one(&other, expressions[i], why) == -1 ||
+		if (compile_one(&other, expressions[i], work, why) == -1 ||
 		    pattern_intersect(&pattern, other, why) == -1 || pattern_prune(pattern, why) == -1)
 			goto out;
 		pattern_free(other);
@@ -345,6 +351,15 @@ pattern_compile(struct pattern **out, const struct slice *expressions, size_t co
 	}
 	if (pattern_lengthen(&pattern, least, most, why) == -1 || pattern_prune(pattern, why) == -1)
 		goto out;
+	{
+		const uint64_t edges = 16 * (uint64_t)pattern->begins[pattern->count];
+
+		if (edges > *work) {
+			pattern_too_large(why);
+			goto out;
+		}
+		*work -= edges;
+	}
 	*out = pattern;
 	pattern = NULL;
 	result = 0;

@@ -27,6 +27,7 @@ struct expression {
 	struct tree *trees;
 	struct range *ranges;
 	uint32_t tree_count, range_count, root;
+	uint32_t properties; /* \p{…} that the whole of Unicode was looked through for */
 };
 
 /* expression_free() also after -1. */

@@ -194,6 +194,37 @@ plain_values_are_kept_to_what_is_said_of_them(void **state)
 	}
 }
 
+/* What a hostile schema costs is bounded: ways that are the same are one, and patterns have a budget. */
+static void
+hostile_schemas_cost_little(void **state)
+{
+	static struct constraint_state now;
+	struct constraint *constraint =
+	    compiled("{\"anyOf\":[{\"$ref\":\"#\"},{\"anyOf\":[{\"$ref\":\"#\"},{\"$ref\":\"#/anyOf/2\"}]},"
+	             "{\"type\":\"array\",\"items\":{\"$ref\":\"#\"}}]}");
+	struct buffer schema;
+	struct fault why;
+	json_t *json;
+
+	(void)state;
+	constraint_begin(&now, constraint);
+	assert_true(constraint_feed(&now, SLICE_LITERAL("[[[[")));
+	assert_int_equal(now.count, 1);
+	constraint_free(constraint);
+	constraint = NULL;
+	buffer_init(&schema, 1 << 20);
+	buffer_string(&schema, "{\"properties\":{");
+	for (unsigned i = 0; i < 2000; i++)
+		buffer_printf(&schema, "%s\"%u\":{\"pattern\":\"(a|b)*a(a|b){9}%u\"}", i == 0 ? "" : ",", i,
+		              i);
+	buffer_string(&schema, "}}");
+	json = json_read(buffer_view(&schema), 1 << 20, 8, NULL);
+	assert_int_equal(constraint_compile(&constraint, json, &why), -1);
+	assert_int_equal(why.kind, FAULT_TOO_LARGE);
+	json_decref(json);
+	buffer_free(&schema);
+}
+
 static void
 plain_characters_need_not_be_tried(void **state)
 {
@@ -336,6 +367,7 @@ main(void)
 	    cmocka_unit_test(any_object_is_json),
 	    cmocka_unit_test(schemas_are_kept),
 	    cmocka_unit_test(plain_values_are_kept_to_what_is_said_of_them),
+	    cmocka_unit_test(hostile_schemas_cost_little),
 	    cmocka_unit_test(plain_characters_need_not_be_tried),
 	    cmocka_unit_test(what_is_not_supported_is_named_with_its_place),
 	    cmocka_unit_test(no_beginning_leads_nowhere),
