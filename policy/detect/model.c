@@ -3,13 +3,11 @@
 #include <math.h>
 #include <string.h>
 
-#define KEYS_LIMIT      2048
-#define FEATURES_LEAST  4   /* two words say nothing */
-#define WHOLE_BYTES     500 /* a text up to this size is looked at whole, a longer one by its sentences */
-#define PIECE_BYTES     80  /* the least of a piece; at most eight times as much */
-#define PIECES_TOGETHER 3   /* looked at as one, besides each alone */
-#define PIECES_CAUTION                                                                                       \
-	0.6f /* times the logarithm of their number: so much surer must the loudest of many be */
+#define KEYS_LIMIT     2048
+#define FEATURES_LEAST 4    /* two words say nothing */
+#define PIECE_BYTES    80   /* the least of a piece; at most eight times as much */
+#define PIECES_CAUTION 0.6f /* times the logarithm of their number: the loudest of many must be surer */
+#define FRAME_SHARE    0.3f /* of what a piece says together with the text's first and last */
 
 extern const struct model_weights model_weights;
 
@@ -60,18 +58,47 @@ struct loudest {
 	size_t start, end;
 };
 
+/* What a long text begins and ends with: there it says what is to be done with the rest. */
+struct frame {
+	struct tally first, last;
+};
+
+/* How surely the stretch is of high impact, between what it says alone and what it says with the frame around it. */
+static float
+tally_high(const struct tally *tally, const struct model_weights *weights, const struct frame *frame)
+{
+	float alone = (float)tally->sum[0] / sqrtf((float)tally->all), framed = alone;
+
+	if (frame != NULL) {
+		int32_t sum = tally->sum[0];
+		size_t all = tally->all;
+
+		if (tally->start >= frame->first.end) {
+			sum += frame->first.sum[0];
+			all += frame->first.all;
+		}
+		if (tally->end <= frame->last.start) {
+			sum += frame->last.sum[0];
+			all += frame->last.all;
+		}
+		framed = (float)sum / sqrtf((float)all);
+	}
+	return weights->bias[0] + weights->scale[0] * (alone + FRAME_SHARE * (framed - alone));
+}
+
 static void
-tally_judge(const struct tally *tally, const struct judge *judge, struct loudest *loudest)
+tally_judge(const struct tally *tally, const struct judge *judge, const struct frame *frame,
+            struct loudest *loudest)
 {
 	const struct model_weights *weights = judge->weights;
 	float by, high;
 
 	if (tally->count < FEATURES_LEAST)
 		return;
-	by = 1.0f / sqrtf((float)tally->all);
-	high = weights->bias[0] + (float)tally->sum[0] * weights->scale[0] * by;
+	high = tally_high(tally, weights, frame);
 	if (high < loudest->said[0])
 		return;
+	by = 1.0f / sqrtf((float)tally->all);
 	loudest->said[0] = high;
 	for (unsigned o = 1; o < MODEL_OUTPUTS; o++)
 		loudest->said[o] = weights->bias[o] + (float)tally->sum[o] * weights->scale[o] * by;
@@ -98,9 +125,8 @@ loudest_tell(const struct loudest *loudest, struct model_opinion *out)
 		out->domain[o] = (uint16_t)(value[o] / total * 1000.0f);
 }
 
-/* The end of a piece: behind a full stop, a question or a line. */
-static size_t
-piece_end(struct slice text, size_t at)
+size_t
+model_piece_end(struct slice text, size_t at)
 {
 	size_t end = at + PIECE_BYTES, most = at + (size_t)8 * PIECE_BYTES;
 
@@ -128,25 +154,35 @@ model_judge_by(const struct model_weights *weights, struct slice text, struct mo
 {
 	const struct judge judge = {weights, lanes_choose()};
 	struct loudest loudest = {.said = {-INFINITY}};
-	struct tally pieces[PIECES_TOGETHER], together;
-	size_t count = 0;
+	struct tally pieces[MODEL_TOGETHER], together;
+	struct frame frame = {{.count = 0}, {.count = 0}};
+	size_t count = 0, last = 0;
 
-	if (text.size <= WHOLE_BYTES) {
+	if (text.size <= MODEL_WHOLE) {
 		tally_read(&together, &judge, text, 0, text.size);
-		tally_judge(&together, &judge, &loudest);
+		tally_judge(&together, &judge, NULL, &loudest);
 		loudest_tell(&loudest, out);
 		return;
 	}
+	tally_read(&frame.first, &judge, text, 0, model_piece_end(text, 0));
+	for (size_t end = 0; end < text.size; end = model_piece_end(text, end))
+		last = end;
+	tally_read(&frame.last, &judge, text, last, text.size);
 	/* One decisive sentence in a long text: each piece alone, and with those before it. */
-	for (size_t at = 0; at < text.size; at = pieces[count++ % PIECES_TOGETHER].end) {
-		struct tally *now = &pieces[count % PIECES_TOGETHER];
+	for (size_t at = 0; at < text.size; at = pieces[count++ % MODEL_TOGETHER].end) {
+		struct tally *now = &pieces[count % MODEL_TOGETHER];
 
-		tally_read(now, &judge, text, at, piece_end(text, at));
+		if (at == 0)
+			*now = frame.first;
+		else if (at == last)
+			*now = frame.last;
+		else
+			tally_read(now, &judge, text, at, model_piece_end(text, at));
 		together = *now;
-		tally_judge(&together, &judge, &loudest);
-		for (size_t k = 1; k < PIECES_TOGETHER && k <= count; k++) {
-			tally_widen(&together, &pieces[(count - k) % PIECES_TOGETHER]);
-			tally_judge(&together, &judge, &loudest);
+		tally_judge(&together, &judge, &frame, &loudest);
+		for (size_t k = 1; k < MODEL_TOGETHER && k <= count; k++) {
+			tally_widen(&together, &pieces[(count - k) % MODEL_TOGETHER]);
+			tally_judge(&together, &judge, &frame, &loudest);
 		}
 	}
 	loudest.said[0] -= PIECES_CAUTION * logf((float)count);

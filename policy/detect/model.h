@@ -40,6 +40,13 @@ void model_judge(struct slice normal, struct model_opinion *out);
 /* The same with other weights than those built in. */
 void model_judge_by(const struct model_weights *weights, struct slice normal, struct model_opinion *out);
 
+/* A text up to so many bytes is looked at whole, a longer one piece by piece, each alone and with those before it. */
+#define MODEL_WHOLE    500
+#define MODEL_TOGETHER 3 /* pieces looked at as one, at most */
+
+/* Where the piece ends that begins at `at`: behind a full stop, a question or a line. */
+size_t model_piece_end(struct slice normal, size_t at);
+
 /* A feature is 32 bits: its bucket, and what tells it from others of that bucket. */
 #define MODEL_BUCKET(feature) ((feature) & (MODEL_BUCKETS - 1))
 #define MODEL_PRINT(feature)  ((uint8_t)((feature) >> 24 | 1))

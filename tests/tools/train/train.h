@@ -72,6 +72,7 @@ struct text {
 	char data[TEXT_LIMIT];
 	size_t size;
 	bool high, topic;   /* topic: names a domain and asks nothing */
+	bool mixed;         /* of several requests: its domain is that of one of them */
 	enum domain domain; /* DOMAIN_NONE: nobody's */
 	uint16_t also;
 	float weight; /* beside others */

@@ -19,10 +19,13 @@
 #define SHARE_HARMLESS 0.5f
 #define SHARE_TOPIC    0.6f
 /* Added to what is said, so that what is doubtful falls where it should: chosen on writers left out. */
-#define LEAN_HIGH  0.4f
+#define LEAN_HIGH  0.8f
 #define LEAN_OTHER 0.4f
 #define IDF_UNIT   4.0f
 #define ROUNDS     12
+/* Of a long text's stretches: how often chosen anew, and how many of a harmless one count. */
+#define CHOICES 2
+#define LOUD    4
 
 static uint8_t prints[MODEL_BUCKETS];
 static float idf[MODEL_BUCKETS], learnt[MODEL_OUTPUTS][MODEL_BUCKETS], bias[MODEL_OUTPUTS];
@@ -41,6 +44,8 @@ struct document {
 	size_t count, all, spot_count;
 	float size; /* squared, the constant's one included */
 	float weight;
+	size_t stretch_of; /* 1 + the number of the long text it is a stretch of; 0: a text for itself */
+	float said;
 	enum domain domain;
 	uint16_t also;
 	bool high, topic;
@@ -49,18 +54,12 @@ struct document {
 static struct document *list;
 static size_t list_count, list_capacity;
 
-void
-document_add(const struct text *text)
+static struct document *
+document_new(const struct text *text, struct slice normal)
 {
-	static struct normal normal;
 	static uint32_t keys[FEATURES_LIMIT + MODEL_KEYS_SPARE];
 	struct document *document;
-	struct fault why;
 
-	if (normal_make(&normal, slice_of(text->data, text->size), &why) == -1) {
-		fault_print(stderr, "train_model", &why);
-		exit(2);
-	}
 	if (list_count == list_capacity) {
 		list_capacity = list_capacity == 0 ? 4096 : list_capacity * 2;
 		if ((list = realloc(list, list_capacity * sizeof *list)) == NULL)
@@ -72,12 +71,57 @@ document_add(const struct text *text)
 	                              .also = text->also,
 	                              .high = text->high,
 	                              .topic = text->topic};
-	document->count =
-	    model_keys(slice_of(normal.text, normal.size), keys, FEATURES_LIMIT, &document->all);
+	document->count = model_keys(normal, keys, FEATURES_LIMIT, &document->all);
 	if ((document->features = malloc((document->count + 1) * sizeof *keys)) == NULL)
 		exit(2);
 	for (size_t i = 0; i < document->count; i++)
 		document->features[i] = model_feature(keys[i]);
+	return document;
+}
+
+static size_t long_count;
+
+/* The stretches that the gateway looks at; which of them count is chosen while learning. */
+static void
+stretches_add(const struct text *text, struct slice normal)
+{
+	size_t starts[MODEL_TOGETHER], count = 0, first = list_count;
+
+	for (size_t at = 0, end; at < normal.size; at = end, count++) {
+		starts[count % MODEL_TOGETHER] = at;
+		end = model_piece_end(normal, at);
+		for (size_t k = 0; k < MODEL_TOGETHER && k <= count; k++) {
+			size_t start = starts[(count - k) % MODEL_TOGETHER];
+
+			document_new(text, slice_of(normal.data + start, end - start))->stretch_of =
+			    1 + long_count;
+		}
+	}
+	for (size_t i = first; i < list_count; i++) {
+		list[i].weight = text->weight / (float)(list_count - first);
+		if (!text->high)
+			list[i].domain = DOMAIN_NONE;
+	}
+	long_count++;
+}
+
+void
+document_add(const struct text *text)
+{
+	static struct normal normal;
+	struct document *whole;
+	struct fault why;
+
+	if (normal_make(&normal, slice_of(text->data, text->size), &why) == -1) {
+		fault_print(stderr, "train_model", &why);
+		exit(2);
+	}
+	whole = document_new(text, slice_of(normal.text, normal.size));
+	if (normal.size > MODEL_WHOLE && !text->topic) {
+		whole->topic = true;
+		whole->domain = text->mixed ? DOMAIN_NONE : whole->domain;
+		stretches_add(text, slice_of(normal.text, normal.size));
+	}
 }
 
 static int
@@ -103,7 +147,7 @@ buckets_share(void)
 			uint32_t feature = list[i].features[k];
 			uint16_t *times = &met[MODEL_BUCKET(feature)][MODEL_PRINT(feature) / 2];
 
-			if (k == 0 || feature != list[i].features[k - 1])
+			if (list[i].stretch_of == 0 && (k == 0 || feature != list[i].features[k - 1]))
 				*times = (uint16_t)(*times + (*times < UINT16_MAX) * (list[i].topic ? 2 : 1));
 		}
 	}
@@ -257,12 +301,58 @@ weights_round(void)
 	memcpy(trained.prints, prints, sizeof prints);
 }
 
+static int
+louder(const void *a, const void *b)
+{
+	const struct document *left = *(struct document *const *)a, *right = *(struct document *const *)b;
+
+	return left->said < right->said ? 1 : left->said > right->said ? -1 : 0;
+}
+
+/* Of a decisive text the loudest stretch is what decides; of a harmless one the loudest are what must be unlearnt. */
+static void
+stretches_choose(void)
+{
+	static struct document *of[4096];
+
+	for (size_t i = 0, count; i < list_count; i += count) {
+		size_t number = list[i].stretch_of, loud;
+		float weight = 0;
+
+		for (count = 1;
+		     number != 0 && i + count < list_count && list[i + count].stretch_of == number;)
+			count++;
+		if (number == 0)
+			continue;
+		for (size_t k = 0; k < count; k++) {
+			struct document *document = of[k] = &list[i + k];
+
+			document->said = bias[0];
+			for (size_t n = 0; n < document->spot_count; n++)
+				document->said +=
+				    learnt[0][document->spots[n].bucket] * document->spots[n].value;
+			weight += document->weight;
+			document->weight = 0;
+		}
+		qsort(of, count, sizeof *of, louder);
+		loud = list[i].high ? 1 : count < LOUD ? count : LOUD;
+		for (size_t k = 0; k < loud; k++)
+			of[k]->weight = weight / (float)loud;
+	}
+}
+
 void
 weights_train(void)
 {
 	buckets_share();
 	for (size_t i = 0; i < list_count; i++)
 		spots_make(&list[i]);
+	for (unsigned choice = 0; choice < CHOICES; choice++) {
+		memset(learnt[0], 0, sizeof learnt[0]);
+		output_train(0);
+		stretches_choose();
+	}
+	memset(learnt[0], 0, sizeof learnt[0]);
 	for (unsigned output = 0; output < MODEL_OUTPUTS; output++)
 		output_train(output);
 	weights_round();

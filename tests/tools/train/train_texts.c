@@ -9,6 +9,7 @@
 #define BESIDE       14   /* of a hundred copies: something harmless before them, and as many behind */
 #define MADE         6000 /* texts put together out of fragments */
 #define MADE_WEIGHT  0.15f
+#define MIXTURES     2000 /* texts of several requests */
 #define NOISE        1000 /* texts of numbers and of letters without sense */
 #define NOISE_WEIGHT 0.3f
 
@@ -406,6 +407,35 @@ noise_add(void)
 	document_add(&text);
 }
 
+/* Requests of all kinds one behind the other, one of them decisive, or none. */
+static void
+mixture_add(void)
+{
+	static struct text text = {.weight = 1, .mixed = true};
+	unsigned wanted = 3 + chance() % 6, decisive = likely(50) ? chance() % wanted : wanted;
+
+	text.size = 0;
+	text.high = decisive < wanted;
+	text.domain = DOMAIN_NONE;
+	text.also = 0;
+	for (unsigned n = 0; n < wanted;) {
+		const struct requests *writer = &writers[chance() % writer_count];
+		const struct request *request = &writer->list[chance() % writer->count];
+		bool high = request->label != DOMAIN_NONE;
+
+		if (high != (n == decisive) || strlen(request->text) > MODEL_WHOLE)
+			continue;
+		if (high) {
+			text.domain = request->near;
+			text.also = request->also;
+		}
+		text.size += (size_t)snprintf(text.data + text.size, TEXT_LIMIT - text.size, "%s%s",
+		                              n > 0 ? "\n" : "", request->text);
+		n++;
+	}
+	document_add(&text);
+}
+
 void
 texts_add(void)
 {
@@ -437,6 +467,8 @@ texts_add(void)
 	}
 	for (unsigned i = 0; i < MADE; i++)
 		made_add();
+	for (unsigned i = 0; i < MIXTURES && writer_count > 0; i++)
+		mixture_add();
 	for (unsigned i = 0; i < NOISE; i++)
 		noise_add();
 }
