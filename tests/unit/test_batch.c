@@ -328,20 +328,24 @@ heads_are_read_strictly(void **state)
 	                     &head),
 	    0);
 	assert_true(head.keep_alive && head.length == 12 && slice_is(head.target, "/v1/x?y"));
-	assert_int_equal(head_status("GET / HTTP/1.1\r\n\r\n"), 0);
-	assert_int_equal(head_status("POST / HTTP/1.1\r\n\r\n"), 411);
-	assert_int_equal(head_status("GET / HTTP/2.0\r\n\r\n"), 505);
-	assert_int_equal(head_status("POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n"),
-	                 400);
-	assert_int_equal(head_status("POST / HTTP/1.1\r\nContent-Length: +1\r\n\r\n"), 400);
-	assert_int_equal(head_status("POST / HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n"), 413);
-	assert_int_equal(head_status("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"), 501);
-	assert_int_equal(head_status("GET / HTTP/1.1\r\n folded: x\r\n\r\n"), 400);
+	assert_int_equal(head_status("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), 0);
+	assert_int_equal(head_status("GET / HTTP/1.1\r\n\r\n"), 400);
+	assert_int_equal(head_status("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"), 400);
+	assert_int_equal(head_status("POST / HTTP/1.1\r\nHost: a\r\n\r\n"), 411);
+	assert_int_equal(head_status("GET / HTTP/2.0\r\nHost: a\r\n\r\n"), 505);
+	assert_int_equal(
+	    head_status("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n"), 400);
+	assert_int_equal(head_status("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\n"), 400);
+	assert_int_equal(head_status("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n\r\n"),
+	                 413);
+	assert_int_equal(head_status("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"),
+	                 501);
+	assert_int_equal(head_status("GET / HTTP/1.1\r\nHost: a\r\n folded: x\r\n\r\n"), 400);
 	assert_int_equal(head_status("GET / HTTP/1.1\nHost: a\r\n\r\n"), 400);
-	assert_int_equal(head_status("GET / HTTP/1.1\r\nA : b\r\n\r\n"), 400);
-	assert_int_equal(head_status("GET / HTTP/1.1\r\n: b\r\n\r\n"), 400);
-	assert_int_equal(head_status("GET  / HTTP/1.1\r\n\r\n"), 400);
-	assert_int_equal(head_status("GET http://a/ HTTP/1.1\r\n\r\n"), 400);
+	assert_int_equal(head_status("GET / HTTP/1.1\r\nHost: a\r\nA : b\r\n\r\n"), 400);
+	assert_int_equal(head_status("GET / HTTP/1.1\r\nHost: a\r\n: b\r\n\r\n"), 400);
+	assert_int_equal(head_status("GET  / HTTP/1.1\r\nHost: a\r\n\r\n"), 400);
+	assert_int_equal(head_status("GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n"), 400);
 }
 
 static int
