@@ -1,6 +1,6 @@
 /*
  * forward_cpu -- what the parts of the graph on processors share: the runner's memory, and a step's work as it is shared
- * out among the crew. For forward_cpu.c and forward_latent.c.
+ * out among the crew. For forward_cpu.c, forward_latent.c, opening_cpu.c.
  */
 #ifndef HAECHI_INFERENCE_FORWARD_CPU_H
 #define HAECHI_INFERENCE_FORWARD_CPU_H
@@ -52,6 +52,15 @@ struct piece {
 	size_t columns;
 	size_t ffn; /* of the network that is being gated */
 };
+
+static inline size_t
+matrix_groups(const struct matrix *matrix)
+{
+	return (matrix->rows + KERNEL_GROUP - 1) / KERNEL_GROUP;
+}
+
+/* One step through all layers. */
+void cpu_forward(struct runner *runner, const struct step *step);
 
 /* out[i] = matrix[i] values, for up to three matrices of the same columns. */
 void piece_multiply(struct piece *piece, const float *values);

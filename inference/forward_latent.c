@@ -128,8 +128,7 @@ multiply_head(const struct runner *runner, struct workbench *bench, const struct
 	bench->in.values = values;
 	for (size_t t = 0; kernel_quantised(matrix->type) && t < count; t++)
 		runner->kernels->quantise(&bench->in, t);
-	runner->kernels->multiply(matrix, &bench->in, 0, (matrix->rows + KERNEL_GROUP - 1) / KERNEL_GROUP,
-	                          out, stride);
+	runner->kernels->multiply(matrix, &bench->in, 0, matrix_groups(matrix), out, stride);
 }
 
 /* Tokens [from, to) of heads [first, last). */
