@@ -349,12 +349,15 @@ static void
 begin_chunk(void *argument, size_t index, size_t member)
 {
 	struct piece *piece = argument;
+	struct model *model = piece->runner->model;
 
 	(void)member;
 	for (size_t t = index * TOKENS_CHUNK; t < (index + 1) * TOKENS_CHUNK && t < piece->count; t++)
-		model_begin_row(piece->runner->model, &piece->step->rows[t],
-		                piece->runner->x + t * piece->runner->model->shape.width,
-		                piece->runner->turns + t * piece->runner->model->shape.rotated);
+		model_begin_row(model, &piece->step->rows[t], piece->runner->x + t * model->shape.width,
+		                piece->runner->turns + t * model->shape.rotated);
+	/* Of tied embeddings the file is a second copy, and each row that is read maps its neighbours: up to all of it. */
+	if (model->head.packed != NULL && model->head.data == model->embedding.data)
+		model_forget(model, &model->embedding);
 }
 
 /* One feed-forward network over piece->count rows of `in`. */
