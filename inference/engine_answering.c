@@ -291,13 +291,11 @@ echo(struct choice *choice, const struct token_list *prompt, const struct tokeni
 	speech_free(&speech);
 }
 
-/* One answer to one prompt, on its way. */
-static int
-begin_choice(struct answer *answer, struct engine_request *request, const struct token_list *prompt,
-             size_t *waiting, struct fault *why)
+/* The next of an answer's choices, and what its generation has to do with it. */
+static struct choice *
+next_choice(struct answer *answer, struct generation_request *generation, const struct token_list *prompt)
 {
 	struct choice *choice = &answer->choices[answer->count++];
-	struct generation_request *generation = &request->generation;
 
 	choice->answer = answer;
 	buffer_init(&choice->text, ANSWER_LIMIT);
@@ -305,6 +303,17 @@ begin_choice(struct answer *answer, struct engine_request *request, const struct
 	generation->owner = choice;
 	generation->prompt = prompt->ids;
 	generation->prompt_count = prompt->count;
+	return choice;
+}
+
+/* One answer to one prompt, on its way. */
+static int
+begin_choice(struct answer *answer, struct engine_request *request, const struct token_list *prompt,
+             size_t *waiting, struct fault *why)
+{
+	struct generation_request *generation = &request->generation;
+	struct choice *choice = next_choice(answer, generation, prompt);
+
 	generation->constraint = request->constraint != NULL ? constraint_hold(request->constraint) : NULL;
 	if (request->echo)
 		echo(choice, prompt, answer->model->tokenizer);
@@ -423,15 +432,8 @@ engine_answer_embedding(struct engine_api *api, struct http_call *call)
 	answer->prompt_tokens = request.inputs.tokens;
 	answer->each = 1;
 	for (unsigned i = 0; i < request.inputs.count; i++) {
-		struct choice *choice = &answer->choices[i];
+		struct choice *choice = next_choice(answer, &generation, &request.inputs.lists[i]);
 
-		choice->answer = answer;
-		buffer_init(&choice->text, ANSWER_LIMIT);
-		buffer_init(&choice->logprobs, ANSWER_LIMIT);
-		answer->count = i + 1;
-		generation.owner = choice;
-		generation.prompt = request.inputs.lists[i].ids;
-		generation.prompt_count = request.inputs.lists[i].count;
 		if (generation_submit(api->engine, &generation, &choice->generation, &waiting, &why) == -1)
 			goto fail;
 	}

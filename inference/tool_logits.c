@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "inference/sampler.h"
 #include "inference/tools.h"
 
 static const struct option options[] = {
@@ -58,10 +59,7 @@ print_position(size_t position, uint32_t token, const float *logits, size_t voca
 {
 	double sum = 0;
 
-	*best = 0;
-	for (uint32_t i = 1; i < vocabulary; i++)
-		if (logits[i] > logits[*best])
-			*best = i;
+	*best = sampler_greatest(logits, vocabulary);
 	for (size_t i = 0; i < vocabulary; i++)
 		sum += exp((double)logits[i] - (double)logits[*best]);
 	printf("{\"pos\":%zu,\"token\":%u,\"lse\":%.6f,\"top\":[", position, token,
